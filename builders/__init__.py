@@ -1,0 +1,1 @@
+"""Scripts that regenerate golden data from oracles, each in its own environment."""

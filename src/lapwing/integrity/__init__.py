@@ -1,0 +1,1 @@
+"""Is what is said true: navigation condition per claim, interference, claims against tracks. Pure functions."""

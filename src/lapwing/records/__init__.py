@@ -1,0 +1,67 @@
+"""The words: frozen, read-only columns that every room speaks. Depends on arrays alone; knows no sensor, no clock."""
+
+from lapwing.records.alarms import Alarms, AlarmState, Priority, Subject
+from lapwing.records.arrays import Array, column, freeze
+from lapwing.records.claims import NO_TRACK, Claims, Condition, Integrity, Interference
+from lapwing.records.detections import Detections, Space
+from lapwing.records.frames import Frame
+from lapwing.records.picture import FeedHealth, Picture
+from lapwing.records.reports import (
+    Decoded,
+    Doubt,
+    Fault,
+    Field,
+    Positions,
+    Source,
+    Texts,
+    Values,
+    Word,
+    no_positions,
+    no_texts,
+    no_values,
+)
+from lapwing.records.site import Circle, FeedConfig, Polygon, Position, SensorConfig, Site, Zone
+from lapwing.records.tracks import ANONYMOUS, Innovations, Tracks, TrackStatus
+
+__all__ = [
+    "ANONYMOUS",
+    "NO_TRACK",
+    "AlarmState",
+    "Alarms",
+    "Array",
+    "Circle",
+    "Claims",
+    "Condition",
+    "Decoded",
+    "Detections",
+    "Doubt",
+    "Fault",
+    "FeedConfig",
+    "FeedHealth",
+    "Field",
+    "Frame",
+    "Innovations",
+    "Integrity",
+    "Interference",
+    "Picture",
+    "Polygon",
+    "Position",
+    "Positions",
+    "Priority",
+    "SensorConfig",
+    "Site",
+    "Source",
+    "Space",
+    "Subject",
+    "Texts",
+    "TrackStatus",
+    "Tracks",
+    "Values",
+    "Word",
+    "Zone",
+    "column",
+    "freeze",
+    "no_positions",
+    "no_texts",
+    "no_values",
+]

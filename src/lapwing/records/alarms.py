@@ -1,0 +1,70 @@
+"""Alarms: what a human must know now, why, and on which evidence. Axis: n alarms."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from lapwing.records.arrays import Array, column, freeze_columns, same_length
+
+
+class AlarmState(IntEnum):
+    """Alarm life."""
+
+    RAISED = 0
+    UPDATED = 1
+    CLEARED = 2
+
+
+class Priority(IntEnum):
+    """ISA-18.2 style, most urgent first."""
+
+    CRITICAL = 0
+    HIGH = 1
+    MEDIUM = 2
+    LOW = 3
+
+
+class Subject(IntEnum):
+    """What an alarm is about: `subject_id` is a track_id, an address, a region_id, or a feed's row."""
+
+    TRACK = 0
+    CLAIM = 1
+    REGION = 2
+    FEED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Alarms:
+    """n alarms that are standing or were cleared lately. An alarm_id is never reused."""
+
+    alarm_id: Int64[Array, " n"]
+    rule: tuple[str, ...]
+    zone: tuple[str, ...]  # zone name or ""
+    subject: Int64[Array, " n"]  # Subject
+    subject_id: Int64[Array, " n"]
+    state: Int64[Array, " n"]  # AlarmState
+    priority: Int64[Array, " n"]  # Priority
+    raised_ns: Int64[Array, " n"]
+    updated_ns: Int64[Array, " n"]
+    cleared_ns: Int64[Array, " n"]  # 0 = not cleared
+    east_m: Float64[Array, " n"]  # where the subject was when last updated
+    north_m: Float64[Array, " n"]
+    reason: tuple[str, ...]
+    frame_seq: tuple[tuple[int, ...], ...]  # evidence: journal entries
+    next_id: int
+
+    def __post_init__(self) -> None:
+        same_length(self, "alarm_id", "rule", "zone", "subject", "subject_id", "state", "priority", "raised_ns")
+        same_length(self, "alarm_id", "updated_ns", "cleared_ns", "east_m", "north_m", "reason", "frame_seq")
+        freeze_columns(self)
+
+    def __len__(self) -> int:
+        return len(self.alarm_id)
+
+    @classmethod
+    def empty(cls, next_id: int = 1) -> "Alarms":
+        """Nothing to say."""
+        i, f = column([], np.int64), column([], np.float64)
+        return cls(i, (), (), i, i, i, i, i, i, i, f, f, (), (), next_id)

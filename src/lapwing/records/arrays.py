@@ -1,0 +1,58 @@
+"""Columns: NumPy arrays that nobody can write to. Refuses object arrays and silent copies of the wrong type."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = np.ndarray
+
+
+def freeze(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The same array, read-only. A view of a writable base is copied first, so nobody can write behind it."""
+    if not array.flags.writeable and _base_is_frozen(array):
+        return array
+    if array.base is not None and not _base_is_frozen(array):
+        array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+def _base_is_frozen(array: npt.NDArray[Any]) -> bool:
+    base = array.base
+    if base is None:
+        return True
+    return isinstance(base, bytes) or (isinstance(base, np.ndarray) and not base.flags.writeable)
+
+
+def column(values: Sequence[Any] | npt.NDArray[Any], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """A read-only column of `dtype`."""
+    return freeze(np.array(values, dtype=dtype))
+
+
+def freeze_columns(record: object) -> None:
+    """Make every array field of a frozen dataclass read-only; call from `__post_init__`."""
+    for f in fields(record):  # type: ignore[arg-type]
+        value = getattr(record, f.name)
+        if isinstance(value, np.ndarray):
+            object.__setattr__(record, f.name, freeze(value))
+
+
+def same_length(record: object, *names: str) -> int:
+    """The common length of the named columns. Raises ValueError that names the column that differs."""
+    n = len(getattr(record, names[0]))
+    for name in names[1:]:
+        if len(getattr(record, name)) != n:
+            raise ValueError(
+                f"{type(record).__name__}.{name} has {len(getattr(record, name))} rows, {names[0]} has {n}"
+            )
+    return n
+
+
+def all_finite(record: object, *names: str) -> None:
+    """Raises ValueError that names the first column holding a NaN or an infinity."""
+    for name in names:
+        if not np.isfinite(getattr(record, name)).all():
+            raise ValueError(f"{type(record).__name__}.{name} holds a value that is not finite")

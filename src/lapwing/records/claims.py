@@ -1,0 +1,105 @@
+"""Claims: what each address says of itself now; and what integrity makes of it. Axes: n claims, c interferences."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from lapwing.records.arrays import Array, all_finite, column, freeze_columns, same_length
+
+NO_TRACK = -1  # a track_id column's value for "no track agrees"
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """n self-declared targets, one per (source family, address), filtered in the site's ENU frame.
+    Rows with `has_position` 0 have been heard but have not said where they are: their mean and cov are zero."""
+
+    time_ns: int
+    address: Int64[Array, " n"]
+    source: Int64[Array, " n"]  # Source of the last report
+    has_position: Int64[Array, " n"]
+    mean: Float64[Array, "n 6"]  # ENU metres and metres per second
+    cov: Float64[Array, "n 6 6"]
+    position_ns: Int64[Array, " n"]  # last believed position report, 0 = never
+    heard_ns: Int64[Array, " n"]  # last frame of any kind
+    frame_seq: Int64[Array, " n"]  # of the last position report
+    doubt: Int64[Array, " n"]  # Doubt bits of the last position
+    rejected: Int64[Array, " n"]  # position reports in a row that the filter did not believe
+    values: Float64[Array, "n f"]  # latest number per Field code (column = position in FIELDS)
+    values_ns: Int64[Array, "n f"]  # when it was said, 0 = never (then the value is 0 and means nothing)
+    names: tuple[str, ...]  # callsign or ship name, "" = not said
+
+    def __post_init__(self) -> None:
+        same_length(self, "address", "source", "has_position", "mean", "cov", "position_ns", "heard_ns", "frame_seq")
+        same_length(self, "address", "doubt", "rejected", "values", "values_ns", "names")
+        all_finite(self, "mean", "cov", "values")
+        freeze_columns(self)
+
+    def __len__(self) -> int:
+        return len(self.address)
+
+
+class Condition(IntEnum):
+    """What integrity thinks of one claim's navigation."""
+
+    OK = 0
+    DEGRADED = 1  # it says itself that its position is much worse than its own normal
+    LOST = 2  # it still talks but no longer says where it is
+    INCONSISTENT = 3  # what it says contradicts itself, physics or our tracks
+    UNKNOWN = 4  # too little said to judge
+
+
+@dataclass(frozen=True, slots=True)
+class Interference:
+    """c regions in which several claims lost or degraded their navigation within a short time."""
+
+    region_id: Int64[Array, " c"]
+    since_ns: Int64[Array, " c"]
+    updated_ns: Int64[Array, " c"]
+    east_m: Float64[Array, " c"]  # centre of the affected claims' last good positions: NOT the emitter
+    north_m: Float64[Array, " c"]
+    radius_m: Float64[Array, " c"]  # reaches the farthest affected claim
+    affected: Int64[Array, " c"]  # number of claims degraded or lost now
+    exposed: Int64[Array, " c"]  # number of claims in the region that could have been
+    p_value: Float64[Array, " c"]  # chance of as many new losses without interference
+
+    def __post_init__(self) -> None:
+        same_length(self, "region_id", "since_ns", "updated_ns", "east_m", "north_m", "radius_m", "affected")
+        same_length(self, "region_id", "exposed", "p_value")
+        all_finite(self, "east_m", "north_m", "radius_m", "p_value")
+        freeze_columns(self)
+
+    def __len__(self) -> int:
+        return len(self.region_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Integrity:
+    """Verdict per claim, rows as in the same picture's Claims, and per region."""
+
+    condition: Int64[Array, " n"]  # Condition
+    since_ns: Int64[Array, " n"]  # when this condition began
+    reason: tuple[str, ...]  # one short sentence, "" when OK
+    good_east_m: Float64[Array, " n"]  # where it last truly was, by its own good word
+    good_north_m: Float64[Array, " n"]
+    good_ns: Int64[Array, " n"]  # 0 = never
+    frame_seq: Int64[Array, " n"]  # evidence of the verdict
+    track_id: Int64[Array, " n"]  # the track that agrees with the claim, or NO_TRACK
+    interference: Interference
+
+    def __post_init__(self) -> None:
+        same_length(self, "condition", "since_ns", "reason", "good_east_m", "good_north_m", "good_ns", "frame_seq")
+        same_length(self, "condition", "track_id")
+        all_finite(self, "good_east_m", "good_north_m")
+        freeze_columns(self)
+
+    def __len__(self) -> int:
+        return len(self.condition)
+
+
+def no_interference() -> Interference:
+    """No region."""
+    i, f = column([], np.int64), column([], np.float64)
+    return Interference(i, i, i, f, f, f, i, i, f)

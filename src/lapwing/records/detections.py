@@ -1,0 +1,60 @@
+"""Detections: one scan of one sensor in one measurement space. Axes: m detections, d columns."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from lapwing.records.arrays import Array, all_finite, column, freeze_columns, same_length
+
+
+class Space(Enum):
+    """A measurement space: its value names the columns of `z` with their units. Azimuths run clockwise from
+    true north at the sensor, elevations up from its horizon; east, north, up are the site's ENU frame."""
+
+    POSITION_2D = ("east_m", "north_m")
+    POSITION_3D = ("east_m", "north_m", "up_m")
+    RANGE_AZIMUTH = ("range_m", "azimuth_rad")
+    RANGE_AZIMUTH_ELEVATION = ("range_m", "azimuth_rad", "elevation_rad")
+    RANGE_AZIMUTH_RANGE_RATE = ("range_m", "azimuth_rad", "range_rate_mps")
+    RANGE_AZIMUTH_ELEVATION_RANGE_RATE = ("range_m", "azimuth_rad", "elevation_rad", "range_rate_mps")
+    AZIMUTH = ("azimuth_rad",)
+    AZIMUTH_ELEVATION = ("azimuth_rad", "elevation_rad")
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """One scan: m detections of one sensor in one measurement space. Columns are read-only.
+    An empty scan (m = 0) says that the sensor looked and saw nothing. Raises ValueError naming a bad column."""
+
+    sensor: str
+    space: Space
+    scan_ns: int  # end of the scan, UTC
+    time_ns: Int64[Array, " m"]  # time of applicability, UTC
+    z: Float64[Array, "m d"]
+    R: Float64[Array, "m d d"]  # noise covariance, units of z squared
+    address: Int64[Array, " m"]  # ICAO / MMSI / ... that came with the plot, or ANONYMOUS
+    frame_seq: Int64[Array, " m"]  # journal entry: the evidence behind each row
+
+    def __post_init__(self) -> None:
+        m = same_length(self, "time_ns", "z", "R", "address", "frame_seq")
+        d = len(self.space.value)
+        if self.z.shape != (m, d) or self.R.shape != (m, d, d):
+            raise ValueError(
+                f"Detections.z, R have shapes {self.z.shape}, {self.R.shape}; {self.space.name} needs {(m, d)}"
+            )
+        all_finite(self, "z", "R")
+        if m and not (np.diagonal(self.R, axis1=1, axis2=2) > 0.0).all():
+            raise ValueError("Detections.R has a variance that is not positive")
+        freeze_columns(self)
+
+    def __len__(self) -> int:
+        return len(self.time_ns)
+
+    @classmethod
+    def empty(cls, sensor: str, space: Space, scan_ns: int) -> "Detections":
+        """A scan in which nothing was seen."""
+        d = len(space.value)
+        none = column([], np.int64)
+        return cls(sensor, space, scan_ns, none, np.zeros((0, d)), np.zeros((0, d, d)), none, none)

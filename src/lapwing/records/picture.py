@@ -1,0 +1,38 @@
+"""The picture: one frozen snapshot per tick. All that the web, the outbox and the history may see."""
+
+from dataclasses import dataclass
+
+from lapwing.records.alarms import Alarms
+from lapwing.records.claims import Claims, Integrity
+from lapwing.records.tracks import Tracks
+
+
+@dataclass(frozen=True, slots=True)
+class FeedHealth:
+    """What one feed delivered so far, by journal time."""
+
+    feed: str
+    frames: int
+    bytes_total: int
+    messages: int
+    faults: int
+    received_ns: int  # last frame, 0 = never
+    rate_hz: float  # messages per second, smoothed over about ten seconds
+    quiet: bool  # nothing for longer than the feed's limit
+    last_fault: str  # reason of the last refusal, "" = none
+    last_fault_seq: int
+    last_fault_example: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The world as believed at `time_ns`. `tick` counts from 1 and names the picture."""
+
+    tick: int
+    time_ns: int
+    through_seq: int  # last journal entry that is in it
+    tracks: Tracks
+    claims: Claims
+    integrity: Integrity
+    alarms: Alarms
+    feeds: tuple[FeedHealth, ...]

@@ -1,0 +1,91 @@
+"""The site: where we are, what we listen to, what we protect. Read from a site file by serve, frozen here.
+
+Units are SI and radians inside; `serve/site.py` turns the file's degrees into these.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A point on or above the Earth, WGS 84 geodetic."""
+
+    latitude_rad: float
+    longitude_rad: float
+    height_ellipsoid_m: float
+
+
+@dataclass(frozen=True, slots=True)
+class Circle:
+    """A disc around a point."""
+
+    centre: Position
+    radius_m: float
+
+
+@dataclass(frozen=True, slots=True)
+class Polygon:
+    """A closed ring, first vertex not repeated; edges are straight in the site's ENU frame."""
+
+    vertices: tuple[Position, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """An airspace to protect: shape, height band above the ellipsoid, weekly schedule in UTC, and who may be in it."""
+
+    name: str
+    shape: Circle | Polygon
+    height_m_min: float
+    height_m_max: float
+    schedule: tuple[tuple[int, float, float], ...] = ()  # (weekday 0 = Monday, from_s, to_s); empty = always
+    priority: str = "high"
+    hold_s: float = 3.0  # a finding must last this long before it becomes an alarm
+    margin_m: float = 100.0  # hysteresis: how far outside before it clears
+    warn_s: float = 120.0  # warn when the predicted track enters within this time; 0 = no
+    cooperative_allowed: bool = True  # claims that a track confirms do not alarm
+
+
+@dataclass(frozen=True, slots=True)
+class SensorConfig:
+    """What the tracker must know of one sensor that delivers detections."""
+
+    sensor: str
+    position: Position
+    kind: str  # "radar" or "position"
+    range_sigma_m: float = 30.0
+    azimuth_sigma_rad: float = 0.0035
+    elevation_sigma_rad: float = 0.01
+    range_rate_sigma_mps: float = 1.0
+    range_m_max: float = 50_000.0
+    p_detect: float = 0.8
+    clutter_per_scan: float = 10.0
+    period_s: float = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class FeedConfig:
+    """One input: how bytes arrive and which decoder reads them."""
+
+    feed: str
+    decoder: str  # beast, avr, sbs, readsb, trace, nmea, asterix
+    transport: str  # tcp, listen, udp, file, http, stdin
+    host: str = ""
+    port: int = 0
+    path: str = ""
+    speed: float = 1.0  # of a file: 1 = as recorded, 0 = as fast as possible
+    quiet_s_max: float = 30.0
+    receiver: Position | None = None
+    sensor: str = ""  # for detections: the SensorConfig this feed delivers
+    start_ns: int = 0  # of a file without its own dates: when it begins
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Everything that a run depends on besides the journal."""
+
+    name: str
+    origin: Position
+    feeds: tuple[FeedConfig, ...]
+    sensors: tuple[SensorConfig, ...]
+    zones: tuple[Zone, ...]

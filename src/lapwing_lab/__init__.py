@@ -1,0 +1,1 @@
+"""The examiner: truth and sensors that speak the real wire formats. Shares no code with lapwing."""

@@ -1,0 +1,31 @@
+"""Shared by all tests: shape and type checks at run time on every room but kernel/, and where recordings lie."""
+
+from pathlib import Path
+
+import pytest
+from jaxtyping import install_import_hook
+
+CHECKED = [
+    "lapwing.records",
+    "lapwing.decode",
+    "lapwing.track",
+    "lapwing.integrity",
+    "lapwing.alarm",
+    "lapwing.engine",
+]
+_hook = install_import_hook(CHECKED, "beartype.beartype")
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def recording(relative: str) -> Path:
+    """A real recording beside the checkout; skips loudly where it is absent."""
+    path = SHARED / relative
+    if not path.exists():
+        pytest.skip(f"real recording not here: shared/data/{relative}")
+    return path
+
+
+@pytest.fixture
+def shared_recording():
+    return recording
