@@ -36,6 +36,26 @@ class Subject(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Alarm:
+    """One row of `Alarms`: there are never many, so the life cycle handles them one by one."""
+
+    alarm_id: int
+    rule: str
+    zone: str
+    subject: Subject
+    subject_id: int
+    state: AlarmState
+    priority: Priority
+    raised_ns: int
+    updated_ns: int
+    cleared_ns: int
+    east_m: float
+    north_m: float
+    reason: str
+    frame_seq: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Alarms:
     """n alarms that are standing or were cleared lately. An alarm_id is never reused."""
 

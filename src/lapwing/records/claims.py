@@ -7,7 +7,10 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from lapwing.records.arrays import Array, all_finite, column, freeze_columns, same_length
+from lapwing.records.reports import Field
 
+FIELDS: tuple[Field, ...] = tuple(Field)  # the columns of Claims.values
+FIELD_COLUMN = {field: i for i, field in enumerate(FIELDS)}
 NO_TRACK = -1  # a track_id column's value for "no track agrees"
 
 
@@ -39,6 +42,20 @@ class Claims:
 
     def __len__(self) -> int:
         return len(self.address)
+
+    def said(self, field: Field) -> tuple[Float64[Array, " n"], Int64[Array, " n"]]:
+        """The latest value of one field and when it was said (0 = never), per claim."""
+        at = FIELD_COLUMN[field]
+        return self.values[:, at], self.values_ns[:, at]
+
+    @classmethod
+    def empty(cls, time_ns: int) -> "Claims":
+        """Nobody has said anything."""
+        i, f = column([], np.int64), len(FIELDS)
+        zero = np.zeros
+        return cls(
+            time_ns, i, i, i, zero((0, 6)), zero((0, 6, 6)), i, i, i, i, i, zero((0, f)), zero((0, f), np.int64), ()
+        )
 
 
 class Condition(IntEnum):

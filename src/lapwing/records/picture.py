@@ -22,6 +22,7 @@ class FeedHealth:
     last_fault: str  # reason of the last refusal, "" = none
     last_fault_seq: int
     last_fault_example: bytes
+    link: str = ""  # what the transport said last: "connected", "lost: ...", "ended"; "" = nothing yet
 
 
 @dataclass(frozen=True, slots=True)

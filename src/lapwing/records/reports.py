@@ -4,6 +4,7 @@ Law 7 (no NaN): what was not said is an absent row. One message gives a row in `
 one row in `Values` per number it held, one in `Texts` per word. Rows are in the order of arrival.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 
@@ -162,6 +163,9 @@ class Texts:
         return len(self.time_ns)
 
 
+TEXT_COLUMNS = ("time_ns", "frame_seq", "source", "address", "word")
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """`count` inputs of one feed refused for one `reason` in one batch; `example` is the start of the first one."""
@@ -196,7 +200,7 @@ def no_texts() -> Texts:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """All that a decoder made of the frames of one tick: claims, scans, faults, and the count of messages understood."""
+    """All that a decoder made of the frames of one tick: claims, scans, faults, and how many messages it understood."""
 
     positions: Positions = field(default_factory=no_positions)
     values: Values = field(default_factory=no_values)
@@ -204,3 +208,24 @@ class Decoded:
     scans: tuple[Detections, ...] = ()
     faults: tuple[Fault, ...] = ()
     messages: int = 0
+
+
+def merged(parts: Sequence[Decoded]) -> Decoded:
+    """All rows of several feeds in one, in the order given."""
+    if len(parts) == 1:
+        return parts[0]
+    if not parts:
+        return Decoded()
+
+    def rows(of: str, names: tuple[str, ...]) -> list[Array]:
+        return [np.concatenate([getattr(getattr(p, of), name) for p in parts]) for name in names]
+
+    texts = rows("texts", TEXT_COLUMNS)
+    return Decoded(
+        Positions(*rows("positions", POSITION_COLUMNS)),
+        Values(*rows("values", VALUE_COLUMNS)),
+        Texts(*texts, tuple(t for p in parts for t in p.texts.text)),
+        tuple(s for p in parts for s in p.scans),
+        tuple(f for p in parts for f in p.faults),
+        sum(p.messages for p in parts),
+    )

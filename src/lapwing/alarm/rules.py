@@ -1,0 +1,193 @@
+"""Rules: sentences with evidence. Each takes the world of one tick and returns findings; none remembers anything.
+
+Axis: n rows of tracks or claims. A finding is about one subject; the life cycle decides whether it is an alarm.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol, final
+
+import numpy as np
+from jaxtyping import Bool
+
+from lapwing.alarm.zones import LocalZone
+from lapwing.records import (
+    Array,
+    Claims,
+    Condition,
+    FeedHealth,
+    Integrity,
+    Priority,
+    Subject,
+    Tracks,
+    TrackStatus,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a rule may look at: one moment, all of the same time."""
+
+    time_ns: int
+    tracks: Tracks
+    claims: Claims
+    integrity: Integrity
+    feeds: tuple[FeedHealth, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One subject to which a rule applies now. `firm` False: it only keeps a standing alarm standing (hysteresis)."""
+
+    rule: str
+    zone: str
+    subject: Subject
+    subject_id: int
+    priority: Priority
+    hold_s: float
+    firm: bool
+    east_m: float
+    north_m: float
+    reason: str
+    frame_seq: int
+
+
+class Rule(Protocol):
+    """A sentence about the world."""
+
+    def findings(self, world: World) -> list[Finding]:
+        """Every subject to which the sentence applies."""
+        ...
+
+
+def unexplained(world: World, cooperative_allowed: bool) -> Bool[Array, " n"]:
+    """Confirmed tracks that no claim explains (or all confirmed tracks where claims excuse nothing)."""
+    confirmed: Bool[Array, " n"] = world.tracks.status != TrackStatus.TENTATIVE
+    if not cooperative_allowed:
+        return confirmed
+    confirmed &= ~np.isin(world.tracks.track_id, world.integrity.track_id)
+    return confirmed
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class UncooperativeInZone:
+    """A confirmed track is inside a zone and no claim explains it."""
+
+    local: LocalZone
+
+    def findings(self, world: World) -> list[Finding]:
+        """Tracks inside; those within the margin outside only keep a standing alarm."""
+        zone, tracks = self.local.zone, world.tracks
+        if not len(tracks) or not self.local.active(world.time_ns):
+            return []
+        distance = self.local.distance_m(tracks.mean[:, 0], tracks.mean[:, 1])
+        candidate = unexplained(world, zone.cooperative_allowed) & self.local.in_band(tracks.mean, tracks.cov)
+        out = []
+        for i in np.flatnonzero(candidate & (distance <= zone.margin_m)):
+            speed = float(np.hypot(tracks.mean[i, 3], tracks.mean[i, 4]))
+            text = (
+                f"track {tracks.track_id[i]} is {max(-distance[i], 0.0):.0f} m inside {zone.name}, {speed:.0f} m/s, "
+                f"existence {tracks.existence[i]:.2f}; no claim explains it"
+            )
+            row = (Subject.TRACK, int(tracks.track_id[i]), Priority[zone.priority.upper()], zone.hold_s)
+            place = (float(tracks.mean[i, 0]), float(tracks.mean[i, 1]), text, int(tracks.frame_seq[i]))
+            out.append(Finding("uncooperative in zone", zone.name, *row, bool(distance[i] <= 0.0), *place))
+        return out
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ApproachingZone:
+    """A confirmed track that no claim explains will be inside a zone soon if it flies on straight."""
+
+    local: LocalZone
+    speed_mps_min: float = 3.0
+
+    def findings(self, world: World) -> list[Finding]:
+        """Tracks outside that would enter within `warn_s`; within 1.5 times that a standing alarm stays."""
+        zone, tracks = self.local.zone, world.tracks
+        if not len(tracks) or zone.warn_s <= 0.0 or not self.local.active(world.time_ns):
+            return []
+        distance = self.local.distance_m(tracks.mean[:, 0], tracks.mean[:, 1])
+        candidate = unexplained(world, zone.cooperative_allowed) & self.local.in_band(tracks.mean, tracks.cov)
+        candidate &= (distance > 0.0) & (np.hypot(tracks.mean[:, 3], tracks.mean[:, 4]) > self.speed_mps_min)
+        rows = np.flatnonzero(candidate)
+        seconds = self.local.seconds_to_entry(tracks.mean[rows], 1.5 * zone.warn_s)
+        out = []
+        for i, s in zip(rows, seconds, strict=True):
+            if not np.isfinite(s):
+                continue
+            text = (
+                f"track {tracks.track_id[i]} will enter {zone.name} in {s:.0f} s if it flies on straight "
+                f"({distance[i]:.0f} m away); no claim explains it"
+            )
+            row = (Subject.TRACK, int(tracks.track_id[i]), Priority.MEDIUM, zone.hold_s)
+            place = (float(tracks.mean[i, 0]), float(tracks.mean[i, 1]), text, int(tracks.frame_seq[i]))
+            out.append(Finding("approaching zone", zone.name, *row, bool(s <= zone.warn_s), *place))
+        return out
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class GnssInterference:
+    """Several claims in one region lost or degraded their navigation within a short time."""
+
+    def findings(self, world: World) -> list[Finding]:
+        """One per region."""
+        r = world.integrity.interference
+        out = []
+        for i in range(len(r)):
+            text = (
+                f"{r.affected[i]} of {r.exposed[i]} aircraft and ships within {r.radius_m[i] / 1000:.0f} km lost or "
+                f"degraded their navigation; chance of that without interference {r.p_value[i]:.0e}"
+            )
+            row = (Subject.REGION, int(r.region_id[i]), Priority.HIGH, 0.0, True)
+            seqs = _affected_seq(world, float(r.east_m[i]), float(r.north_m[i]), float(r.radius_m[i]))
+            place = (float(r.east_m[i]), float(r.north_m[i]), text, seqs)
+            out.append(Finding("GNSS interference", "", *row, *place))
+        return out
+
+
+def _affected_seq(world: World, east_m: float, north_m: float, radius_m: float) -> int:
+    """The newest frame among the affected claims of a region."""
+    v = world.integrity
+    bad = (v.condition == Condition.LOST) | (v.condition == Condition.DEGRADED)
+    near = np.hypot(v.good_east_m - east_m, v.good_north_m - north_m) <= radius_m + 1.0
+    rows = v.frame_seq[bad & near & (v.good_ns > 0)]
+    return int(rows.max()) if len(rows) else -1
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class InconsistentClaim:
+    """What an aircraft or ship says of its position cannot be true."""
+
+    hold_s: float = 5.0
+
+    def findings(self, world: World) -> list[Finding]:
+        """One per claim whose condition is INCONSISTENT."""
+        v, claims = world.integrity, world.claims
+        out = []
+        for i in np.flatnonzero(v.condition == Condition.INCONSISTENT):
+            who = claims.names[i] or f"{claims.address[i]:06X}"
+            text = f"{who}: {v.reason[i]}"
+            row = (Subject.CLAIM, int(claims.address[i]), Priority.MEDIUM, self.hold_s, True)
+            place = (float(claims.mean[i, 0]), float(claims.mean[i, 1]), text, int(v.frame_seq[i]))
+            out.append(Finding("inconsistent claim", "", *row, *place))
+        return out
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class FeedQuiet:
+    """A feed that delivered before has fallen silent: absence of tracks proves nothing there."""
+
+    def findings(self, world: World) -> list[Finding]:
+        """One per quiet feed."""
+        out = []
+        for i, feed in enumerate(world.feeds):
+            if feed.quiet:
+                text = f"feed {feed.feed}: nothing since {np.datetime64(feed.received_ns // 10**9, 's')}Z"
+                row = (Subject.FEED, i, Priority.LOW, 0.0, True)
+                out.append(Finding("feed quiet", "", *row, 0.0, 0.0, text, -1))
+        return out

@@ -1,0 +1,242 @@
+"""The journal: every frame that counts, in order, durable before it counts. One SQLite file in WAL mode.
+
+Why SQLite (docs/decisions/0003): atomic group commit, crash recovery that others have proven, readable by any tool.
+One transaction per tick holds the tick's frames and its row in `ticks`; after the commit the tick is a fact.
+Retention: when the file outgrows its limit the oldest frames are deleted up to a kept checkpoint, so that what
+remains can always be replayed from its first frame on.
+"""
+
+import fcntl
+import os
+import sqlite3
+import threading
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Self
+
+from lapwing.records import Frame
+
+FORMAT = 1
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS feeds (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS frames (seq INTEGER PRIMARY KEY, feed INTEGER NOT NULL, received_ns INTEGER NOT NULL,
+    crc INTEGER NOT NULL, data BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS ticks (tick INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, through_seq INTEGER NOT NULL,
+    digest BLOB);
+CREATE TABLE IF NOT EXISTS checkpoints (tick INTEGER PRIMARY KEY, through_seq INTEGER NOT NULL, state BLOB NOT NULL);
+"""
+
+
+class JournalError(Exception):
+    """The journal cannot be used; the message is one sentence for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """One committed tick: frames up to `through_seq` belong to pictures up to it."""
+
+    tick: int
+    time_ns: int
+    through_seq: int
+    digest: bytes | None  # of the picture; None when the process died before it was known
+
+
+class Journal:
+    """An open journal folder. One writer at a time (a lock file says so); any number of readers."""
+
+    def __init__(self, folder: Path, *, write: bool) -> None:
+        self.folder = folder
+        self._lock: IO[bytes] | None = None
+        self._mutex = threading.Lock()  # the web reads evidence while the engine's thread writes
+        self._feeds: dict[str, int] = {}
+        try:
+            if write:
+                folder.mkdir(parents=True, exist_ok=True)
+                self._lock = _locked(folder / "lock")
+            elif not (folder / "journal.sqlite").exists():
+                raise JournalError(f"{folder} holds no journal")
+            self._db = sqlite3.connect(folder / "journal.sqlite", isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA busy_timeout=5000")
+            if write:
+                self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;" + SCHEMA)
+            self._check_format(write)
+            self._feeds = {name: i for i, name in self._db.execute("SELECT id, name FROM feeds")}
+            row = self._db.execute("SELECT max(seq) FROM frames").fetchone()
+            self.last_seq = max(row[0] or 0, self._tail_seq())
+        except sqlite3.Error as error:
+            raise JournalError(f"cannot use the journal in {folder}: {error}") from error
+        except OSError as error:
+            raise JournalError(f"cannot open the journal folder {folder}: {error.strerror}") from error
+
+    def _check_format(self, write: bool) -> None:
+        row = self._db.execute("SELECT value FROM meta WHERE key='format'").fetchone()
+        if row is None and write:
+            self._db.execute("INSERT INTO meta VALUES ('format', ?)", (str(FORMAT),))
+        elif row is None or row[0] != str(FORMAT):
+            raise JournalError(
+                f"{self.folder} holds a journal of format {row and row[0]}, this software reads {FORMAT}"
+            )
+
+    def _tail_seq(self) -> int:
+        row = self._db.execute("SELECT through_seq FROM ticks ORDER BY tick DESC LIMIT 1").fetchone()
+        return int(row[0]) if row else 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the files."""
+        self._db.close()
+        if self._lock is not None:
+            self._lock.close()
+
+    def meta(self, key: str) -> str | None:
+        """A remembered word, or None."""
+        row = self._db.execute("SELECT value FROM meta WHERE key=?", (key,)).fetchone()
+        return str(row[0]) if row else None
+
+    def remember(self, key: str, value: str) -> None:
+        """Keep a word with the journal (the site file it belongs to, say)."""
+        self._write("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    def begin(self) -> None:
+        """Start a transaction: nothing until `commit` counts."""
+        self._write("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        """Everything since `begin` is durable when this returns. Raises JournalError (disk full) otherwise."""
+        self._write("COMMIT")
+
+    def append(self, tick: int, time_ns: int, chunks: Sequence[tuple[str, int, bytes]]) -> list[Frame]:
+        """The frames of one tick with their numbers, from (feed, received_ns, bytes) in order of arrival."""
+        frames = [Frame(self.last_seq + 1 + i, *chunk) for i, chunk in enumerate(chunks)]
+        try:
+            with self._mutex:
+                self._db.executemany(
+                    "INSERT INTO frames VALUES (?,?,?,?,?)",
+                    ((f.seq, self._feed_id(f.feed), f.received_ns, zlib.crc32(f.data), f.data) for f in frames),
+                )
+                through = self.last_seq + len(frames)
+                self._db.execute("INSERT INTO ticks VALUES (?,?,?,NULL)", (tick, time_ns, through))
+        except sqlite3.Error as error:
+            raise JournalError(_sentence(self.folder, error)) from error
+        self.last_seq = through
+        return frames
+
+    def _feed_id(self, name: str) -> int:
+        if name not in self._feeds:
+            cursor = self._db.execute("INSERT INTO feeds (name) VALUES (?)", (name,))
+            self._feeds[name] = int(cursor.lastrowid or 0)
+        return self._feeds[name]
+
+    def witness(self, tick: int, digest: bytes) -> None:
+        """Record the digest of the picture that this tick gave."""
+        self._write("UPDATE ticks SET digest=? WHERE tick=?", (digest, tick))
+
+    def checkpoint(self, tick: int, through_seq: int, state: bytes, keep: int = 3) -> None:
+        """Store a state; of older ones keep the first (the base of what is retained) and the last few."""
+        self._write("INSERT OR REPLACE INTO checkpoints VALUES (?,?,?)", (tick, through_seq, zlib.compress(state, 1)))
+        self._write(
+            "DELETE FROM checkpoints WHERE tick NOT IN (SELECT tick FROM checkpoints ORDER BY tick DESC LIMIT ?)"
+            " AND tick != (SELECT min(tick) FROM checkpoints) AND tick % 1500 != 0",
+            (keep,),
+        )
+
+    def trim(self, bytes_max: int) -> int:
+        """Forget the oldest frames until the live data fits; the number of frames forgotten. Never cuts what the
+        oldest remaining checkpoint needs."""
+        pages, free, size = (
+            self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+        )
+        if (pages - free) * size <= bytes_max:
+            return 0
+        row = self._db.execute("SELECT tick, through_seq FROM checkpoints ORDER BY tick LIMIT 1 OFFSET 1").fetchone()
+        if row is None:
+            return 0
+        with self._mutex:
+            cursor = self._db.execute("DELETE FROM frames WHERE seq <= ?", (row[1],))
+            self._db.execute("DELETE FROM ticks WHERE tick <= ?", (row[0],))
+            self._db.execute("DELETE FROM checkpoints WHERE tick < ?", (row[0],))
+        return cursor.rowcount
+
+    def latest_checkpoint(self) -> tuple[int, bytes] | None:
+        """Tick and state of the newest checkpoint."""
+        return self._checkpoint("DESC")
+
+    def first_checkpoint(self) -> tuple[int, bytes] | None:
+        """Tick and state of the oldest checkpoint kept."""
+        return self._checkpoint("ASC")
+
+    def _checkpoint(self, order: str) -> tuple[int, bytes] | None:
+        row = self._db.execute(f"SELECT tick, state FROM checkpoints ORDER BY tick {order} LIMIT 1").fetchone()
+        return (int(row[0]), zlib.decompress(row[1])) if row else None
+
+    def first_tick(self) -> int | None:
+        """The oldest tick whose frames are kept."""
+        row = self._db.execute("SELECT min(tick) FROM ticks").fetchone()
+        return None if row[0] is None else int(row[0])
+
+    def ticks(self, after_tick: int) -> Iterator[tuple[Tick, list[Frame]]]:
+        """Committed ticks after one, each with its frames. Raises JournalError at a frame whose checksum is wrong."""
+        names: dict[int, str] = dict(self._db.execute("SELECT id, name FROM feeds").fetchall())
+        row = self._db.execute("SELECT through_seq FROM ticks WHERE tick<=? ORDER BY tick DESC LIMIT 1", (after_tick,))
+        done = (row.fetchone() or (None,))[0]
+        if done is None:
+            first = self._db.execute("SELECT min(seq) FROM frames").fetchone()[0]
+            done = (first or 1) - 1
+        for tick, time_ns, through, digest in self._db.execute(
+            "SELECT tick, time_ns, through_seq, digest FROM ticks WHERE tick>? ORDER BY tick", (after_tick,)
+        ):
+            rows = self._db.execute(
+                "SELECT seq, feed, received_ns, crc, data FROM frames WHERE seq>? AND seq<=? ORDER BY seq",
+                (done, through),
+            ).fetchall()
+            yield Tick(tick, time_ns, through, digest), [_frame(names, r) for r in rows]
+            done = through
+
+    def frame(self, seq: int) -> Frame | None:
+        """One frame: the bytes behind a piece of evidence, or None when it is not (or no longer) there."""
+        with self._mutex:
+            row = self._db.execute(
+                "SELECT seq, feed, received_ns, crc, data FROM frames WHERE seq=?", (seq,)
+            ).fetchone()
+        names = {i: name for name, i in self._feeds.items()}
+        return _frame(names, row) if row else None
+
+    def _write(self, sql: str, values: tuple[object, ...] = ()) -> None:
+        try:
+            with self._mutex:
+                self._db.execute(sql, values)
+        except sqlite3.Error as error:
+            raise JournalError(_sentence(self.folder, error)) from error
+
+
+def _sentence(folder: Path, error: sqlite3.Error) -> str:
+    if "full" in str(error):
+        return f"the disk that holds the journal {folder} is full: nothing more can be recorded"
+    return f"the journal {folder} cannot be written: {error}"
+
+
+def _frame(names: dict[int, str], row: tuple[int, int, int, int, bytes]) -> Frame:
+    seq, feed, received_ns, crc, data = row
+    if zlib.crc32(data) != crc:
+        raise JournalError(f"journal entry {seq} is damaged: its checksum does not match")
+    return Frame(seq, names.get(feed, "?"), received_ns, data)
+
+
+def _locked(path: Path) -> IO[bytes]:
+    handle = path.open("wb")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.close()
+        raise JournalError(f"another Lapwing is already writing the journal in {path.parent}") from None
+    handle.write(str(os.getpid()).encode())
+    handle.flush()
+    return handle

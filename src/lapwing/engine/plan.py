@@ -1,0 +1,46 @@
+"""The plan: everything constant that a tick needs, made once from the site. Building it twice gives the same plan."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from lapwing import alarm, decode, integrity, track
+from lapwing.alarm import LifeSettings, Rule
+from lapwing.engine.order import OrderSettings
+from lapwing.integrity import IntegritySettings
+from lapwing.records import SensorConfig, Site, Space
+from lapwing.track import ClaimSettings, SensorModel, TrackSettings
+
+TICK_NS = 200_000_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Decoders, models, rules and settings of one site."""
+
+    site: Site
+    decoders: Mapping[str, decode.Decoder[Any]]
+    sensors: Mapping[str, SensorConfig]
+    rules: tuple[Rule, ...]
+    order: OrderSettings = OrderSettings()
+    tracking: TrackSettings = TrackSettings()
+    claims: ClaimSettings = ClaimSettings()
+    integrity: IntegritySettings = IntegritySettings()
+    life: LifeSettings = LifeSettings()
+
+    def model(self, sensor: str, space: Space) -> SensorModel:
+        """The tracker's model of one sensor in one measurement space."""
+        return _model(self.sensors[sensor], self.site, space)
+
+
+@lru_cache(maxsize=256)
+def _model(config: SensorConfig, site: Site, space: Space) -> SensorModel:
+    return track.make_sensor(config, site.origin, space)
+
+
+def make_plan(site: Site) -> Plan:
+    """The plan of a site."""
+    sensors = {s.sensor: s for s in site.sensors}
+    decoders = {f.feed: decode.make(f, sensors) for f in site.feeds}
+    return Plan(site, decoders, sensors, alarm.rules_for(site.zones, site.origin))

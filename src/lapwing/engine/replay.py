@@ -1,0 +1,70 @@
+"""Replay: the same journal, the same pictures, bit for bit. Recovery is the same path from a later start."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lapwing.engine import codec
+from lapwing.engine.journal import Journal, JournalError, Tick
+from lapwing.engine.plan import Plan
+from lapwing.engine.state import State, start
+from lapwing.engine.tick import step
+from lapwing.records import Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """One tick run again."""
+
+    tick: Tick
+    state: State
+    picture: Picture
+
+
+def base(journal: Journal, plan: Plan, *, newest: bool) -> State:
+    """Where a replay begins: a checkpoint (the newest, or the oldest kept), else the very start.
+    Raises JournalError when the journal no longer holds its beginning and no checkpoint is left."""
+    kept = journal.latest_checkpoint() if newest else None
+    first = journal.first_tick()
+    if kept is None and first is not None and first > 1:
+        kept = journal.first_checkpoint()
+        if kept is None:
+            raise JournalError(f"the journal in {journal.folder} begins at tick {first} and holds no checkpoint")
+    if kept is None:
+        return start(plan)
+    try:
+        state = codec.decode(kept[1])
+    except codec.CodecError as error:
+        raise JournalError(f"the checkpoint of tick {kept[0]} cannot be read: {error}") from error
+    assert isinstance(state, State)
+    if len(state.feeds) != len(plan.site.feeds):
+        raise JournalError("the journal belongs to a site with other feeds")
+    return state
+
+
+def replay(journal: Journal, plan: Plan, state: State) -> Iterator[Replayed]:
+    """Every committed tick after the state's."""
+    for tick, frames in journal.ticks(state.tick):
+        state, picture = step(state, frames, tick.tick, tick.time_ns, plan)
+        yield Replayed(tick, state, picture)
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a verified replay found."""
+
+    ticks: int
+    compared: int  # ticks whose digest had been recorded
+    first_difference: int | None  # tick
+
+
+def verify(journal: Journal, plan: Plan) -> Iterator[Verification]:
+    """Progress after every tick; the last one is the result. Stops at the first picture that differs."""
+    ticks = compared = 0
+    for row in replay(journal, plan, base(journal, plan, newest=False)):
+        ticks += 1
+        if row.tick.digest is not None:
+            compared += 1
+            if codec.digest(row.picture) != row.tick.digest:
+                yield Verification(ticks, compared, row.tick.tick)
+                return
+        yield Verification(ticks, compared, None)

@@ -1,0 +1,116 @@
+"""One tick: the frames of one journal interval in, the next state and picture out. The flow of the whole product.
+
+Pure: the same state, frames and time give the same bits. Nothing here reads a clock; `to_ns` comes from the journal.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+from lapwing import alarm, integrity, track
+from lapwing.alarm import World
+from lapwing.engine.notices import NOTICE_FEED, read
+from lapwing.engine.order import order
+from lapwing.engine.plan import Plan
+from lapwing.engine.state import FeedState, State
+from lapwing.records import Decoded, Fault, FeedHealth, Frame, Picture, merged
+
+RATE_S = 10.0  # smoothing of feed rates
+EXAMPLE_BYTES = 64
+
+
+def step(state: State, frames: Sequence[Frame], tick: int, to_ns: int, plan: Plan) -> tuple[State, Picture]:
+    """The world at `to_ns`, given what came since the state's time."""
+    to_ns = max(to_ns, state.time_ns)  # a clock set back must not take the world back
+    decoded, feeds = _decode(state, frames, to_ns, plan)
+    scans = tuple(scan for d in decoded for scan in d.scans)
+    held, due, late = order(state.held, scans, to_ns, plan.order)
+    feeds = _with_late(feeds, late, plan)
+    tracker = state.tracker
+    for scan in due:
+        if scan.sensor in plan.sensors:
+            tracker, _ = track.step(tracker, scan, plan.model(scan.sensor, scan.space), plan.tracking)
+    claims = track.claims_step(state.claims, merged(decoded), plan.claims, plan.site.origin, to_ns)
+    shown = track.predict_tracks(tracker, to_ns, plan.tracking)
+    known, verdict = integrity.step(state.integrity, claims, shown, plan.integrity)
+    health = tuple(f.health for f in feeds)
+    memory, alarms = alarm.step(state.alarms, World(to_ns, shown, claims, verdict, health), plan.rules, plan.life)
+    through = frames[-1].seq if frames else state.through_seq
+    after = State(tick, to_ns, through, feeds, held, tracker, claims, known, verdict, memory)
+    return after, Picture(tick, to_ns, through, shown, claims, verdict, alarms, health)
+
+
+def _decode(
+    state: State, frames: Sequence[Frame], to_ns: int, plan: Plan
+) -> tuple[list[Decoded], tuple[FeedState, ...]]:
+    """What the frames say, feed by feed in the site's order, and the feeds' new states."""
+    by_feed: dict[str, list[Frame]] = defaultdict(list)
+    for frame in frames:
+        by_feed[frame.feed].append(frame)
+    out, feeds = [], []
+    dt_s = max(to_ns - state.time_ns, 1) * 1e-9 if state.time_ns else 0.2
+    for feed, config in zip(state.feeds, plan.site.feeds, strict=True):
+        mine = by_feed.get(config.feed, [])
+        decoder, d = feed.decoder, Decoded()
+        if mine:
+            decoder, d = plan.decoders[config.feed].decode(feed.decoder, mine)
+            out.append(d)
+        health = _counted(feed.health, mine, d, dt_s)
+        quiet = health.received_ns > 0 and to_ns - health.received_ns > config.quiet_s_max * 1e9
+        feeds.append(FeedState(replace(health, quiet=quiet), decoder))
+    return out, _with_notices(tuple(feeds), by_feed.get(NOTICE_FEED, []), plan)
+
+
+def _counted(health: FeedHealth, frames: list[Frame], decoded: Decoded, dt_s: float) -> FeedHealth:
+    """The feed's counts after these frames."""
+    weight = 1.0 - math.exp(-dt_s / RATE_S)
+    rate_hz = health.rate_hz + weight * (decoded.messages / dt_s - health.rate_hz)
+    health = replace(
+        health,
+        frames=health.frames + len(frames),
+        bytes_total=health.bytes_total + sum(len(f.data) for f in frames),
+        messages=health.messages + decoded.messages,
+        received_ns=max([health.received_ns, *(f.received_ns for f in frames)]),
+        rate_hz=rate_hz if rate_hz > 1e-6 else 0.0,
+    )
+    return _with_faults(health, decoded.faults)
+
+
+def _with_faults(health: FeedHealth, faults: Sequence[Fault]) -> FeedHealth:
+    if not faults:
+        return health
+    last = faults[-1]
+    return replace(
+        health,
+        faults=health.faults + sum(f.count for f in faults),
+        last_fault=last.reason,
+        last_fault_seq=last.frame_seq,
+        last_fault_example=last.example[:EXAMPLE_BYTES],
+    )
+
+
+def _with_notices(feeds: tuple[FeedState, ...], frames: list[Frame], plan: Plan) -> tuple[FeedState, ...]:
+    """What the transports had to say."""
+    healths = {c.feed: f.health for c, f in zip(plan.site.feeds, feeds, strict=True)}
+    for frame in frames:
+        notice = read(frame.data)
+        if notice.feed not in healths:
+            continue
+        if notice.event == "dropped":
+            reason = f"overload: {notice.why}"
+            healths[notice.feed] = _with_faults(healths[notice.feed], (Fault(reason, notice.count, frame.seq, b""),))
+        else:
+            link = f"{notice.event}: {notice.why}" if notice.why else notice.event
+            healths[notice.feed] = replace(healths[notice.feed], link=link)
+    return tuple(replace(f, health=healths[c.feed]) for c, f in zip(plan.site.feeds, feeds, strict=True))
+
+
+def _with_late(feeds: tuple[FeedState, ...], late: dict[str, list[Fault]], plan: Plan) -> tuple[FeedState, ...]:
+    """Scans that order refused, counted at the feed that delivered them."""
+    if not late:
+        return feeds
+    sensor_of = [c.sensor or c.feed for c in plan.site.feeds]
+    return tuple(
+        replace(f, health=_with_faults(f.health, tuple(late.get(s, ())))) for f, s in zip(feeds, sensor_of, strict=True)
+    )

@@ -1,0 +1,126 @@
+"""Where many lose their navigation at once. Axes: n claims, c regions.
+
+First version: single-linkage clusters of new losses, each tested against chance. The region says where the affected
+are, never where the emitter is. A loss counts only if the claim was OK before (poor equipment is not interference).
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Int64
+
+from lapwing.integrity.navigation import Navigation
+from lapwing.records import Array, Claims, Condition, Interference
+from lapwing.records.claims import no_interference
+
+
+@dataclass(frozen=True, slots=True)
+class InterferenceSettings:
+    """`base_rate`: chance that a good claim is lost or degraded for another reason, per window."""
+
+    window_s: float = 180.0  # losses this close in time belong together
+    link_m: float = 80_000.0  # and this close in space
+    margin_m: float = 20_000.0
+    affected_min: int = 3
+    base_rate: float = 0.005
+    p_value_max: float = 1e-5
+    linger_s: float = 60.0  # a region without affected claims ends after this
+
+
+def find(
+    before: Interference, next_id: int, navigation: Navigation, claims: Claims, settings: InterferenceSettings
+) -> tuple[Interference, int]:
+    """Regions at the claims' time, keeping the id of a region that is still there, and the next free id."""
+    now = claims.time_ns
+    bad = (navigation.condition == Condition.DEGRADED) | (navigation.condition == Condition.LOST)
+    lost = bad & (navigation.ever_ok > 0) & (navigation.good_ns > 0)
+    lost &= now - claims.heard_ns < 2 * settings.linger_s * 1e9
+    fresh = lost & (now - navigation.since_ns < settings.window_s * 1e9)
+    exposed = (navigation.ever_ok > 0) & (now - navigation.good_ns < settings.window_s * 1e9) | lost
+    rows = [
+        _region(members, lost, fresh, exposed, navigation, settings)
+        for members in _clusters(np.flatnonzero(lost), navigation, settings.link_m)
+    ]
+    return _continued(before, next_id, [r for r in rows if r], now, settings)
+
+
+def _clusters(index: Int64[Array, " k"], navigation: Navigation, link_m: float) -> list[Int64[Array, " j"]]:
+    """Single-linkage clusters of the last good places."""
+    place = np.stack([navigation.good_east_m[index], navigation.good_north_m[index]], axis=1)
+    near = np.hypot(*(place[:, None, :] - place[None, :, :]).transpose(2, 0, 1)) < link_m
+    left, out = set(range(len(index))), []
+    while left:
+        cluster, edge = set(), {min(left)}
+        while edge:
+            cluster |= edge
+            edge = {int(j) for i in edge for j in np.flatnonzero(near[i])} - cluster
+        left -= cluster
+        out.append(index[sorted(cluster)])
+    return out
+
+
+def _region(
+    members: Int64[Array, " j"],
+    lost: Bool[Array, " n"],
+    fresh: Bool[Array, " n"],
+    exposed: Bool[Array, " n"],
+    navigation: Navigation,
+    settings: InterferenceSettings,
+) -> tuple[float, float, float, int, int, float, int] | None:
+    """Centre, radius, affected, exposed, p-value and onset of one cluster, or None if chance may explain it."""
+    east, north = navigation.good_east_m, navigation.good_north_m
+    e, n = float(east[members].mean()), float(north[members].mean())
+    distance = np.hypot(east - e, north - n)
+    radius = float(distance[members].max())
+    inside = exposed & (distance <= radius + settings.margin_m)
+    k, total = int((fresh & inside).sum()), int(inside.sum())
+    p = tail(total, k, settings.base_rate)
+    onset = int(navigation.since_ns[members].min())
+    return e, n, radius, int(lost[members].sum()), total, p, onset
+
+
+def tail(n: int, k: int, rate: float) -> float:
+    """P(X >= k) of a binomial with n trials: the chance of as many losses without interference."""
+    below = sum(math.comb(n, i) * rate**i * (1.0 - rate) ** (n - i) for i in range(min(k, n + 1)))
+    # The complement loses digits when tiny; the leading terms of the tail do not.
+    above = sum(math.comb(n, i) * rate**i * (1.0 - rate) ** (n - i) for i in range(k, min(n, k + 40) + 1))
+    return min(above, 1.0) if below > 0.5 else max(1.0 - below, 0.0)
+
+
+def _continued(
+    before: Interference,
+    next_id: int,
+    rows: list[tuple[float, float, float, int, int, float, int]],
+    now_ns: int,
+    settings: InterferenceSettings,
+) -> tuple[Interference, int]:
+    """Old regions matched to clusters by overlap; new ones only when chance cannot explain them."""
+    kept: list[tuple[int, int, int, float, float, float, int, int, float]] = []
+    free = set(range(len(rows)))
+    for i in range(len(before)):
+        match = [
+            j
+            for j in sorted(free)
+            if math.hypot(rows[j][0] - before.east_m[i], rows[j][1] - before.north_m[i])
+            < rows[j][2] + before.radius_m[i] + settings.margin_m
+        ]
+        region, since = int(before.region_id[i]), int(before.since_ns[i])
+        p = float(before.p_value[i])
+        if match:
+            free -= set(match)
+            e, n, r, k, total, p_now, _ = rows[match[0]]
+            kept.append((region, since, now_ns, e, n, r, k, total, min(p, p_now)))
+        elif now_ns - before.updated_ns[i] < settings.linger_s * 1e9:
+            place = float(before.east_m[i]), float(before.north_m[i]), float(before.radius_m[i])
+            kept.append((region, since, int(before.updated_ns[i]), *place, 0, int(before.exposed[i]), p))
+    for j in sorted(free):
+        e, n, r, k, total, p, onset = rows[j]
+        if k >= settings.affected_min and p <= settings.p_value_max:
+            kept.append((next_id, onset, now_ns, e, n, r, k, total, p))
+            next_id += 1
+    if not kept:
+        return no_interference(), next_id
+    ints, floats = (np.int64, np.float64)
+    kinds = (ints, ints, ints, floats, floats, floats, ints, ints, floats)
+    return Interference(*(np.array(c, k) for c, k in zip(zip(*kept, strict=True), kinds, strict=True))), next_id

@@ -1,0 +1,343 @@
+"""Site files: TOML to a frozen `Site`, and every mistake explained with key, what was found and what is allowed.
+
+Degrees, kilometres and clock times end here; inside everything is SI, radians and nanoseconds.
+"""
+
+import difflib
+import math
+import re
+import tomllib
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qs, urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from lapwing.records import Circle, FeedConfig, Polygon, Position, SensorConfig, Site, Zone
+
+DECODER_NAMES = ("beast", "avr", "sbs", "readsb", "trace", "nmea", "asterix")
+TRANSPORTS = ("tcp", "listen", "udp", "file", "poll", "http", "stdin")
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+FORBID = ConfigDict(extra="forbid", frozen=True)
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$")]
+Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
+Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
+Height = Annotated[float, Field(ge=-1000, le=100_000, allow_inf_nan=False)]
+
+
+class SiteError(Exception):
+    """The site file cannot be used. `problems`: one sentence each, for a person."""
+
+    def __init__(self, path: str, problems: list[str]) -> None:
+        super().__init__(f"{path}: {len(problems)} problem{'s' * (len(problems) != 1)}")
+        self.path, self.problems = path, problems
+
+
+class Place(BaseModel):
+    """A point: degrees and metres above the WGS 84 ellipsoid."""
+
+    model_config = FORBID
+    latitude_deg: Latitude
+    longitude_deg: Longitude
+    height_m: Height = 0.0
+
+    def position(self) -> Position:
+        """In radians."""
+        return Position(math.radians(self.latitude_deg), math.radians(self.longitude_deg), self.height_m)
+
+
+class CircleEntry(BaseModel):
+    """A disc."""
+
+    model_config = FORBID
+    latitude_deg: Latitude
+    longitude_deg: Longitude
+    radius_m: Annotated[float, Field(gt=0, le=1_000_000)]
+
+
+class ZoneEntry(BaseModel):
+    """[[zone]]: an airspace to protect."""
+
+    model_config = FORBID
+    name: Name
+    circle: CircleEntry | None = None
+    polygon: list[tuple[Latitude, Longitude]] | None = None
+    height_m: tuple[Height, Height] = (-1000.0, 100_000.0)
+    schedule: list[str] = []
+    priority: Literal["critical", "high", "medium", "low"] = "high"
+    hold_s: Annotated[float, Field(ge=0, le=600)] = 3.0
+    margin_m: Annotated[float, Field(ge=0, le=100_000)] = 100.0
+    warn_s: Annotated[float, Field(ge=0, le=3600)] = 120.0
+    cooperative_allowed: bool = True
+
+    @field_validator("schedule")
+    @classmethod
+    def _readable(cls, value: list[str]) -> list[str]:
+        for entry in value:
+            parse_schedule(entry)
+        return value
+
+    @model_validator(mode="after")
+    def _one_shape(self) -> "ZoneEntry":
+        if (self.circle is None) == (self.polygon is None):
+            raise ValueError("a zone needs either 'circle' or 'polygon'")
+        if self.polygon is not None and len(self.polygon) < 3:
+            raise ValueError("a polygon needs at least 3 [latitude, longitude] pairs")
+        if self.height_m[0] >= self.height_m[1]:
+            raise ValueError("height_m must be [lowest, highest]")
+        return self
+
+    def zone(self) -> Zone:
+        """Frozen, in radians."""
+        shape: Circle | Polygon
+        if self.circle is not None:
+            c = self.circle
+            shape = Circle(Position(math.radians(c.latitude_deg), math.radians(c.longitude_deg), 0.0), c.radius_m)
+        else:
+            shape = Polygon(tuple(Position(math.radians(a), math.radians(o), 0.0) for a, o in self.polygon or ()))
+        times = tuple(t for entry in self.schedule for t in parse_schedule(entry))
+        limits = (self.priority, self.hold_s, self.margin_m, self.warn_s, self.cooperative_allowed)
+        return Zone(self.name, shape, *self.height_m, times, *limits)
+
+
+def parse_schedule(entry: str) -> list[tuple[int, float, float]]:
+    """(weekday, from_s, to_s) rows of "mon-fri 06:00-22:00" or "sat 22:00-24:00". Raises ValueError."""
+    match = re.fullmatch(r"(\w{3})(?:-(\w{3}))? (\d\d):(\d\d)-(\d\d):(\d\d)", entry.strip().lower())
+    if not match or match[1] not in DAYS or (match[2] or "mon") not in DAYS:
+        raise ValueError(f"{entry!r} is not a schedule; write it like 'mon-fri 06:00-22:00' (UTC)")
+    start, end = (int(match[i]) * 3600.0 + int(match[i + 1]) * 60.0 for i in (3, 5))
+    if not start < end <= 86_400.0:
+        raise ValueError(f"{entry!r}: the end must be after the beginning, at most 24:00 (split at midnight)")
+    first, last = DAYS.index(match[1]), DAYS.index(match[2] or match[1])
+    span = range(first, last + 1) if first <= last else [*range(first, 7), *range(last + 1)]
+    return [(day, start, end) for day in span]
+
+
+class SensorEntry(BaseModel):
+    """[[sensor]]: what the tracker must know of a sensor that delivers detections."""
+
+    model_config = FORBID
+    name: Name
+    kind: Literal["radar", "position"] = "radar"
+    at: Place
+    range_sigma_m: Annotated[float, Field(gt=0, le=10_000)] = 30.0
+    azimuth_sigma_deg: Annotated[float, Field(gt=0, le=45)] = 0.2
+    elevation_sigma_deg: Annotated[float, Field(gt=0, le=45)] = 0.6
+    range_rate_sigma_mps: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    range_max_m: Annotated[float, Field(gt=0, le=1_000_000)] = 50_000.0
+    p_detect: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    clutter_per_scan: Annotated[float, Field(gt=0, le=100_000)] = 10.0
+    period_s: Annotated[float, Field(gt=0, le=600)] = 4.0
+
+    def config(self) -> SensorConfig:
+        """Frozen, in radians."""
+        return SensorConfig(
+            self.name,
+            self.at.position(),
+            self.kind,
+            self.range_sigma_m,
+            math.radians(self.azimuth_sigma_deg),
+            math.radians(self.elevation_sigma_deg),
+            self.range_rate_sigma_mps,
+            self.range_max_m,
+            self.p_detect,
+            self.clutter_per_scan,
+            self.period_s,
+        )
+
+
+class FeedEntry(BaseModel):
+    """[[feed]]: one input."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    name: Name
+    decoder: Literal["beast", "avr", "sbs", "readsb", "trace", "nmea", "asterix"]
+    source: Annotated[str, Field(alias="from")]
+    receiver: Place | None = None
+    sensor: str = ""
+    speed: Annotated[float, Field(ge=0, le=1000)] = 1.0
+    start: datetime | date | None = None
+    quiet_s: Annotated[float, Field(gt=0, le=86_400)] = 30.0
+
+    @field_validator("source")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        split_source(value)
+        return value
+
+    def config(self, folder: Path) -> FeedConfig:
+        """Frozen; relative paths are relative to the site file's folder."""
+        transport, host, port, path = split_source(self.source)
+        if transport in ("file", "poll"):
+            path = str((folder / path).resolve())
+        start = self.start
+        if start is not None and not isinstance(start, datetime):
+            start = datetime(start.year, start.month, start.day, tzinfo=UTC)
+        start_ns = 0 if start is None else round(start.replace(tzinfo=start.tzinfo or UTC).timestamp() * 1e9)
+        where = self.receiver.position() if self.receiver else None
+        tail = (self.speed, self.quiet_s, where, self.sensor, start_ns)
+        return FeedConfig(self.name, self.decoder, transport, host, port, path, *tail)
+
+
+def split_source(source: str) -> tuple[str, str, int, str]:
+    """(transport, host, port, path) of a feed's `from`. Raises ValueError with the forms that are allowed."""
+    forms = (
+        "write tcp://HOST:PORT, listen://HOST:PORT, udp://HOST:PORT, http://HOST/PATH, file:PATH, poll:PATH or stdin:"
+    )
+    parts = urlsplit(source)
+    if parts.scheme not in TRANSPORTS:
+        raise ValueError(f"{source!r} is not a source; {forms}")
+    if parts.scheme == "stdin":
+        return "stdin", "", 0, ""
+    if parts.scheme in ("file", "poll"):
+        path = source.split(":", 1)[1].removeprefix("//")
+        if not path:
+            raise ValueError(f"{source!r} names no file; {forms}")
+        return parts.scheme, "", 0, path
+    try:
+        port = parts.port or (80 if parts.scheme == "http" else 0)
+    except ValueError:
+        port = 0
+    if not parts.hostname or not 0 < port < 65_536 or parse_qs(parts.fragment):
+        raise ValueError(f"{source!r} needs a host and a port from 1 to 65535; {forms}")
+    return parts.scheme, parts.hostname, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+class JournalEntry(BaseModel):
+    """[journal]: where everything received is kept, and how much of it."""
+
+    model_config = FORBID
+    folder: str = "journal"
+    size_mib_max: Annotated[float, Field(ge=8, le=10_000_000)] = 4096.0
+
+
+class WebEntry(BaseModel):
+    """[web]: where the picture is served."""
+
+    model_config = FORBID
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8480
+    names: list[str] = []  # further host names by which browsers may reach it
+
+
+class SiteFile(BaseModel):
+    """A whole site file."""
+
+    model_config = FORBID
+    name: Name
+    origin: Place
+    feed: Annotated[list[FeedEntry], Field(min_length=1)]
+    sensor: list[SensorEntry] = []
+    zone: list[ZoneEntry] = []
+    journal: JournalEntry = JournalEntry()
+    web: WebEntry = WebEntry()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "SiteFile":
+        for kind, names in (
+            ("feed", [f.name for f in self.feed]),
+            ("sensor", [s.name for s in self.sensor]),
+            ("zone", [z.name for z in self.zone]),
+        ):
+            double = sorted({n for n in names if names.count(n) > 1})
+            if double:
+                raise ValueError(f"two {kind}s are named {double[0]!r}; names must differ")
+        known = [s.name for s in self.sensor]
+        for f in self.feed:
+            if f.decoder == "asterix" and f.sensor not in known:
+                raise ValueError(f"feed {f.name!r}: sensor = {f.sensor!r} is none of the sensors {known}")
+        recorded = [f.name for f in self.feed if f.source.startswith("file:")]
+        live = [f.name for f in self.feed if not f.source.startswith("file:")]
+        if recorded and live:
+            raise ValueError(f"feed {recorded[0]!r} is a recording and {live[0]!r} is live; a site has one kind only")
+        return self
+
+    def site(self, folder: Path) -> Site:
+        """Frozen."""
+        return Site(
+            self.name,
+            self.origin.position(),
+            tuple(f.config(folder) for f in self.feed),
+            tuple(s.config() for s in self.sensor),
+            tuple(z.zone() for z in self.zone),
+        )
+
+
+def parse(text: str, path: str = "site") -> SiteFile:
+    """The site file in `text`. Raises SiteError with every mistake."""
+    try:
+        table = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SiteError(path, [f"not valid TOML: {error}"]) from None
+    try:
+        return SiteFile.model_validate(table)
+    except ValidationError as error:
+        raise SiteError(path, [_sentence(dict(e), table) for e in error.errors()]) from None
+
+
+def load(path: Path) -> tuple[SiteFile, Site]:
+    """A site file from disk, and its frozen form. Raises SiteError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise SiteError(str(path), ["not UTF-8 text"]) from None
+    except OSError as error:
+        raise SiteError(str(path), [f"cannot be read: {error.strerror}"]) from None
+    entry = parse(text, str(path))
+    folder = path.resolve().parent
+    site = entry.site(folder)
+    missing = [f for f in site.feeds if f.transport == "file" and not Path(f.path).is_file()]
+    if missing:
+        raise SiteError(str(path), [f"feed {f.feed!r}: there is no file {f.path}" for f in missing])
+    return entry, site
+
+
+def _sentence(error: dict[str, Any], table: dict[str, Any]) -> str:
+    """One sentence on one mistake."""
+    at = _where(error["loc"], table)
+    kind, found = error["type"], error.get("input")
+    if kind == "missing":
+        return f"{at}: is missing"
+    if kind == "extra_forbidden":
+        key = str(error["loc"][-1])
+        near = difflib.get_close_matches(key, _allowed(error["loc"]), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; allowed here: {', '.join(_allowed(error['loc']))}"
+        return f"{at}: unknown key{hint}"
+    text = str(error["msg"]).removeprefix("Value error, ")
+    text = text[0].lower() + text[1:]
+    shown = "" if isinstance(found, dict | list) or repr(found) in text else f", found {found!r}"
+    return f"{at}: {text}{shown}" if at else text
+
+
+def _where(loc: tuple[Any, ...], table: Any) -> str:
+    """A path a person can follow: zone 'Airport' > circle > radius_m."""
+    words: list[str] = []
+    for part in loc:
+        if isinstance(part, int):
+            inner = table[part] if isinstance(table, list) and part < len(table) else None
+            name = inner.get("name") if isinstance(inner, dict) else None
+            words[-1] += f" {name!r}" if isinstance(name, str) else f" no. {part + 1}"
+            table = inner
+        else:
+            words.append(str(part))
+            table = table.get(part) if isinstance(table, dict) else None
+    return " > ".join(words)
+
+
+def _allowed(loc: tuple[Any, ...]) -> list[str]:
+    """The keys that the table at `loc` may have."""
+    models: dict[str, type[BaseModel]] = {
+        "feed": FeedEntry,
+        "sensor": SensorEntry,
+        "zone": ZoneEntry,
+        "journal": JournalEntry,
+        "web": WebEntry,
+        "origin": Place,
+        "at": Place,
+        "receiver": Place,
+        "circle": CircleEntry,
+    }
+    parents = [p for p in loc[:-1] if isinstance(p, str)]
+    model = models.get(parents[-1], SiteFile) if parents else SiteFile
+    return [f.alias or name for name, f in model.model_fields.items()]
