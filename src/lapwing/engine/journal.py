@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Self
+from typing import IO
 
 from lapwing.records import Frame
 
@@ -50,6 +50,7 @@ class Journal:
     def __init__(self, folder: Path, *, write: bool) -> None:
         self.folder = folder
         self._lock: IO[bytes] | None = None
+        self._db: sqlite3.Connection = None  # type: ignore[assignment]  # set below, or the constructor raises
         self._mutex = threading.Lock()  # the web reads evidence while the engine's thread writes
         self._feeds: dict[str, int] = {}
         try:
@@ -66,10 +67,12 @@ class Journal:
             self._feeds = {name: i for i, name in self._db.execute("SELECT id, name FROM feeds")}
             row = self._db.execute("SELECT max(seq) FROM frames").fetchone()
             self.last_seq = max(row[0] or 0, self._tail_seq())
-        except sqlite3.Error as error:
-            raise JournalError(f"cannot use the journal in {folder}: {error}") from error
-        except OSError as error:
-            raise JournalError(f"cannot open the journal folder {folder}: {error.strerror}") from error
+        except (sqlite3.Error, OSError, JournalError) as error:
+            self.close()
+            if isinstance(error, JournalError):
+                raise
+            text = error.strerror if isinstance(error, OSError) else str(error)
+            raise JournalError(f"cannot use the journal in {folder}: {text}") from error
 
     def _check_format(self, write: bool) -> None:
         row = self._db.execute("SELECT value FROM meta WHERE key='format'").fetchone()
@@ -84,7 +87,7 @@ class Journal:
         row = self._db.execute("SELECT through_seq FROM ticks ORDER BY tick DESC LIMIT 1").fetchone()
         return int(row[0]) if row else 0
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Journal":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -92,7 +95,8 @@ class Journal:
 
     def close(self) -> None:
         """Release the files."""
-        self._db.close()
+        if self._db is not None:
+            self._db.close()
         if self._lock is not None:
             self._lock.close()
 

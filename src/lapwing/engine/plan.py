@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from lapwing import alarm, decode, integrity, track
+from lapwing import alarm, decode, track
 from lapwing.alarm import LifeSettings, Rule
 from lapwing.engine.order import OrderSettings
 from lapwing.integrity import IntegritySettings

@@ -59,9 +59,8 @@ class Verification:
 
 def verify(journal: Journal, plan: Plan) -> Iterator[Verification]:
     """Progress after every tick; the last one is the result. Stops at the first picture that differs."""
-    ticks = compared = 0
-    for row in replay(journal, plan, base(journal, plan, newest=False)):
-        ticks += 1
+    compared = 0
+    for ticks, row in enumerate(replay(journal, plan, base(journal, plan, newest=False)), start=1):
         if row.tick.digest is not None:
             compared += 1
             if codec.digest(row.picture) != row.tick.digest:

@@ -1,0 +1,197 @@
+"""The command line. Every command explains itself with --help; every mistake is one sentence and a non-zero exit."""
+
+import os
+
+for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")  # one BLAS thread: same journal, same picture
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="lapwing",
+    help="An open protective air picture: tracks what is there, checks what claims to be there, warns when the two "
+    "disagree. It only watches and warns.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+ForOption = Annotated[
+    str | None, typer.Option("--for", metavar="TIME", help="Stop by itself after this long: 90s, 15m or 2h.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the closing summary as JSON on standard output.")]
+PortOption = Annotated[
+    int | None, typer.Option("--port", min=0, max=65_535, help="Port of the picture; 0 takes a free one.")
+]
+
+
+class Trouble(Exception):
+    """Something that the person at the keyboard can mend; `lines` say what."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+def seconds(text: str | None) -> float | None:
+    """The seconds in "90s", "15m", "2h". Raises Trouble."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
+    if not match or float(match[1]) <= 0:
+        raise Trouble(f"--for {text!r} is not a time; write it like 90s, 15m or 2h")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def plainly(command: Callable[..., None]) -> Callable[..., None]:
+    """The command, with expected failures told in a sentence instead of a traceback."""
+
+    @wraps(command)
+    def guarded(*args: Any, **kwargs: Any) -> None:
+        from lapwing.engine.journal import JournalError
+        from lapwing.serve.recordings import RecordingError
+        from lapwing.serve.site import SiteError
+
+        try:
+            command(*args, **kwargs)
+        except SiteError as error:
+            typer.echo(f"{error}:", err=True)
+            for problem in error.problems:
+                typer.echo(f"  - {problem}", err=True)
+            raise typer.Exit(2) from None
+        except Trouble as error:
+            for line in error.lines:
+                typer.echo(f"lapwing: {line}", err=True)
+            raise typer.Exit(2) from None
+        except (JournalError, RecordingError, OSError) as error:
+            text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            name = getattr(error, "filename", None)
+            typer.echo(f"lapwing: {text}{f': {name}' if name else ''}", err=True)
+            raise typer.Exit(1) from None
+
+    return guarded
+
+
+def _logging(verbose: bool) -> None:
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname).1s %(message)s",
+        datefmt="%H:%M:%S",
+        stream=sys.stderr,
+    )
+    for noisy in ("asyncio", "uvicorn.access", "numba"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+@app.command()
+@plainly
+def run(
+    site: Annotated[Path, typer.Argument(help="The site file (TOML): where you are, feeds, sensors, zones.")],
+    for_: ForOption = None,
+    port: PortOption = None,
+    journal: Annotated[Path | None, typer.Option(help="Journal folder, instead of the site file's.")] = None,
+    exit_: Annotated[bool, typer.Option("--exit", help="Stop when all recordings have been played.")] = False,
+    as_json: JsonOption = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
+) -> None:
+    """Run a real site: listen to its feeds, keep the journal, serve the live picture.
+
+    Feeds that are recordings (from = "file:...") run on the recording's own clock, at their `speed` (0 = as fast as
+    possible). Stop with Ctrl-C; nothing that was received is lost, and the next start goes on where this one ended.
+    """
+    from lapwing.serve.operate import operate
+    from lapwing.serve.site import load
+
+    _logging(verbose)
+    entry, frozen = load(site)
+    folder = journal or (site.resolve().parent / entry.journal.folder)
+    summary = operate(entry, frozen, site.read_text(encoding="utf-8"), folder, port, seconds(for_), exit_)
+    typer.echo(json.dumps(summary.as_dict()) if as_json else summary.text())
+
+
+@app.command()
+@plainly
+def demo(
+    for_: ForOption = None,
+    port: PortOption = None,
+    scenario: Annotated[str, typer.Option(help="A scenario of the lab.")] = "demo-border",
+    seed: Annotated[int, typer.Option(help="Seed of the simulated world.")] = 1,
+    journal: Annotated[
+        Path | None, typer.Option(help="Keep the journal here; without it a temporary folder is used.")
+    ] = None,
+    browser: Annotated[bool, typer.Option(help="Open the picture in a browser where there is a screen.")] = True,
+    as_json: JsonOption = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
+) -> None:
+    """A simulated border, live: air and sea traffic, five small drones, a zone, and a jammer after a minute.
+
+    The simulator is its own process and sends what real sensors would (Beast, AIS, ASTERIX) over loopback. At the
+    end one screen says what was held, warned of and found, measured against the simulator's truth.
+    """
+    from lapwing.serve.demo import demo as run_demo
+
+    _logging(verbose)
+    summary = run_demo(scenario, seed, port, seconds(for_), journal, browser)
+    typer.echo(json.dumps(summary.as_dict()) if as_json else summary.text())
+
+
+@app.command()
+@plainly
+def check(site: Annotated[Path, typer.Argument(help="The site file (TOML).")]) -> None:
+    """Read a site file and explain every mistake: which key, what was found, what is allowed."""
+    from lapwing.serve.site import load
+
+    entry, frozen = load(site)
+    typer.echo(
+        f"{site}: good. {entry.name!r}: {len(frozen.feeds)} feeds, {len(frozen.sensors)} sensors, "
+        f"{len(frozen.zones)} zones."
+    )
+
+
+@app.command()
+@plainly
+def replay(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A journal folder.")],
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare every picture with the digest recorded when it was live.")
+    ] = False,
+) -> None:
+    """Run a journal again. With --verify, prove that it gives the same pictures bit for bit (exit 1 if not)."""
+    from lapwing.serve.replaying import replay_folder
+
+    result, text = replay_folder(folder, compare=verify)
+    typer.echo(text)
+    if not result:
+        raise typer.Exit(1)
+
+
+@app.command()
+@plainly
+def warm() -> None:
+    """Compile the kernels now, so that the first start is quick."""
+    from lapwing.serve.replaying import warm_up
+
+    typer.echo(f"compiled in {warm_up():.1f} s")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from lapwing import __version__
+
+    typer.echo(__version__)
+
+
+def main() -> None:
+    """Entry point of the `lapwing` command."""
+    app()

@@ -1,0 +1,189 @@
+"""One run of a site: runtime and web together, until told to stop; and the summary of what was seen."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lapwing.engine.plan import make_plan
+from lapwing.records import AlarmState, Picture, Site, TrackStatus
+from lapwing.serve.runtime import Runtime
+from lapwing.serve.site import SiteFile
+from lapwing.serve.web import WebOptions, create_app, serve_web
+
+log = logging.getLogger("lapwing")
+
+
+@dataclass
+class Summary:
+    """What a run saw, for a person or a script."""
+
+    name: str
+    url: str = ""
+    ticks: int = 0
+    seconds: float = 0.0
+    late_ticks: int = 0
+    step_ms_mean: float = 0.0
+    step_ms_max: float = 0.0
+    frames: int = 0
+    messages: int = 0
+    faults: int = 0
+    tracks: int = 0
+    claims: int = 0
+    alarms: list[dict[str, Any]] = field(default_factory=list)
+    regions: list[dict[str, Any]] = field(default_factory=list)
+    extra: list[str] = field(default_factory=list)  # lines that the demo adds
+    truth: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        out = asdict(self)
+        del out["extra"]
+        return out
+
+    def text(self) -> str:
+        """One screen."""
+        ticks = f"{self.ticks} ticks ({self.late_ticks} late)"
+        steps = f"step {self.step_ms_mean:.1f} ms mean, {self.step_ms_max:.0f} ms longest"
+        lines = [f"{self.name}: {self.seconds:.0f} s, {ticks}, {steps}"]
+        lines.append(f"  picture       {self.url}")
+        lines.append(f"  received      {self.messages} messages in {self.frames} frames, {self.faults} refused")
+        lines.append(f"  at the end    {self.tracks} confirmed tracks, {self.claims} claims with a position")
+        lines += [f"  {line}" for line in self.extra]
+        lines.append(f"  alarms        {len(self.alarms)}" + ("" if self.alarms else " (none)"))
+        for a in self.alarms[:8]:
+            lines.append(f"    +{a['after_s']:6.1f} s  {a['priority']:8s} {a['rule']}: {a['reason']}"[:118])
+        if len(self.alarms) > 8:
+            lines.append(f"    and {len(self.alarms) - 8} more")
+        lines.append(f"  interference  {len(self.regions)} region(s)" + ("" if self.regions else " (none found)"))
+        for r in self.regions:
+            lines.append(f"    +{r['after_s']:6.1f} s  {r['affected_max']} affected at most, p {r['p_value']:.0e}")
+        return "\n".join(lines)
+
+
+class Observer:
+    """Watches the pictures of a run for the summary. Times are seconds after the first picture."""
+
+    def __init__(self) -> None:
+        self.first_ns: int | None = None
+        self.last: Picture | None = None
+        self.alarms: dict[int, dict[str, Any]] = {}
+        self.regions: dict[int, dict[str, Any]] = {}
+
+    def see(self, picture: Picture) -> None:
+        """One published picture."""
+        self.first_ns = picture.time_ns if self.first_ns is None else self.first_ns
+        self.last = picture
+        a = picture.alarms
+        for i in range(len(a)):
+            ident = int(a.alarm_id[i])
+            row = self.alarms.setdefault(
+                ident,
+                {
+                    "alarm_id": ident,
+                    "rule": a.rule[i],
+                    "zone": a.zone[i],
+                    "subject_id": int(a.subject_id[i]),
+                    "priority": ("critical", "high", "medium", "low")[int(a.priority[i])],
+                    "raised_ns": int(a.raised_ns[i]),
+                    "after_s": (int(a.raised_ns[i]) - self.first_ns) * 1e-9,
+                    "reason": a.reason[i],
+                    "frame_seq": list(a.frame_seq[i]),
+                },
+            )
+            row["state"] = AlarmState(int(a.state[i])).name.lower()
+        r = picture.integrity.interference
+        for i in range(len(r)):
+            ident = int(r.region_id[i])
+            row = self.regions.setdefault(
+                ident,
+                {
+                    "region_id": ident,
+                    "since_ns": int(r.since_ns[i]),
+                    "found_ns": picture.time_ns,
+                    "after_s": (picture.time_ns - self.first_ns) * 1e-9,
+                    "affected_max": 0,
+                    "p_value": 1.0,
+                },
+            )
+            row["affected_max"] = max(row["affected_max"], int(r.affected[i]))
+            row["p_value"] = min(row["p_value"], float(r.p_value[i]))
+
+    def fill(self, summary: Summary, runtime: Runtime) -> None:
+        """Write what was seen into a summary."""
+        counts, last = runtime.counts, self.last
+        summary.ticks, summary.late_ticks = counts.ticks, counts.late
+        summary.step_ms_mean = 1000.0 * counts.step_s_total / max(counts.ticks, 1)
+        summary.step_ms_max = 1000.0 * counts.step_s_max
+        summary.alarms = sorted(self.alarms.values(), key=lambda a: a["alarm_id"])
+        summary.regions = sorted(self.regions.values(), key=lambda r: r["region_id"])
+        if last is not None:
+            summary.seconds = (last.time_ns - (self.first_ns or 0)) * 1e-9
+            summary.frames = sum(f.frames for f in last.feeds)
+            summary.messages = sum(f.messages for f in last.feeds)
+            summary.faults = sum(f.faults for f in last.feeds)
+            summary.tracks = int((last.tracks.status != TrackStatus.TENTATIVE).sum())
+            summary.claims = int((last.claims.has_position > 0).sum())
+
+
+def operate(
+    entry: SiteFile,
+    site: Site,
+    text: str,
+    folder: Path,
+    port: int | None,
+    for_s: float | None,
+    exit_at_end: bool,
+    *,
+    observer: Observer | None = None,
+    on_url: Any = None,
+) -> Summary:
+    """Run until Ctrl-C, `for_s`, or the recordings' end; the summary."""
+    return asyncio.run(
+        _operate(entry, site, text, folder, port, for_s, exit_at_end, observer or Observer(), on_url or _say)
+    )
+
+
+def _say(url: str) -> None:
+    log.info("live picture: %s", url)
+
+
+async def _operate(entry, site, text, folder, port, for_s, exit_at_end, observer, on_url):  # type: ignore[no-untyped-def]
+    runtime = Runtime(make_plan(site), text, folder, entry.journal.size_mib_max)
+    runtime.watchers.append(observer.see)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(signum, stop.set)
+    summary = Summary(site.name)
+    started = asyncio.Event()
+
+    def up(url: str) -> None:
+        summary.url = url
+        on_url(url)
+        started.set()
+
+    web_app = create_app(runtime.shelf, site, WebOptions(names=tuple(entry.web.names)))
+    web = asyncio.create_task(serve_web(web_app, entry.web.host, entry.web.port if port is None else port, up))
+    await asyncio.wait([web, asyncio.create_task(started.wait())], return_when=asyncio.FIRST_COMPLETED)
+    if web.done():
+        runtime.journal.close()
+        web.result()
+    engine = asyncio.create_task(runtime.run(stop))
+    waits = [asyncio.create_task(stop.wait()), engine, web]
+    if exit_at_end:
+        waits.append(asyncio.create_task(runtime.recorded_ended.wait()))
+    await asyncio.wait(waits, timeout=for_s, return_when=asyncio.FIRST_COMPLETED)
+    stop.set()
+    try:
+        await engine
+    finally:
+        web.cancel()
+        await asyncio.gather(web, return_exceptions=True)
+        runtime.journal.close()
+    observer.fill(summary, runtime)
+    return summary

@@ -1,0 +1,245 @@
+"""The running site: recover, listen, tick, publish. The only place where time passes.
+
+Every tick: drain the inbox, journal and commit, then step, then publish. What was not committed never counted; what
+was published is in the journal. A recorded site goes the same way with the recording's own clock.
+"""
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lapwing.engine import codec
+from lapwing.engine.history import History
+from lapwing.engine.journal import Journal, JournalError
+from lapwing.engine.plan import TICK_NS, Plan
+from lapwing.engine.replay import base, replay
+from lapwing.engine.state import State
+from lapwing.engine.tick import step
+from lapwing.records import Picture
+from lapwing.serve import recordings
+from lapwing.serve.clock import Clock, SystemClock
+from lapwing.serve.feeds import listen_to, reason
+from lapwing.serve.inbox import Chunk, Inbox
+from lapwing.serve.shelf import PictureShelf, history_folder
+
+log = logging.getLogger("lapwing")
+CHECKPOINT_TICKS = 150
+HISTORY_TICKS = 5
+IDLE_NS = 1_000_000_000  # a recording's empty time passes in steps of this
+SKIP_NS = 600 * 10**9  # and gaps longer than this are jumped over
+
+
+@dataclass
+class Counts:
+    """What the runtime did; for the summary and the health page."""
+
+    ticks: int = 0
+    late: int = 0  # ticks that began after the next one was due
+    step_s_max: float = 0.0
+    step_s_total: float = 0.0
+
+
+class Runtime:
+    """One site, from journal to shelf."""
+
+    def __init__(
+        self, plan: Plan, site_text: str, folder: Path, size_mib_max: float, clock: Clock | None = None
+    ) -> None:
+        self.plan, self.clock = plan, clock or SystemClock()
+        self.journal = open_journal(folder, site_text)
+        self.history = History(history_folder(folder), plan.site.origin)
+        self.shelf = PictureShelf(self.journal, self.history)
+        self.inbox = Inbox(self.clock)
+        self.counts = Counts()
+        self.watchers: list[Callable[[Picture], None]] = []
+        self.recorded_ended = asyncio.Event()
+        self._bytes_max = int(size_mib_max * (1 << 20))
+        self._digest: tuple[int, bytes] | None = None
+        self.state, self._picture = self._recover()
+
+    def _recover(self) -> tuple[State, Picture | None]:
+        """Last checkpoint + journal tail: the same path as any replay."""
+        state, picture = base(self.journal, self.plan, newest=True), None
+        self.history.forget_after(state.tick)
+        replayed = 0
+        for row in replay(self.journal, self.plan, state):
+            state, picture = row.state, row.picture
+            self._note(picture)
+            replayed += 1
+        if replayed:
+            log.info("recovered: %d ticks of the journal run again, now at tick %d", replayed, state.tick)
+        return state, picture
+
+    def _note(self, picture: Picture) -> None:
+        if picture.tick % HISTORY_TICKS == 0:
+            self.history.add(picture)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set. Raises JournalError (disk full), OSError (own port taken), RecordingError."""
+        if self._picture is not None:
+            self.shelf.put(self._picture)
+        recorded = [f for f in self.plan.site.feeds if f.transport == "file"]
+        try:
+            if recorded:
+                await self._run_recorded(stop, min(f.speed for f in recorded))
+                self.recorded_ended.set()
+                await stop.wait()
+            else:
+                await self._run_live(stop)
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        try:
+            self.journal.begin()
+            self._save_checkpoint()
+            self.journal.commit()
+        except JournalError as error:
+            log.error("no last checkpoint: %s", error)
+
+    async def _run_live(self, stop: asyncio.Event) -> None:
+        feeds = [asyncio.create_task(self._guarded(f)) for f in self.plan.site.feeds]
+        ticker = asyncio.create_task(self._tick_live(stop))
+        try:
+            await asyncio.wait([*feeds, ticker], return_when=asyncio.FIRST_COMPLETED)
+            for task in (*feeds, ticker):
+                if task.done():
+                    task.result()
+            await ticker
+        finally:
+            for task in (*feeds, ticker):
+                task.cancel()
+            await asyncio.gather(*feeds, ticker, return_exceptions=True)
+
+    async def _guarded(self, feed) -> None:  # type: ignore[no-untyped-def]
+        try:
+            await listen_to(feed, self.inbox)
+        except OSError as error:
+            raise OSError(f"feed {feed.feed!r} cannot listen on {feed.host}:{feed.port}: {reason(error)}") from error
+        await asyncio.Event().wait()  # standard input ended: the rest goes on
+
+    async def _tick_live(self, stop: asyncio.Event) -> None:
+        due = time.monotonic()
+        while not stop.is_set():
+            due += TICK_NS * 1e-9
+            wait_s = due - time.monotonic()
+            if wait_s > 0:
+                await asyncio.sleep(wait_s)
+            else:
+                self.counts.late += 1
+                due = time.monotonic()
+            picture = await asyncio.to_thread(self._advance, self.inbox.drain(), self.clock.now_ns())
+            self._publish(picture)
+
+    def _publish(self, picture: Picture) -> None:
+        self.shelf.put(picture)
+        for watcher in self.watchers:
+            watcher(picture)
+
+    def _advance(self, chunks: list[Chunk], now_ns: int) -> Picture:
+        """Journal, commit, step: one live tick."""
+        self.journal.begin()
+        return self._tick(chunks, now_ns, commit=True)
+
+    def _tick(self, chunks: list[Chunk], now_ns: int, *, commit: bool) -> Picture:
+        tick = self.state.tick + 1
+        if self._digest is not None:
+            self.journal.witness(*self._digest)
+        if self.state.tick and self.state.tick % CHECKPOINT_TICKS == 0:
+            self._save_checkpoint()
+        frames = self.journal.append(tick, max(now_ns, self.state.time_ns), chunks)
+        if commit:
+            self.journal.commit()
+        began = time.perf_counter()
+        self.state, picture = step(self.state, frames, tick, max(now_ns, self.state.time_ns), self.plan)
+        self._digest = (tick, codec.digest(picture))
+        took = time.perf_counter() - began
+        self.counts.ticks += 1
+        self.counts.step_s_total += took
+        self.counts.step_s_max = max(self.counts.step_s_max, took)
+        self._note(picture)
+        return picture
+
+    def _save_checkpoint(self) -> None:
+        """The state of the last tick, and everything that must be as new as it."""
+        if self._digest is not None:
+            self.journal.witness(*self._digest)
+        self.history.flush()
+        self.journal.checkpoint(self.state.tick, self.state.through_seq, codec.encode(self.state))
+        self.journal.trim(self._bytes_max)
+
+    async def _run_recorded(self, stop: asyncio.Event, speed: float) -> None:
+        """Ticks on the recording's own clock; `speed` 0 = as fast as this machine can."""
+        batches = _Batches(recordings.chunks(self.plan.site.feeds), self.state.time_ns)
+        began, first_ns = time.monotonic(), None
+        while not stop.is_set():
+            picture = await asyncio.to_thread(self._advance_recorded, batches, 0.2 if speed == 0 else 0.0)
+            if picture is None:
+                break
+            self._publish(picture)
+            first_ns = picture.time_ns if first_ns is None else first_ns
+            if speed > 0:
+                await asyncio.sleep(max(0.0, began + (picture.time_ns - first_ns) * 1e-9 / speed - time.monotonic()))
+
+    def _advance_recorded(self, batches: "_Batches", for_s: float) -> Picture | None:
+        """Ticks for `for_s` wall seconds (at least one) in one commit; the last picture, None at the end."""
+        until, picture = time.monotonic() + for_s, None
+        self.journal.begin()
+        while True:
+            batch = next(batches, None)
+            if batch is None:
+                break
+            picture = self._tick(batch[1], batch[0], commit=False)
+            if time.monotonic() >= until:
+                break
+        self.journal.commit()
+        return picture
+
+
+@dataclass
+class _Batches(Iterator[tuple[int, list[Chunk]]]):
+    """The chunks of a recording cut into ticks: (time at the end, chunks)."""
+
+    source: Iterator[Chunk]
+    done_ns: int  # a recovered run has these already
+    _next: Chunk | None = field(default=None, init=False)
+    _now_ns: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self._next = next((c for c in self.source if c[1] >= self.done_ns), None)
+
+    def __next__(self) -> tuple[int, list[Chunk]]:
+        if self._next is None:
+            raise StopIteration
+        if self._now_ns == 0 or self._next[1] - self._now_ns > SKIP_NS:
+            self._now_ns = self._next[1] - self._next[1] % TICK_NS
+        idle = self._next[1] >= self._now_ns + IDLE_NS
+        self._now_ns += IDLE_NS if idle else TICK_NS
+        out: list[Chunk] = []
+        while self._next is not None and self._next[1] < self._now_ns:
+            out.append(self._next)
+            self._next = next(self.source, None)
+        return self._now_ns, out
+
+
+def open_journal(folder: Path, site_text: str) -> Journal:
+    """The journal of a site for writing. One that belongs to another site file is moved aside, never mixed, never
+    deleted."""
+    journal = Journal(folder, write=True)
+    kept = journal.meta("site")
+    if kept is not None and kept != site_text:
+        journal.close()
+        epoch = hashlib.blake2b(kept.encode(), digest_size=4).hexdigest()
+        aside = folder / f"before-{journal.last_seq}-{epoch}"
+        aside.mkdir()
+        for name in ("journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm", "history"):
+            if (folder / name).exists():
+                (folder / name).rename(aside / name)
+        log.warning("the site file has changed: the journal so far was moved to %s", aside)
+        journal = Journal(folder, write=True)
+    journal.remember("site", site_text)
+    return journal

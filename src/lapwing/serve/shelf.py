@@ -1,0 +1,46 @@
+"""The shelf: the latest picture, and the ways to older ones. All that the web can reach of the engine."""
+
+import asyncio
+from pathlib import Path
+
+from lapwing.engine.history import History
+from lapwing.engine.journal import Journal
+from lapwing.records import Array, Frame, Picture
+
+
+class PictureShelf:
+    """Pictures for many readers; belongs to one event loop."""
+
+    def __init__(self, journal: Journal, history: History) -> None:
+        self._journal, self._history = journal, history
+        self._latest: Picture | None = None
+        self._changed = asyncio.Event()
+
+    def put(self, picture: Picture) -> None:
+        """A new picture; wakes everyone who waits."""
+        self._latest = picture
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def latest(self) -> Picture | None:
+        """The newest picture, or None before the first tick."""
+        return self._latest
+
+    async def wait(self, after_tick: int) -> Picture:
+        """The newest picture once it is newer than `after_tick`."""
+        while self._latest is None or self._latest.tick <= after_tick:
+            await self._changed.wait()
+        return self._latest
+
+    def frame(self, seq: int) -> Frame | None:
+        """One journal entry: the bytes behind a piece of evidence."""
+        return self._journal.frame(seq)
+
+    def history(self, since_ns: int, until_ns: int, kind: int | None, ident: int | None) -> dict[str, Array]:
+        """Columns of the past; see engine/history.py."""
+        return self._history.query(since_ns, until_ns, kind, ident)
+
+
+def history_folder(journal_folder: Path) -> Path:
+    """Where the history of a journal lies."""
+    return journal_folder / "history"

@@ -1,0 +1,141 @@
+"""Play a scenario in real time over loopback, as its sensors would: Beast and AIS as TCP servers, ASTERIX by UDP.
+
+Standard output carries one JSON line per event (ready, truth, entered, jamming, ended) for whoever scores the run.
+"""
+
+import asyncio
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable
+from math import hypot
+from pathlib import Path
+from typing import Any
+
+from lapwing_lab.geo import local
+from lapwing_lab.scenario import Scenario, site_text
+
+STEP_S = 0.05
+TRUTH_S = 2.0
+
+
+def say(**event: Any) -> None:
+    """One event for the scorer."""
+    sys.stdout.write(json.dumps(event) + "\n")
+    sys.stdout.flush()
+
+
+class Broadcast:
+    """A TCP server that sends everything to everyone connected; a slow listener is cut off, never waited for."""
+
+    def __init__(self) -> None:
+        self.writers: set[asyncio.StreamWriter] = set()
+
+    async def start(self) -> int:
+        """Listen on a free loopback port; the port."""
+        server = await asyncio.start_server(self._joined, "127.0.0.1", 0)
+        port: int = server.sockets[0].getsockname()[1]
+        return port
+
+    async def _joined(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writers.add(writer)
+        with contextlib.suppress(OSError):
+            while await reader.read(4096):
+                pass
+        self.writers.discard(writer)
+        writer.close()
+
+    def send(self, data: bytes) -> None:
+        """To all."""
+        for writer in list(self.writers):
+            if not data:
+                return
+            if writer.transport.get_write_buffer_size() > 4 << 20:
+                self.writers.discard(writer)
+                writer.transport.abort()
+            else:
+                writer.write(data)
+
+
+class Player:
+    """One run of a scenario."""
+
+    def __init__(self, scenario: Scenario, begin_ns: int) -> None:
+        self.s, self.begin_ns = scenario, begin_ns
+        self.adsb, self.ais = Broadcast(), Broadcast()
+        self.radar: asyncio.DatagramTransport | None = None
+        self.radar_pending: list[tuple[float, bytes]] = []
+        self.rotation_s = 0.0
+        self.truth_s = 0.0
+        self.inside: set[tuple[str, str]] = set()
+        self.jamming = False
+
+    def step(self, t_s: float) -> None:
+        """Everything that happens up to `t_s` of the scenario."""
+        utc_s = self.begin_ns * 1e-9
+        self.adsb.send(self.s.adsb.between(t_s))
+        self.ais.send(self.s.ais.between(t_s, utc_s + t_s))
+        radar = self.s.radar
+        while self.rotation_s + radar.period_s <= t_s:
+            for datagram in radar.rotation(self.rotation_s, utc_s + self.rotation_s):
+                if self.radar is not None:
+                    self.radar.sendto(datagram)
+            self.rotation_s += radar.period_s
+        on = any(j.on_s <= t_s < j.off_s for j in self.s.jammers)
+        if on != self.jamming:
+            self.jamming = on
+            say(event="jamming", on=on, time_ns=self.begin_ns + round(t_s * 1e9))
+        if t_s >= self.truth_s:
+            self.truth_s += TRUTH_S
+            self._tell(t_s)
+
+    def _tell(self, t_s: float) -> None:
+        time_ns = self.begin_ns + round(t_s * 1e9)
+        rows = []
+        for target in self.s.targets:
+            place = target.path.at(t_s).place
+            row = [
+                target.name,
+                target.kind,
+                round(place.lat_deg, 6),
+                round(place.lon_deg, 6),
+                round(place.height_m, 1),
+                target.ident,
+            ]
+            rows.append(row)
+            for zone in self.s.zones if target.kind == "drone" else ():
+                e, n, _ = local(zone.centre, place)
+                key = (target.name, zone.name)
+                within = hypot(e, n) <= zone.radius_m and zone.height_m[0] <= place.height_m <= zone.height_m[1]
+                if within and key not in self.inside:
+                    say(event="entered", target=target.name, zone=zone.name, time_ns=time_ns)
+                (self.inside.add if within else self.inside.discard)(key)
+        say(event="truth", time_ns=time_ns, targets=rows)
+
+
+async def play(scenario: Scenario, site_file: Path, radar_port: int, for_s: float | None) -> None:
+    """Run until `for_s` or cancelled. Writes the site file, says "ready", then sends."""
+    player = Player(scenario, 0)
+    ports = {"adsb": await player.adsb.start(), "ais": await player.ais.start(), "radar": radar_port}
+    loop = asyncio.get_running_loop()
+    player.radar, _ = await loop.create_datagram_endpoint(
+        asyncio.DatagramProtocol, remote_addr=("127.0.0.1", radar_port)
+    )
+    site_file.write_text(site_text(scenario, ports), encoding="utf-8")
+    say(event="ready", site=str(site_file), scenario=scenario.name)
+    await _joined(lambda: bool(player.adsb.writers))
+    player.begin_ns = time.time_ns()
+    say(event="begun", time_ns=player.begin_ns)
+    began = time.monotonic()
+    while for_s is None or time.monotonic() - began < for_s:
+        player.step(time.monotonic() - began)
+        await asyncio.sleep(max(STEP_S - (time.monotonic() - began) % STEP_S, 0.001))
+    say(event="ended", time_ns=time.time_ns())
+
+
+async def _joined(ready: Callable[[], bool], limit_s: float = 120.0) -> None:
+    """Wait for the first listener."""
+    began = time.monotonic()
+    while not ready() and time.monotonic() - began < limit_s:
+        await asyncio.sleep(0.02)

@@ -1,0 +1,66 @@
+"""ASTERIX as a radar head sends it: CAT048 target reports and CAT034 north and sector messages.
+
+Item layouts: EUROCONTROL-SPEC-0149-4 (CAT048) and -2b (CAT034) as summarised in the reference notes.
+"""
+
+from dataclasses import dataclass
+
+NM_M = 1852.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """One radar plot: slant range, azimuth, time of day, and what a secondary radar adds (0 and None: nothing)."""
+
+    range_m: float
+    azimuth_deg: float
+    time_of_day_s: float
+    icao: int = 0
+    flight_level: float | None = None
+
+
+def block(category: int, records: list[bytes]) -> bytes:
+    """A data block."""
+    body = b"".join(records)
+    return bytes([category]) + (len(body) + 3).to_bytes(2, "big") + body
+
+
+def fspec(items: set[int]) -> bytes:
+    """The field specification of the given field reference numbers."""
+    octets = []
+    for first in range(1, max(items) + 1, 7):
+        octets.append(sum(1 << (7 - k) for k in range(7) if first + k in items))
+    return bytes(o | (1 if i < len(octets) - 1 else 0) for i, o in enumerate(octets))
+
+
+def clock(seconds: float) -> bytes:
+    """Time of day in 1/128 s."""
+    return (round(seconds * 128.0) % (86_400 * 128)).to_bytes(3, "big")
+
+
+def plot048(sac: int, sic: int, plot: Plot) -> bytes:
+    """One CAT048 record: 010, 140, 020, 040 and, of a secondary plot, 090 and 220."""
+    items, out = {1, 2, 3, 4}, bytes([sac, sic]) + clock(plot.time_of_day_s)
+    kind = 5 if plot.icao else 1  # single Mode S all-call, or single primary
+    out += bytes([kind << 5])
+    rho = round(plot.range_m / NM_M * 256.0)
+    theta = round(plot.azimuth_deg / 360.0 * 65_536.0) % 65_536
+    out += rho.to_bytes(2, "big") + theta.to_bytes(2, "big")
+    if plot.flight_level is not None:
+        items.add(6)
+        out += (round(plot.flight_level * 4.0) & 0x3FFF).to_bytes(2, "big")
+    if plot.icao:
+        items.add(8)
+        out += plot.icao.to_bytes(3, "big")
+    return fspec(items) + out
+
+
+def service034(sac: int, sic: int, kind: int, time_of_day_s: float, sector_deg: float | None, period_s: float) -> bytes:
+    """One CAT034 record: north marker (kind 1) or sector crossing (kind 2), with the rotation period."""
+    items, out = {1, 2, 3}, bytes([sac, sic, kind]) + clock(time_of_day_s)
+    if sector_deg is not None:
+        items.add(4)
+        out += bytes([round(sector_deg / 360.0 * 256.0) % 256])
+    items.add(5)
+    out += round(period_s * 128.0).to_bytes(2, "big")
+    return fspec(items) + out

@@ -1,0 +1,125 @@
+"""Site files: every mistake gives one sentence that names the key and says what is allowed."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lapwing.serve.site import SiteError, load, parse, parse_schedule
+
+GOOD = """
+name = "Test"
+[origin]
+latitude_deg = 50.0
+longitude_deg = 20.0
+[[feed]]
+name = "adsb"
+decoder = "beast"
+from = "tcp://127.0.0.1:30005"
+[[feed]]
+name = "radar"
+decoder = "asterix"
+from = "udp://239.1.2.3:8600"
+sensor = "R1"
+[[sensor]]
+name = "R1"
+at = {latitude_deg = 50.1, longitude_deg = 20.1, height_m = 120}
+azimuth_sigma_deg = 0.5
+[[zone]]
+name = "Z"
+circle = {latitude_deg = 50.0, longitude_deg = 20.0, radius_m = 3700}
+height_m = [0, 1500]
+schedule = ["mon-fri 06:00-22:00", "sat 08:00-12:30"]
+[[zone]]
+name = "P"
+polygon = [[50.0, 20.0], [50.1, 20.0], [50.1, 20.1]]
+"""
+
+
+def problems(text):
+    with pytest.raises(SiteError) as caught:
+        parse(text)
+    return "\n".join(caught.value.problems)
+
+
+def test_good(tmp_path):
+    site = parse(GOOD).site(tmp_path)
+    assert math.isclose(site.origin.latitude_rad, math.radians(50.0))
+    assert site.feeds[0].host == "127.0.0.1"
+    assert site.feeds[1].port == 8600
+    assert math.isclose(site.sensors[0].azimuth_sigma_rad, math.radians(0.5))
+    assert len(site.zones[0].schedule) == 6
+    assert len(site.zones[1].shape.vertices) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (
+            ("latitude_deg = 50.0\nlong", "latitude_deg = 95.0\nlong"),
+            "origin > latitude_deg: input should be less than or equal to 90, found 95.0",
+        ),
+        (('decoder = "beast"', 'decoder = "baest"'), "feed 'adsb' > decoder: input should be 'beast', 'avr'"),
+        (("tcp://127.0.0.1:30005", "tpc://127.0.0.1:30005"), "write tcp://HOST:PORT"),
+        (("tcp://127.0.0.1:30005", "tcp://127.0.0.1:99999"), "needs a host and a port from 1 to 65535"),
+        (('name = "Z"', 'nmae = "Z"'), "did you mean 'name'"),
+        (('sensor = "R1"', 'sensor = "R2"'), "sensor = 'R2' is none of the sensors ['R1']"),
+        (("height_m = [0, 1500]", "height_m = [1500, 0]"), "height_m must be [lowest, highest]"),
+        (("mon-fri 06:00-22:00", "monday"), "write it like 'mon-fri 06:00-22:00'"),
+        (('name = "P"', 'name = "Z"'), "two zones are named 'Z'"),
+        (("polygon = [[50.0, 20.0], [50.1, 20.0], [50.1, 20.1]]", ""), "needs either 'circle' or 'polygon'"),
+        (('name = "Test"', "name = "), "not valid TOML"),
+        (("radius_m = 3700", 'radius_m = "big"'), "zone 'Z' > circle > radius_m: input should be a valid number"),
+        (("udp://239.1.2.3:8600", "file:plots.pcap"), "a site has one kind only"),
+    ],
+)
+def test_mistakes_are_explained(change, says):
+    assert change[0] in GOOD
+    assert says in problems(GOOD.replace(*change))
+
+
+def test_missing_parts():
+    text = problems("name = 'x'")
+    assert "origin: is missing" in text
+    assert "feed: is missing" in text
+
+
+def test_missing_files_are_named(tmp_path):
+    path = tmp_path / "site.toml"
+    with pytest.raises(SiteError, match="1 problem") as caught:
+        load(path)
+    assert "No such file" in caught.value.problems[0]
+    path.write_text(
+        'name="x"\n[origin]\nlatitude_deg=1\nlongitude_deg=1\n[[feed]]\nname="f"\ndecoder="nmea"\nfrom="file:not-here.nmea"\n'
+    )
+    with pytest.raises(SiteError) as caught:
+        load(path)
+    assert "there is no file" in caught.value.problems[0]
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SiteError) as caught:
+        load(path)
+    assert caught.value.problems == ["not UTF-8 text"]
+
+
+@given(st.text(max_size=200))
+def test_any_text_gives_a_site_or_problems(text):
+    try:
+        parse(text)
+    except SiteError as error:
+        assert error.problems
+        assert all(error.problems)
+
+
+@given(st.text(max_size=30))
+def test_any_schedule_is_read_or_refused(text):
+    try:
+        rows = parse_schedule(text)
+    except ValueError as error:
+        assert "schedule" in str(error) or "end must be" in str(error)
+        return
+    assert all(0 <= d <= 6 and 0 <= a < b <= 86_400 for d, a, b in rows)
+
+
+def test_schedule_over_the_weekend():
+    assert [d for d, _, _ in parse_schedule("fri-mon 00:00-24:00")] == [4, 5, 6, 0]
