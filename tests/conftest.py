@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 CHECKED = [
@@ -14,6 +15,9 @@ CHECKED = [
     "lapwing.engine",
 ]
 _hook = install_import_hook(CHECKED, "beartype.beartype")
+
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

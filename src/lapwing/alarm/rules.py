@@ -4,7 +4,7 @@ Axis: n rows of tracks or claims. A finding is about one subject; the life cycle
 """
 
 from dataclasses import dataclass
-from typing import Protocol, final
+from typing import Protocol, final, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool
@@ -51,6 +51,7 @@ class Finding:
     frame_seq: int
 
 
+@runtime_checkable
 class Rule(Protocol):
     """A sentence about the world."""
 

@@ -82,10 +82,17 @@ def _region(
 
 def tail(n: int, k: int, rate: float) -> float:
     """P(X >= k) of a binomial with n trials: the chance of as many losses without interference."""
-    below = sum(math.comb(n, i) * rate**i * (1.0 - rate) ** (n - i) for i in range(min(k, n + 1)))
-    # The complement loses digits when tiny; the leading terms of the tail do not.
-    above = sum(math.comb(n, i) * rate**i * (1.0 - rate) ** (n - i) for i in range(k, min(n, k + 40) + 1))
-    return min(above, 1.0) if below > 0.5 else max(1.0 - below, 0.0)
+    if k <= 0:
+        return 1.0
+    logs = [
+        math.lgamma(n + 1)
+        - math.lgamma(i + 1)
+        - math.lgamma(n - i + 1)
+        + i * math.log(rate)
+        + (n - i) * math.log1p(-rate)
+        for i in range(k, n + 1)
+    ]
+    return min(math.fsum(map(math.exp, logs)), 1.0)
 
 
 def _continued(

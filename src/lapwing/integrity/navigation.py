@@ -91,7 +91,7 @@ def _aligned(before: Navigation, claims: Claims, settings: NavigationSettings) -
     at = np.minimum(at, max(len(old) - 1, 0))
     known = (old[at] == key) if len(old) else np.zeros(n, bool)
 
-    def take(column: Array, fresh: float) -> Array:
+    def take(column: Array, fresh: int | float) -> Array:
         out = np.full(n, fresh, dtype=column.dtype)
         out[known] = column[at[known]]
         return out
@@ -161,7 +161,7 @@ def _evidence(
     now, n = claims.time_ns, len(claims)
     age_s = (now - claims.position_ns) * 1e-9
     heard = (now - claims.heard_ns) * 1e-9 < settings.heard_s
-    had = (claims.position_ns > 0) & (age_s < settings.memory_s)
+    had = (claims.position_ns > 0) & ((age_s < settings.memory_s) | (mine.condition == Condition.LOST))
     aircraft = mine.family == 0
     ground, ground_fresh = _fresh(claims, Field.ON_GROUND, 60.0)
     judged = np.isin(claims.source, JUDGED) & ~((ground > 0) & ground_fresh & aircraft)

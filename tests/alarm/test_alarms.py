@@ -1,0 +1,138 @@
+"""Zones, rules and the life of alarms: held before raised, hysteresis before cleared, reasons and evidence kept."""
+
+import math
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).parent))
+from world import tracks, world
+
+from lapwing.alarm import AlarmMemory, LifeSettings, LocalZone, rules_for, step
+from lapwing.records import AlarmState, Circle, FeedHealth, Interference, Polygon, Position, Priority, Zone
+
+ORIGIN = Position(math.radians(50.0), math.radians(20.0), 100.0)
+ZONE = Zone("Z", Circle(ORIGIN, 1000.0), -500.0, 1500.0, priority="critical", hold_s=2.0, margin_m=100.0, warn_s=60.0)
+S = 10**9
+DEFAULT = LifeSettings()
+
+
+def degrees_away(east_m, north_m):
+    return Position(
+        ORIGIN.latitude_rad + north_m / 6_376_000.0,
+        ORIGIN.longitude_rad + east_m / (6_387_000.0 * math.cos(ORIGIN.latitude_rad)),
+        0.0,
+    )
+
+
+def run(sequence, zones=(ZONE,), settings=DEFAULT):
+    memory, out = AlarmMemory(), []
+    rules = rules_for(zones, ORIGIN)
+    for w in sequence:
+        memory, alarms = step(memory, w, rules, settings)
+        out.append(alarms)
+    return out
+
+
+def states(alarms):
+    return [(alarms.rule[i], AlarmState(int(alarms.state[i])).name) for i in range(len(alarms))]
+
+
+def test_in_zone_is_held_then_raised_then_updated_then_cleared():
+    inside = [world(t * S, [(5, 500 + t, 0, 100, 0, 0)]) for t in range(1, 6)]
+    gone = [world(t * S, []) for t in range(6, 14)]
+    out = run([*inside, *gone])
+    assert [len(a) for a in out[:2]] == [0, 0]
+    assert states(out[2]) == [("uncooperative in zone", "RAISED")]
+    assert "track 5 is" in out[2].reason[0]
+    assert "inside Z" in out[2].reason[0]
+    assert out[2].frame_seq[0] == (7,)
+    assert out[2].priority[0] == Priority.CRITICAL
+    assert states(out[3]) == [("uncooperative in zone", "UPDATED")]
+    assert states(out[8]) == [("uncooperative in zone", "UPDATED")]
+    assert states(out[10]) == [("uncooperative in zone", "CLEARED")]
+    assert out[9].cleared_ns[0] == 10 * S
+
+
+def test_margin_keeps_a_standing_alarm_but_raises_none():
+    edge = [world(t * S, [(5, 1050, 0, 100, 0, 0)]) for t in range(1, 8)]
+    assert all(len(a) == 0 for a in run(edge))
+    inside = [world(t * S, [(5, 900, 0, 100, 0, 0)]) for t in range(1, 5)]
+    after = [world(t * S, [(5, 1050, 0, 100, 0, 0)]) for t in range(5, 40)]
+    assert states(run([*inside, *after])[-1]) == [("uncooperative in zone", "UPDATED")]
+
+
+def test_a_claim_that_explains_the_track_excuses_it_unless_the_zone_says_no():
+    seen = [world(t * S, [(5, 500, 0, 100, 0, 0)], agrees=(5,)) for t in range(1, 8)]
+    assert all(len(a) == 0 for a in run(seen))
+    strict = replace(ZONE, cooperative_allowed=False)
+    assert len(run(seen, zones=(strict,))[-1]) == 1
+
+
+def test_height_band_and_schedule():
+    high = [world(t * S, [(5, 500, 0, 3000, 0, 0)]) for t in range(1, 8)]
+    assert all(len(a) == 0 for a in run(high))
+    thursday = 3 * 3600 * S  # 1970-01-01 03:00
+    low = [world(thursday + t * S, [(5, 500, 0, 100, 0, 0)]) for t in range(1, 8)]
+    assert len(run(low, zones=(replace(ZONE, schedule=((3, 0.0, 4 * 3600.0),)),))[-1]) == 1
+    assert len(run(low, zones=(replace(ZONE, schedule=((3, 4 * 3600.0, 5 * 3600.0), (4, 0.0, 86400.0))),))[-1]) == 0
+
+
+def test_approach_warns_before_the_edge():
+    coming = [world(t * S, [(9, 3000 - 20 * t, 0, 100, -20, 0)]) for t in range(1, 110)]
+    out = run(coming)
+    first = next(i for i, a in enumerate(out) if "approaching zone" in a.rule)
+    inside = next(i for i, a in enumerate(out) if "uncooperative in zone" in a.rule)
+    assert 38 <= first <= 46  # 60 s of warning: 100 s to the edge, minus the hold
+    assert inside - first > 50
+    alarms = out[first]
+    assert "will enter Z in" in alarms.reason[0]
+
+
+def test_interference_and_quiet_feeds_alarm():
+    i, f = (lambda *v: np.array(v, np.int64)), (lambda *v: np.array(v, float))
+    region = Interference(i(1), i(0), i(0), f(1000), f(2000), f(9000), i(4), i(6), f(1e-9))
+    quiet = FeedHealth("adsb", 1, 1, 1, 0, S, 0.0, True, "", -1, b"")
+    alarms = run([world(40 * S, interference=region, feeds=(quiet,))])[-1]
+    assert states(alarms) == [("GNSS interference", "RAISED"), ("feed quiet", "RAISED")]
+    assert "4 of 6 aircraft and ships within 9 km" in alarms.reason[0]
+    assert alarms.reason[1] == "feed adsb: nothing since 1970-01-01T00:00:01Z"
+
+
+def test_ids_are_never_reused_and_old_ones_forgotten():
+    inside = [world(t * S, [(5, 500, 0, 100, 0, 0)]) for t in range(1, 5)]
+    gone = [world(t * S) for t in range(5, 15)]
+    again = [world(t * S, [(6, 500, 0, 100, 0, 0)]) for t in range(15, 20)]
+    out = run([*inside, *gone, *again])
+    assert sorted(out[-1].alarm_id.tolist()) == [1, 2]
+    later = run([*inside, *gone, *again, world(2000 * S), world(4000 * S)])[-1]
+    assert len(later) == 0
+    assert later.next_id == 3
+
+
+@given(st.floats(-3000, 3000), st.floats(-3000, 3000))
+def test_distance_of_a_square_is_its_definition(east, north):
+    corners = [(-1000, -1000), (1000, -1000), (1000, 1000), (-1000, 1000)]
+    square = LocalZone.make(replace(ZONE, shape=Polygon(tuple(degrees_away(*c) for c in corners))), ORIGIN)
+    got = float(square.distance_m(np.array([east]), np.array([north]))[0])
+    dx, dy = max(abs(east) - 1000, 0.0), max(abs(north) - 1000, 0.0)
+    want = math.hypot(dx, dy) if dx or dy else -(1000 - max(abs(east), abs(north)))
+    assert got == pytest.approx(want, abs=10.0)  # the corners are placed by small-distance formulas
+
+
+@given(st.floats(1500, 20000), st.floats(0, 360), st.floats(5, 100))
+def test_time_to_entry_of_a_radial_approach(distance, bearing, speed):
+    a = math.radians(bearing)
+    e, n = distance * math.sin(a), distance * math.cos(a)
+    mean = tracks([(1, e, n, 0, -speed * math.sin(a), -speed * math.cos(a))]).mean
+    got = float(LocalZone.make(ZONE, ORIGIN).seconds_to_entry(mean, 300.0)[0])
+    want = (distance - 1000.0) / speed
+    if want <= 298.0:
+        assert want - 0.01 <= got <= want + 2.0
+    elif want > 302.0:
+        assert math.isinf(got)
