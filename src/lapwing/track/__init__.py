@@ -1,1 +1,21 @@
-"""Who is there: tracks from physical evidence, and claims filtered per address. Pure steps on frozen columns."""
+"""Who is there: physical evidence to tracks, self-declared reports to claims. Pure steps over frozen records.
+
+`step` never reads a claim and `claims_step` never reads a detection: what agrees with what is judged elsewhere.
+"""
+
+from lapwing.track.sensors import PositionSensor, RadarSensor, SensorModel, make_sensor
+from lapwing.track.settings import TargetPrior, TrackSettings
+from lapwing.track.state import TrackerState, start
+from lapwing.track.tracker import step
+
+__all__ = [
+    "PositionSensor",
+    "RadarSensor",
+    "SensorModel",
+    "TargetPrior",
+    "TrackSettings",
+    "TrackerState",
+    "make_sensor",
+    "start",
+    "step",
+]
