@@ -3,19 +3,24 @@
 `step` never reads a claim and `claims_step` never reads a detection: what agrees with what is judged elsewhere.
 """
 
+from lapwing.track.claims import ClaimSettings, claims_start, claims_step, predict_claims
 from lapwing.track.sensors import PositionSensor, RadarSensor, SensorModel, make_sensor
 from lapwing.track.settings import TargetPrior, TrackSettings
 from lapwing.track.state import TrackerState, start
 from lapwing.track.tracker import step
 
 __all__ = [
+    "ClaimSettings",
     "PositionSensor",
     "RadarSensor",
     "SensorModel",
     "TargetPrior",
     "TrackSettings",
     "TrackerState",
+    "claims_start",
+    "claims_step",
     "make_sensor",
+    "predict_claims",
     "start",
     "step",
 ]

@@ -63,7 +63,7 @@ class SensorModel(Protocol):
 
 def height_m(mean: Float64[Array, "n 6"]) -> Float64[Array, " n"]:
     """Height over the ellipsoid's curve through the site's origin: up + d^2 / 2R."""
-    return mean[:, 2] + (mean[:, 0] ** 2 + mean[:, 1] ** 2) / (2.0 * SEMI_MAJOR_M)
+    return np.asarray(mean[:, 2] + (mean[:, 0] ** 2 + mean[:, 1] ** 2) / (2.0 * SEMI_MAJOR_M))
 
 
 def _within(distance_m: Float64[Array, " n"], range_m_max: float, p_detect: float) -> Float64[Array, " n"]:
@@ -99,7 +99,7 @@ class PositionSensor:
 
     def innovation(self, z: Float64[Array, "k d"], z_hat: Float64[Array, "k d"]) -> Float64[Array, "k d"]:
         """The plain difference."""
-        return z - z_hat
+        return np.subtract(z, z_hat)
 
     def invert(
         self, z: Float64[Array, "m d"], R: Float64[Array, "m d d"], prior: TargetPrior
@@ -153,7 +153,9 @@ class RadarSensor:
         if "elevation_rad" in self.space.value:
             z_hat.append(np.arctan2(x[:, 2], ground))
             slope = (x[:, 2] / ground)[:, None]
-            rows.append(np.stack([-x[:, 0], -x[:, 1], ground], axis=1) * np.where([1, 1, 0], slope, 1.0) / r[:, None] ** 2)
+            rows.append(
+                np.stack([-x[:, 0], -x[:, 1], ground], axis=1) * np.where([1, 1, 0], slope, 1.0) / r[:, None] ** 2
+            )
         if "range_rate_mps" in self.space.value:
             rate = np.einsum("ki,ki->k", unit, v)
             z_hat.append(rate)
@@ -171,7 +173,7 @@ class RadarSensor:
 
     def innovation(self, z: Float64[Array, "k d"], z_hat: Float64[Array, "k d"]) -> Float64[Array, "k d"]:
         """The difference, azimuth the short way round."""
-        nu = z - z_hat
+        nu = np.subtract(z, z_hat)
         nu[:, 1] -= 2.0 * np.pi * np.round(nu[:, 1] / (2.0 * np.pi))
         return nu
 

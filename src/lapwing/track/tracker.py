@@ -77,7 +77,9 @@ def step(
     everyone, hits = births(judged, hits, scan, existence, *moved, settings)
     tracks, hits, recycled = survivors(everyone, hits, settings)
     undetected = undetected * (1.0 - sensor.detection_probability) + recycled
-    return remember_undetected(state, scan, undetected, tracks, hits), _innovations(prior, scan, pairs, weights, settings)
+    return remember_undetected(state, scan, undetected, tracks, hits), _innovations(
+        prior, scan, pairs, weights, settings
+    )
 
 
 def predict(tracks: Tracks, settings: TrackSettings, to_ns: int) -> Tracks:
