@@ -74,6 +74,6 @@ def marginals(
     by_detection = np.argsort(detection, kind="stable")
     mu, nu, _ = _messages(psi, track, detection, by_track, by_detection, tolerance, sweeps_max)
     belief = psi * nu
-    total: F64 = 1.0 + np.bincount(track, belief, n)
-    p_new: F64 = 1.0 / (1.0 + np.bincount(detection, mu, m))
+    total = 1.0 + np.bincount(track, belief, n).astype(np.float64)
+    p_new = 1.0 / (1.0 + np.bincount(detection, mu, m).astype(np.float64))
     return belief / total[track], 1.0 / total, p_new

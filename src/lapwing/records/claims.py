@@ -52,6 +52,20 @@ class Claims:
     def __len__(self) -> int:
         return len(self.address)
 
+    def said(self, field: Field) -> tuple[Float64[Array, " n"], Int64[Array, " n"]]:
+        """The latest value of one field and when it was said (0 = never), per claim."""
+        at = FIELD_COLUMN[field]
+        return self.values[:, at], self.values_ns[:, at]
+
+    @classmethod
+    def empty(cls, time_ns: int) -> "Claims":
+        """Nobody has said anything."""
+        i, f = column([], np.int64), len(FIELDS)
+        zero = np.zeros
+        return cls(
+            time_ns, i, i, i, zero((0, 6)), zero((0, 6, 6)), i, i, i, i, i, zero((0, f)), zero((0, f), np.int64), ()
+        )
+
 
 class Condition(IntEnum):
     """What integrity thinks of one claim's navigation."""

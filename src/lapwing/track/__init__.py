@@ -3,11 +3,11 @@
 `step` never reads a claim and `claims_step` never reads a detection: what agrees with what is judged elsewhere.
 """
 
-from lapwing.track.claims import ClaimSettings, claims_start, claims_step, predict_claims
+from lapwing.track.claims import claims_start, claims_step, predict_claims
 from lapwing.track.sensors import PositionSensor, RadarSensor, SensorModel, make_sensor
-from lapwing.track.settings import TargetPrior, TrackSettings
+from lapwing.track.settings import ClaimSettings, TargetPrior, TrackSettings
 from lapwing.track.state import TrackerState, start
-from lapwing.track.tracker import step
+from lapwing.track.tracker import predict_tracks, step
 
 __all__ = [
     "ClaimSettings",
@@ -21,6 +21,7 @@ __all__ = [
     "claims_step",
     "make_sensor",
     "predict_claims",
+    "predict_tracks",
     "start",
     "step",
 ]

@@ -6,7 +6,7 @@ counted; when three in a row agree with each other instead, the filter follows t
 while. Whether a claim is true is not judged here.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -14,11 +14,10 @@ from jaxtyping import Float64, Int64
 from lapwing.kernel import motion
 from lapwing.kernel.gaussian import condition, positive
 from lapwing.kernel.geodesy import enu_axes, enu_to_geodetic, geodetic_to_enu
-from lapwing.records import FIELDS, Array, ClaimInnovations, Claims, Decoded, Doubt, Field, Position, Word
+from lapwing.records import FIELDS, Array, Claims, Decoded, Doubt, Field, Position, Word
 from lapwing.records.reports import Positions
-from lapwing.track.speakers import SHIP, Columns, claims_start, keys_of, seat
-
-__all__ = ["ClaimSettings", "claims_start", "claims_step", "predict_claims"]
+from lapwing.track.settings import ClaimSettings
+from lapwing.track.speakers import SHIP, Columns, keys_of, seat
 
 NS = 1e-9
 ROUNDS_MAX = 64  # newest position reports of one speaker that one step weighs
@@ -34,30 +33,9 @@ RADIUS_95_SIGMAS = 2.4477  # of a circular Gaussian
 RADIUS_CONTAINMENT_SIGMAS = 5.0  # containment at 1e-5 per hour and worse is beyond any Gaussian: a rough scale
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimSettings:
-    """Motion, noise and memory of claims. Tuples are indexed by Source code."""
-
-    sigma_m: tuple[float, ...] = (60.0, 60.0, 100.0, 200.0, 150.0, 200.0, 15.0, 15.0, 15.0)  # when it says nothing
-    sigma_m_min: float = 20.0  # time stamps and latency add to what a good receiver says
-    noise_aircraft_m2ps3: float = 9.0
-    noise_ship_m2ps3: float = 0.02
-    speed_mps_sigma_aircraft: float = 200.0
-    speed_mps_sigma_ship: float = 10.0
-    velocity_mps_sigma: float = 3.0
-    climb_mps_sigma: float = 10.0
-    height_ellipsoid_m_sigma: float = 50.0
-    height_baro_m_sigma: float = 200.0
-    height_unknown_m_sigma: float = 4_000.0
-    fresh_s: float = 30.0  # numbers older than this no longer describe a position
-    gate_d2: float = 50.0  # horizontal; a true report is outside with 1e-11 if the noise is as said
-    reinitialise_after: int = 3
-    speed_mps_max: float = 400.0  # two disbelieved reports agree when one can reach the other at this speed
-    doubt_hold_s: float = 60.0
-    forget_aircraft_s: float = 120.0
-    forget_ship_s: float = 900.0
-    position_forget_s: float = 600.0  # after this long without a position it no longer is anywhere
-    claims_max: int = 20_000
+def claims_start(_settings: ClaimSettings, time_ns: int = 0) -> Claims:
+    """Nobody has spoken yet: no settings change that."""
+    return Claims.empty(time_ns)
 
 
 def predict_claims(claims: Claims, settings: ClaimSettings, to_ns: int) -> Claims:
@@ -67,21 +45,19 @@ def predict_claims(claims: Claims, settings: ClaimSettings, to_ns: int) -> Claim
     return replace(claims, time_ns=max(to_ns, claims.time_ns), mean=mean, cov=cov)
 
 
-def claims_step(
-    claims: Claims, decoded: Decoded, settings: ClaimSettings, origin: Position, to_ns: int
-) -> tuple[Claims, ClaimInnovations]:
-    """Claims at `to_ns` given what was decoded since, and how each position report fitted."""
+def claims_step(claims: Claims, decoded: Decoded, settings: ClaimSettings, origin: Position, to_ns: int) -> Claims:
+    """Claims at `to_ns`, given what was decoded since."""
     to_ns = max(to_ns, claims.time_ns)
     dt_s = (to_ns - claims.time_ns) * NS
     c, names, keys = seat(claims, decoded)
     turned = _hear(c, names, keys, decoded)
     c.mean, c.cov = _predict(c.mean, c.cov, c.source, c.has_position, dt_s, settings)
     free_s = np.full(len(keys), dt_s)  # how much of each covariance is noise since the last word
-    begun, told = _weigh_positions(c, keys, decoded.positions, settings, origin, to_ns, free_s)
+    begun = _weigh_positions(c, keys, decoded.positions, settings, origin, to_ns, free_s)
     _update_velocity(c, turned | begun, settings, origin, to_ns, free_s)
     c.cov = np.where(c.has_position[:, None, None] == 1, positive(c.cov), 0.0)
     keep = _worth_keeping(c, settings, to_ns)
-    return c.record(to_ns, tuple(names), None if keep.all() else keep), told
+    return c.record(to_ns, tuple(names), None if keep.all() else keep)
 
 
 def _predict(
@@ -140,7 +116,7 @@ def _sigma_m(c: Columns, at: Array, settings: ClaimSettings, to_ns: int) -> Floa
         value, fresh = _fresh(c, at, field, settings, to_ns)
         said = table[np.clip(value, 0, len(table) - 1).astype(np.int64)] / sigmas
         sigma = np.where(fresh & (said > 0.0), said, sigma)
-    return np.maximum(sigma, settings.sigma_m_min)
+    return np.asarray(np.maximum(sigma, settings.sigma_m_min))
 
 
 def _height(
@@ -182,7 +158,7 @@ def _weigh_positions(
     origin: Position,
     to_ns: int,
     free_s: Float64[Array, " n"],
-) -> tuple[Array, ClaimInnovations]:
+) -> Array:
     """Every position report, in order, against its speaker's filter; True where a filter has (re)begun."""
     begun = np.zeros(len(keys), dtype=bool)
     row_keys = keys_of(p)
@@ -198,12 +174,11 @@ def _weigh_positions(
     first = np.flatnonzero(np.diff(at, prepend=-1))
     count = np.diff(np.append(first, len(at)))
     back = np.repeat(count, count) - (np.arange(len(at)) - np.repeat(first, count))  # 1 = the newest of its speaker
-    told = []
     for turn_of in range(int(min(count.max(initial=0), ROUNDS_MAX)), 0, -1):
         now = np.flatnonzero(back == turn_of)
         who, row = at[now], rows[now]
         new = c.has_position[who] == 0
-        nis, believed = _update_position(c, who, z[now], R[now], np.maximum(age[row], 0.0), settings, free_s)
+        believed = _update_position(c, who, z[now], R[now], np.maximum(age[row], 0.0), settings, free_s)
         believed |= new
         far = ~believed
         again = np.zeros(len(who), dtype=bool)
@@ -212,8 +187,7 @@ def _weigh_positions(
         free_s[who[new | again]] = 0.0
         begun[who[new | again]] = True
         _note(c, who, believed, again, p, row, settings)
-        told.append((who[~new], row[~new], nis[~new], believed[~new]))
-    return begun, _told(c, p, told)
+    return begun
 
 
 def _update_position(
@@ -224,8 +198,8 @@ def _update_position(
     age_s: Float64[Array, " k"],
     settings: ClaimSettings,
     free_s: Float64[Array, " n"],
-) -> tuple[Float64[Array, " k"], Array]:
-    """Kalman update of those inside the gate; horizontal NIS of all, and who was inside."""
+) -> Array:
+    """Kalman update of those inside the gate; True where that was so."""
     H = np.zeros((len(who), 3, 6))
     H[:, [0, 1, 2], [0, 1, 2]] = 1.0
     nu = z - motion.shift(c.mean[who], -age_s)[:, :3]
@@ -237,7 +211,7 @@ def _update_position(
     full = condition(cov[believed], H_now[believed], R[believed], nu[believed])
     _apply(c, who[believed], full.gain, full.S, nu[believed])
     free_s[who[believed]] = np.minimum(free_s[who[believed]], age_s[believed])
-    return flat.nis, believed
+    return np.asarray(believed)
 
 
 def _apply(c: Columns, who: Array, gain: Array, S: Array, nu: Array) -> None:
@@ -253,7 +227,7 @@ def _suspect(c: Columns, who: Array, z: Array, R: Array, time_ns: Array, setting
     agree = (c.suspects[who] > 0) & (away <= settings.speed_mps_max * apart_s + 5.0 * sigma)
     c.suspects[who] = np.where(agree, c.suspects[who] + 1, 1)
     c.suspect_m[who], c.suspect_ns[who] = z[:, :2], time_ns
-    return np.greater_equal(c.suspects[who], settings.reinitialise_after)
+    return np.asarray(c.suspects[who] >= settings.reinitialise_after)
 
 
 def _begin(c: Columns, who: Array, z: Array, R: Array, settings: ClaimSettings) -> None:
@@ -278,18 +252,6 @@ def _note(
     c.suspects[who] = np.where(accepted, 0, c.suspects[who])
     held = (c.suspect_ns[who] > 0) & ((p.time_ns[row] - c.suspect_ns[who]) * NS < settings.doubt_hold_s)
     c.doubt[who] = p.doubt[row] | np.where(held, np.int64(Doubt.JUMP), np.int64(Doubt.NONE))
-
-
-def _told(c: Columns, p: Positions, told: list[tuple[Array, Array, Array, Array]]) -> ClaimInnovations:
-    if not told:
-        i = np.zeros(0, dtype=np.int64)
-        return ClaimInnovations(i, i, i, i, np.zeros(0), i)
-    who, row, nis, believed = (np.concatenate(parts) for parts in zip(*told, strict=True))
-    order = np.argsort(row, kind="stable")
-    who, row = who[order], row[order]
-    return ClaimInnovations(
-        c.address[who], c.source[who], p.time_ns[row], p.frame_seq[row], nis[order], believed[order].astype(np.int64)
-    )
 
 
 def _update_velocity(

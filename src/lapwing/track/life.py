@@ -2,37 +2,23 @@
 m detections, k pairs, b tracks together with births."""
 
 from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
 from lapwing.records import ANONYMOUS, Array, Detections, Tracks, TrackStatus
+from lapwing.track.association import Pairs, Weights
 from lapwing.track.settings import TrackSettings
 
 PROBABLY = 0.5
-
-
-class _Pairs(Protocol):
-    @property
-    def track(self) -> Int64[Array, " k"]: ...
-    @property
-    def detection(self) -> Int64[Array, " k"]: ...
-
-
-class _Weights(Protocol):
-    @property
-    def pair(self) -> Float64[Array, " k"]: ...
-    @property
-    def miss(self) -> Float64[Array, " n"]: ...
 
 
 def judge(
     tracks: Tracks,
     hits: Float64[Array, " n"],
     scan: Detections,
-    pairs: _Pairs,
-    weights: _Weights,
+    pairs: Pairs,
+    weights: Weights,
     settings: TrackSettings,
 ) -> tuple[Tracks, Float64[Array, " n"]]:
     """Tracks with their evidence (last probable detection) and status, and the hits gathered."""

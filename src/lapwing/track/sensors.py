@@ -6,7 +6,7 @@ Refuses spaces without a range or a position: a bearing alone needs another kind
 """
 
 from dataclasses import dataclass
-from typing import Protocol, final
+from typing import Protocol, final, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float64
@@ -21,6 +21,7 @@ RANGE_RATE_MPS_MAX = 500.0  # extent of the clutter's range-rate axis, either wa
 HEIGHT_EXTENT_M = 15_000.0  # extent of the clutter's up axis
 
 
+@runtime_checkable
 class SensorModel(Protocol):
     """The one thing the tracker knows about a sensor."""
 
@@ -99,7 +100,7 @@ class PositionSensor:
 
     def innovation(self, z: Float64[Array, "k d"], z_hat: Float64[Array, "k d"]) -> Float64[Array, "k d"]:
         """The plain difference."""
-        return np.subtract(z, z_hat)
+        return np.asarray(z - z_hat)
 
     def invert(
         self, z: Float64[Array, "m d"], R: Float64[Array, "m d d"], prior: TargetPrior
@@ -173,7 +174,7 @@ class RadarSensor:
 
     def innovation(self, z: Float64[Array, "k d"], z_hat: Float64[Array, "k d"]) -> Float64[Array, "k d"]:
         """The difference, azimuth the short way round."""
-        nu = np.subtract(z, z_hat)
+        nu = np.asarray(z - z_hat)
         nu[:, 1] -= 2.0 * np.pi * np.round(nu[:, 1] / (2.0 * np.pi))
         return nu
 

@@ -37,3 +37,30 @@ class TrackSettings:
     lost_sigma_m: float = 8_000.0  # so is any track vaguer than this
     tracks_max: int = 20_000
     report_weight_min: float = 0.05  # associations below this are not reported
+    show_existence: float = 0.1  # tentative tracks below this stay inside the tracker
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimSettings:
+    """Motion, noise and memory of claims. Tuples are indexed by Source code."""
+
+    sigma_m: tuple[float, ...] = (60.0, 60.0, 100.0, 200.0, 150.0, 200.0, 15.0, 15.0, 15.0)  # when it says nothing
+    sigma_m_min: float = 20.0  # time stamps and latency add to what a good receiver says
+    noise_aircraft_m2ps3: float = 9.0
+    noise_ship_m2ps3: float = 0.02
+    speed_mps_sigma_aircraft: float = 200.0
+    speed_mps_sigma_ship: float = 10.0
+    velocity_mps_sigma: float = 3.0
+    climb_mps_sigma: float = 10.0
+    height_ellipsoid_m_sigma: float = 50.0
+    height_baro_m_sigma: float = 200.0
+    height_unknown_m_sigma: float = 4_000.0
+    fresh_s: float = 30.0  # numbers older than this no longer describe a position
+    gate_d2: float = 50.0  # horizontal; a true report is outside with 1e-11 if the noise is as said
+    reinitialise_after: int = 3
+    speed_mps_max: float = 400.0  # two disbelieved reports agree when one can reach the other at this speed
+    doubt_hold_s: float = 60.0
+    forget_aircraft_s: float = 120.0
+    forget_ship_s: float = 900.0
+    position_forget_s: float = 600.0  # after this long without a position it no longer is anywhere
+    claims_max: int = 20_000

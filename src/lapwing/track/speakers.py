@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from lapwing.records import FIELDS, Array, Claims, Decoded, Source
+from lapwing.records import Array, Claims, Decoded, Source
 from lapwing.records.reports import Positions, Texts, Values
 
 ADDRESS_BITS = 56
@@ -48,13 +48,6 @@ class Columns:
             columns = {name: value[keep] for name, value in columns.items()}
             names = tuple(name for name, stays in zip(names, keep, strict=True) if stays)
         return Claims(time_ns=time_ns, names=names, **columns)
-
-
-def claims_start(time_ns: int = 0) -> Claims:
-    """Nobody has spoken yet."""
-    i, f = np.zeros(0, dtype=np.int64), np.zeros((0, len(FIELDS)))
-    none = f.astype(np.int64)
-    return Claims(time_ns, i, i, i, np.zeros((0, 6)), np.zeros((0, 6, 6)), i, i, i, i, i, f, none, ())
 
 
 def keys_of(rows: Claims | Positions | Values | Texts) -> Int64[Array, " k"]:

@@ -7,6 +7,7 @@ from jaxtyping import Float64, Int64
 
 from lapwing.records import Array, Tracks
 from lapwing.records.arrays import freeze_columns, same_length
+from lapwing.track.settings import TrackSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,6 @@ class TrackerState:
         freeze_columns(self)
 
 
-def start(time_ns: int = 0) -> TrackerState:
-    """Nothing believed yet."""
+def start(_settings: TrackSettings, time_ns: int = 0) -> TrackerState:
+    """Nothing believed yet: no settings change that."""
     return TrackerState(Tracks.empty(time_ns), np.zeros(0), (), np.zeros(0), np.zeros(0, dtype=np.int64))

@@ -11,47 +11,21 @@ than the state itself (sensors that overlap) is used the same way, without takin
 """
 
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
 from lapwing.kernel import motion
-from lapwing.kernel.gating import candidates
-from lapwing.kernel.gaussian import GATE, condition, positive
-from lapwing.kernel.marginals import marginals
-from lapwing.records import ANONYMOUS, Array, Detections, Innovations, Tracks
-from lapwing.track.life import births, judge, survivors
+from lapwing.kernel.gaussian import positive
+from lapwing.records import Array, Detections, Innovations, Tracks, TrackStatus
+from lapwing.track.association import NS, PROBABILITY_MAX, Pairs, Weights, ages_s, gate, noise_of, weigh
+from lapwing.track.life import births, judge, select, survivors
 from lapwing.track.sensors import SensorModel, height_m
 from lapwing.track.settings import TargetPrior, TrackSettings
 from lapwing.track.state import TrackerState
 from lapwing.track.undetected import expected_undetected, remember_undetected
 
-NS = 1e-9
-HORIZONTAL_SLACK = 1.5  # of the coarse gate: some sensors measure along curves
-WEIGHT_MAX = 1e12
-PROBABILITY_MAX = 1.0 - 1e-9
 CLUTTER_MIN = 1e-3  # false detections per scan: no single plot proves a target
-
-
-class Pairs(NamedTuple):
-    """k gated pairs, sorted by track: how far the detection is from the track, and what it would do to it."""
-
-    track: Int64[Array, " k"]
-    detection: Int64[Array, " k"]
-    nu: Float64[Array, "k d"]
-    gain: Float64[Array, "k 6 d"]
-    S: Float64[Array, "k d d"]
-    nis: Float64[Array, " k"]
-    log_likelihood: Float64[Array, " k"]
-
-
-class Weights(NamedTuple):
-    """Marginal association probabilities."""
-
-    pair: Float64[Array, " k"]
-    miss: Float64[Array, " n"]
-    new: Float64[Array, " m"]  # the detection belongs to no track
 
 
 def step(
@@ -73,7 +47,7 @@ def step(
     judged, hits = judge(posterior, state.hits, scan, pairs, weights, settings)
 
     existence = weights.new * birth_intensity / (birth_intensity + clutter_intensity)
-    moved = motion.predict(*newborn, np.maximum(_age_s(scan, to_ns), 0.0), *_noise(settings))
+    moved = motion.predict(*newborn, np.maximum(ages_s(scan, to_ns), 0.0), *noise_of(settings))
     everyone, hits = births(judged, hits, scan, existence, *moved, settings)
     tracks, hits, recycled = survivors(everyone, hits, settings)
     undetected = undetected * (1.0 - sensor.detection_probability) + recycled
@@ -85,60 +59,18 @@ def step(
 def predict(tracks: Tracks, settings: TrackSettings, to_ns: int) -> Tracks:
     """Tracks at `to_ns`: moved, vaguer, a little less certain to be there; never vaguer in height than the prior."""
     dt_s = (to_ns - tracks.time_ns) * NS
-    mean, cov = motion.predict(tracks.mean, tracks.cov, dt_s, *_noise(settings))
+    mean, cov = motion.predict(tracks.mean, tracks.cov, dt_s, *noise_of(settings))
     _settle(mean, cov, 2, mean[:, 2] + settings.prior.height_m_mean - height_m(mean), settings.prior.height_m_sigma)
     _settle(mean, cov, 5, np.zeros(len(mean)), settings.prior.climb_mps_sigma)
     existence = tracks.existence * np.exp(-dt_s / settings.lifetime_s)
     return replace(tracks, time_ns=to_ns, mean=mean, cov=cov, existence=existence)
 
 
-def gate(
-    prior: Tracks,
-    scan: Detections,
-    newborn: tuple[Float64[Array, "m 6"], Float64[Array, "m 6 6"]],
-    sensor: SensorModel,
-    settings: TrackSettings,
-    dt_s: float,
-) -> Pairs:
-    """Pairs whose normalised innovation squared is inside the gate, each evaluated at the plot's own time."""
-    gate_d2 = GATE[scan.z.shape[1]] if settings.gate_d2 is None else settings.gate_d2
-    place, spread = newborn
-    age_s = _age_s(scan, prior.time_ns)
-    track, detection = candidates(
-        prior.mean, prior.cov, place[:, :2], spread[:, :2, :2], age_s, HORIZONTAL_SLACK * gate_d2
-    )
-    theirs, its = prior.address[track], scan.address[detection]
-    same = (theirs == its) | (theirs == ANONYMOUS) | (its == ANONYMOUS)
-    track, detection = track[same], detection[same]
-    age_s = age_s[detection]
-    z_hat, H = sensor.expect(motion.shift(prior.mean[track], -age_s))
-    nu = sensor.innovation(scan.z[detection], z_hat)
-    cov = motion.without_noise(prior.cov[track], np.clip(age_s, 0.0, dt_s), *_noise(settings))
-    found = condition(cov, motion.aged_jacobian(H, age_s), scan.R[detection], nu)
-    near = found.nis <= gate_d2
-    return Pairs(
-        track[near],
-        detection[near],
-        nu[near],
-        found.gain[near],
-        found.S[near],
-        found.nis[near],
-        found.log_likelihood[near],
-    )
-
-
-def weigh(
-    prior: Tracks, pairs: Pairs, p_detect: Float64[Array, " n"], other_intensity: Float64[Array, " m"]
-) -> Weights:
-    """Marginal probabilities of every gated pair, of every miss, and of every detection being nobody's yet."""
-    seen = prior.existence * p_detect
-    odds = seen / (1.0 - np.minimum(seen, PROBABILITY_MAX))
-    log_other = np.log(other_intensity)
-    psi = odds[pairs.track] * np.exp(np.minimum(pairs.log_likelihood - log_other[pairs.detection], 300.0))
-    p, p_miss, p_new = marginals(
-        np.minimum(psi, WEIGHT_MAX), pairs.track, pairs.detection, len(prior), len(other_intensity)
-    )
-    return Weights(p, p_miss, p_new)
+def predict_tracks(state: TrackerState, to_ns: int, settings: TrackSettings) -> Tracks:
+    """What to show at `to_ns`: every track that was ever confirmed, and tentative ones that are not mere clutter."""
+    tracks = predict(state.tracks, settings, max(to_ns, state.tracks.time_ns))
+    known = tracks.status != TrackStatus.TENTATIVE
+    return select(tracks, known | (tracks.existence >= settings.show_existence))
 
 
 def update(
@@ -166,14 +98,6 @@ def sum_by(group: Int64[Array, " k"], values: Float64[Array, "k *rest"], n: int)
         first = np.flatnonzero(np.diff(group, prepend=-1))
         out[group[first]] = np.add.reduceat(values, first, axis=0)
     return out
-
-
-def _age_s(scan: Detections, to_ns: int) -> Float64[Array, " m"]:
-    return (to_ns - scan.time_ns) * NS
-
-
-def _noise(settings: TrackSettings) -> tuple[float, float]:
-    return settings.noise_horizontal_m2ps3, settings.noise_vertical_m2ps3
 
 
 def _settle(
