@@ -2,7 +2,7 @@
 
 from lapwing.records.alarms import Alarms, AlarmState, Priority, Subject
 from lapwing.records.arrays import Array, column, freeze
-from lapwing.records.claims import NO_TRACK, Claims, Condition, Integrity, Interference
+from lapwing.records.claims import FIELDS, NO_TRACK, Claims, Condition, Integrity, Interference
 from lapwing.records.detections import Detections, Space
 from lapwing.records.frames import Frame
 from lapwing.records.picture import FeedHealth, Picture
@@ -26,6 +26,7 @@ from lapwing.records.tracks import ANONYMOUS, Innovations, Tracks, TrackStatus
 
 __all__ = [
     "ANONYMOUS",
+    "FIELDS",
     "NO_TRACK",
     "AlarmState",
     "Alarms",

@@ -1,6 +1,6 @@
 """Claims: what each address says of itself now; and what integrity makes of it. Axes: n claims, c interferences."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
@@ -21,7 +21,7 @@ class Claims:
 
     time_ns: int
     address: Int64[Array, " n"]
-    source: Int64[Array, " n"]  # Source of the last report
+    source: Int64[Array, " n"]  # Source; an aircraft that both squitters and replies is ADSB
     has_position: Int64[Array, " n"]
     mean: Float64[Array, "n 6"]  # ENU metres and metres per second
     cov: Float64[Array, "n 6 6"]
@@ -33,11 +33,20 @@ class Claims:
     values: Float64[Array, "n f"]  # latest number per Field code (column = position in FIELDS)
     values_ns: Int64[Array, "n f"]  # when it was said, 0 = never (then the value is 0 and means nothing)
     names: tuple[str, ...]  # callsign or ship name, "" = not said
+    suspect_m: Float64[Array, "n 2"] = field(default_factory=lambda: np.zeros((0, 2)))  # east, north last disbelieved
+    suspect_ns: Int64[Array, " n"] = field(default_factory=lambda: column([], np.int64))  # when, 0 = never
+    suspects: Int64[Array, " n"] = field(default_factory=lambda: column([], np.int64))  # such in a row that agree
 
     def __post_init__(self) -> None:
+        if not len(self.suspect_ns):  # left out: nothing was ever disbelieved
+            n = len(self.address)
+            object.__setattr__(self, "suspect_m", np.zeros((n, 2)))
+            object.__setattr__(self, "suspect_ns", np.zeros(n, dtype=np.int64))
+            object.__setattr__(self, "suspects", np.zeros(n, dtype=np.int64))
         same_length(self, "address", "source", "has_position", "mean", "cov", "position_ns", "heard_ns", "frame_seq")
         same_length(self, "address", "doubt", "rejected", "values", "values_ns", "names")
-        all_finite(self, "mean", "cov", "values")
+        same_length(self, "address", "suspect_m", "suspect_ns", "suspects")
+        all_finite(self, "mean", "cov", "values", "suspect_m")
         freeze_columns(self)
 
     def __len__(self) -> int:

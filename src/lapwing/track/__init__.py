@@ -1,1 +1,27 @@
-"""Who is there: tracks from physical evidence, and claims filtered per address. Pure steps on frozen columns."""
+"""Who is there: physical evidence to tracks, self-declared reports to claims. Pure steps over frozen records.
+
+`step` never reads a claim and `claims_step` never reads a detection: what agrees with what is judged elsewhere.
+"""
+
+from lapwing.track.claims import claims_start, claims_step, predict_claims
+from lapwing.track.sensors import PositionSensor, RadarSensor, SensorModel, make_sensor
+from lapwing.track.settings import ClaimSettings, TargetPrior, TrackSettings
+from lapwing.track.state import TrackerState, start
+from lapwing.track.tracker import predict_tracks, step
+
+__all__ = [
+    "ClaimSettings",
+    "PositionSensor",
+    "RadarSensor",
+    "SensorModel",
+    "TargetPrior",
+    "TrackSettings",
+    "TrackerState",
+    "claims_start",
+    "claims_step",
+    "make_sensor",
+    "predict_claims",
+    "predict_tracks",
+    "start",
+    "step",
+]

@@ -1,0 +1,112 @@
+"""Gaussian conditioning on many small linear measurements at once. Axes: k pairs, d measured columns, n states.
+
+Letters of the textbook: nu innovation, S its covariance, K gain. d is at most 4, so S is factored by scalar loops.
+Refuses nothing; S must be positive definite, which a positive definite R guarantees.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+F64 = NDArray[np.float64]
+LOG_2PI = float(np.log(2.0 * np.pi))
+
+# Chi-square quantiles at 0.9999 for 1..4 degrees of freedom: the share of true pairs outside the gate is 1e-4.
+GATE = (0.0, 15.1367, 18.4207, 21.1075, 23.5127)
+
+
+class Conditioned(NamedTuple):
+    """What one linear measurement would do to one Gaussian, for k pairs."""
+
+    gain: F64  # K, (k, 6, d)
+    S: F64  # (k, d, d)
+    nis: F64  # nu' S^-1 nu, (k,)
+    log_likelihood: F64  # of nu, (k,)
+
+
+@njit(cache=True)
+def invert_small(S: F64) -> tuple[F64, F64]:
+    """Inverse (k, d, d) and log determinant (k,) of symmetric positive definite S, by Cholesky per pair."""
+    k, d = S.shape[0], S.shape[1]
+    inverse = np.zeros_like(S)
+    log_det = np.zeros(k)
+    L = np.zeros((d, d))
+    M = np.zeros((d, d))  # L^-1
+    for e in range(k):
+        for i in range(d):
+            for j in range(i + 1):
+                total = S[e, i, j]
+                for m in range(j):
+                    total -= L[i, m] * L[j, m]
+                if i == j:
+                    L[i, i] = np.sqrt(max(total, 1e-300))
+                    log_det[e] += 2.0 * np.log(L[i, i])
+                else:
+                    L[i, j] = total / L[j, j]
+        for i in range(d):
+            M[i, i] = 1.0 / L[i, i]
+            for j in range(i):
+                total = 0.0
+                for m in range(j, i):
+                    total -= L[i, m] * M[m, j]
+                M[i, j] = total / L[i, i]
+        for i in range(d):
+            for j in range(i + 1):
+                total = 0.0
+                for m in range(i, d):
+                    total += M[m, i] * M[m, j]
+                inverse[e, i, j] = total
+                inverse[e, j, i] = total
+    return inverse, log_det
+
+
+def condition(cov: F64, H: F64, R: F64, nu: F64) -> Conditioned:
+    """Gain, S, NIS and log-likelihood of each pair: state covariance (k, 6, 6), H (k, d, 6), R (k, d, d), nu (k, d)."""
+    PHt = np.matmul(cov, np.swapaxes(H, 1, 2))
+    S = np.matmul(H, PHt) + R
+    S = 0.5 * (S + np.swapaxes(S, 1, 2))
+    inverse, log_det = invert_small(S)
+    nis = np.einsum("ki,kij,kj->k", nu, inverse, nu)
+    gain = np.matmul(PHt, inverse)
+    return Conditioned(gain, S, nis, -0.5 * (nis + log_det + H.shape[1] * LOG_2PI))
+
+
+@njit(cache=True)
+def not_positive(cov: F64, relative: float) -> NDArray[np.bool_]:
+    """True where a Cholesky pivot of cov (n, d, d) falls below `relative` times its diagonal entry."""
+    n, d = cov.shape[0], cov.shape[1]
+    bad = np.zeros(n, dtype=np.bool_)
+    L = np.zeros((d, d))
+    for e in range(n):
+        for i in range(d):
+            for j in range(i + 1):
+                total = cov[e, i, j]
+                for m in range(j):
+                    total -= L[i, m] * L[j, m]
+                if i != j:
+                    L[i, j] = total / L[j, j]
+                elif total > relative * cov[e, i, i]:
+                    L[i, i] = np.sqrt(total)
+                else:
+                    bad[e] = True
+                    break
+            if bad[e]:
+                break
+    return bad
+
+
+def positive(cov: F64) -> F64:
+    """`cov` (n, d, d) made symmetric, and positive definite where rounding had spoilt it: there the correlation
+    matrix's eigenvalues are lifted to 1e-9, which changes no well-conditioned direction."""
+    out = 0.5 * (cov + np.swapaxes(cov, -1, -2))
+    bad = not_positive(out, 1e-12)
+    if bad.any():
+        diagonal = np.diagonal(out[bad], axis1=1, axis2=2)
+        scale = np.sqrt(np.maximum(diagonal, 1e-12 * np.max(np.abs(diagonal), axis=1, keepdims=True) + 1e-12))
+        spread = scale[:, :, None] * scale[:, None, :]
+        values, vectors = np.linalg.eigh(out[bad] / spread)
+        lifted = np.matmul(vectors * np.maximum(values, 1e-9)[:, None, :], np.swapaxes(vectors, 1, 2))
+        out[bad] = 0.5 * (lifted + np.swapaxes(lifted, 1, 2)) * spread
+    return out

@@ -1,0 +1,66 @@
+"""What the tracker assumes of targets when nothing better is known. Every number is a default for an air-watch site."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class TargetPrior:
+    """What a target may be before anything of it is measured. Heights are above the site's origin, along the Earth's
+    curve. A quantity that no sensor measures is never known worse than this."""
+
+    speed_mps_sigma: float = 100.0  # of each horizontal velocity component
+    climb_mps_sigma: float = 8.0
+    height_m_mean: float = 4_000.0
+    height_m_sigma: float = 3_500.0
+    height_m_min: float = -500.0
+    height_m_max: float = 20_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class TrackSettings:
+    """Motion, existence and life cycle."""
+
+    prior: TargetPrior = field(default_factory=TargetPrior)
+    noise_horizontal_m2ps3: float = 4.0  # spectral density of the acceleration
+    noise_vertical_m2ps3: float = 1.0
+    lifetime_s: float = 1_000.0  # mean stay in the air picture: p_survive = exp(-dt / lifetime_s)
+    birth_rate_hz: float = 0.02  # targets that become visible to one sensor, per second
+    undetected_start: float = 5.0  # targets that a sensor may not have seen yet when it begins
+    gate_d2: float | None = None  # None: the quantile at 0.9999 for the sensor's degrees of freedom
+    confirm_existence: float = 0.95
+    confirm_hits: float = 2.5  # summed association probability
+    coast_after_s: float = 10.0  # a confirmed track without a probable detection for this long coasts
+    coast_existence: float = 0.5  # or when its existence falls below this
+    delete_existence: float = 0.02  # of confirmed and coasting tracks
+    prune_existence: float = 2e-4  # of tentative tracks
+    ghost_sigma_m: float = 2_500.0  # a track below coast_existence and vaguer than this is given up
+    lost_sigma_m: float = 8_000.0  # so is any track vaguer than this
+    tracks_max: int = 20_000
+    report_weight_min: float = 0.05  # associations below this are not reported
+    show_existence: float = 0.1  # tentative tracks below this stay inside the tracker
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimSettings:
+    """Motion, noise and memory of claims. Tuples are indexed by Source code."""
+
+    sigma_m: tuple[float, ...] = (60.0, 60.0, 100.0, 200.0, 150.0, 200.0, 15.0, 15.0, 15.0)  # when it says nothing
+    sigma_m_min: float = 20.0  # time stamps and latency add to what a good receiver says
+    noise_aircraft_m2ps3: float = 9.0
+    noise_ship_m2ps3: float = 0.02
+    speed_mps_sigma_aircraft: float = 200.0
+    speed_mps_sigma_ship: float = 10.0
+    velocity_mps_sigma: float = 3.0
+    climb_mps_sigma: float = 10.0
+    height_ellipsoid_m_sigma: float = 50.0
+    height_baro_m_sigma: float = 200.0
+    height_unknown_m_sigma: float = 4_000.0
+    fresh_s: float = 30.0  # numbers older than this no longer describe a position
+    gate_d2: float = 50.0  # horizontal; a true report is outside with 1e-11 if the noise is as said
+    reinitialise_after: int = 3
+    speed_mps_max: float = 400.0  # two disbelieved reports agree when one can reach the other at this speed
+    doubt_hold_s: float = 60.0
+    forget_aircraft_s: float = 120.0
+    forget_ship_s: float = 900.0
+    position_forget_s: float = 600.0  # after this long without a position it no longer is anywhere
+    claims_max: int = 20_000

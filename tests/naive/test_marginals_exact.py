@@ -1,0 +1,117 @@
+"""Association marginals by their definition: the sum over every way to pair tracks with detections."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lapwing.kernel.marginals import marginals
+
+
+def enumerate_marginals(psi):
+    """p (n, m), p_miss (n,), p_new (m,): every event is a choice of one detection or none (m) per track, no detection
+    chosen twice; its weight is the product of the chosen psi."""
+    n, m = psi.shape
+    p, p_miss, total = np.zeros((n, m)), np.zeros(n), 0.0
+    for event in itertools.product(range(m + 1), repeat=n):
+        taken = [j for j in event if j < m]
+        if len(set(taken)) < len(taken):
+            continue
+        weight = np.prod([psi[i, j] for i, j in enumerate(event) if j < m])
+        total += weight
+        for i, j in enumerate(event):
+            if j < m:
+                p[i, j] += weight
+            else:
+                p_miss[i] += weight
+    return p / total, p_miss / total, 1.0 - p.sum(axis=0) / total
+
+
+def sparse(psi):
+    track, detection = np.nonzero(psi)
+    p, p_miss, p_new = marginals(psi[track, detection], track, detection, *psi.shape)
+    full = np.zeros_like(psi)
+    full[track, detection] = p
+    return full, p_miss, p_new
+
+
+def tables(n, m):
+    value = st.one_of(st.just(0.0), st.floats(-6.0, 9.0).map(lambda e: 10.0**e))
+    return st.lists(st.lists(value, min_size=m, max_size=m), min_size=n, max_size=n).map(np.array)
+
+
+@given(st.integers(1, 6).flatmap(lambda m: tables(1, m)))
+@settings(deadline=None)
+def test_one_track_is_exact(psi):
+    for got, want in zip(sparse(psi), enumerate_marginals(psi), strict=True):
+        assert np.allclose(got, want, rtol=1e-9, atol=1e-12)
+
+
+@given(st.integers(1, 4).flatmap(lambda n: tables(n, 1)))
+@settings(deadline=None)
+def test_one_detection_is_exact(psi):
+    for got, want in zip(sparse(psi), enumerate_marginals(psi), strict=True):
+        assert np.allclose(got, want, rtol=1e-6, atol=1e-9)
+
+
+def test_a_chain_without_cycle_is_exact():
+    psi = np.zeros((4, 4))
+    psi[0, 0], psi[1, 0], psi[1, 1], psi[2, 1], psi[2, 2], psi[3, 2], psi[3, 3] = 8.0, 3.0, 5.0, 40.0, 0.2, 1.0, 900.0
+    for got, want in zip(sparse(psi), enumerate_marginals(psi), strict=True):
+        assert np.allclose(got, want, atol=1e-6)
+
+
+def dense_messages(psi, sweeps=2000):
+    """The message passing as written down: full tables, sums that leave one out made anew."""
+    n, m = psi.shape
+    nu = np.ones((n, m))
+    for _ in range(sweeps):
+        mu = np.array(
+            [[psi[i, j] / (1 + sum(psi[i, k] * nu[i, k] for k in range(m) if k != j)) for j in range(m)] for i in range(n)]
+        )
+        nu = np.array([[1 / (1 + sum(mu[k, j] for k in range(n) if k != i)) for j in range(m)] for i in range(n)])
+    p = psi * nu
+    return p / (1 + p.sum(axis=1, keepdims=True)), 1 / (1 + p.sum(axis=1)), 1 / (1 + mu.sum(axis=0))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_sparse_messages_are_the_dense_ones(seed):
+    psi = 10.0 ** np.random.default_rng(seed).uniform(-2.0, 2.0, (3, 4))
+    for got, want in zip(sparse(psi), dense_messages(psi, 200), strict=True):
+        assert np.allclose(got, want, atol=1e-5)
+
+
+def test_cycles_cost_little():
+    """Full tables of random weights are the worst for belief propagation. The error is stated, not hidden: over 300
+    such tables it is 0.008 per probability in the mean, 0.085 at one in a hundred, 0.19 at worst."""
+    rng = np.random.default_rng(0)
+    errors = []
+    for _ in range(300):
+        psi = 10.0 ** rng.uniform(-2.0, 2.0, (4, 4))
+        errors.append(np.abs(sparse(psi)[0] - enumerate_marginals(psi)[0]).ravel())
+    errors = np.concatenate(errors)
+
+    assert errors.mean() < 0.01
+    assert np.quantile(errors, 0.99) < 0.1
+    assert errors.max() < 0.2
+
+
+@given(st.tuples(st.integers(1, 4), st.integers(1, 4)).flatmap(lambda s: tables(*s)))
+@settings(deadline=None)
+def test_rows_are_distributions(psi):
+    p, p_miss, p_new = sparse(psi)
+    assert np.allclose(p.sum(axis=1) + p_miss, 1.0)
+    assert ((p >= 0.0) & (p <= 1.0)).all()
+    assert ((p_new >= 0.0) & (p_new <= 1.0)).all()
+    # The two sides agree at rest: what tracks take from a detection is what it gives away.
+    assert np.allclose(p.sum(axis=0) + p_new, 1.0, atol=1e-3)
+
+
+def test_nothing():
+    none = np.zeros(0, dtype=np.int64)
+    p, p_miss, p_new = marginals(np.zeros(0), none, none, 2, 3)
+    assert len(p) == 0
+    assert (p_miss == 1.0).all()
+    assert (p_new == 1.0).all()
