@@ -36,15 +36,8 @@ KINDS = (
 )
 EACH = 60
 KEEP = {
-    "rs1090": (
-        "altitude squawk callsign groundspeed track vertical_rate vrate_src geo_minus_baro latitude longitude NACv "
-        "version NACp GVA SIL BAI HRD selected_altitude nic_baro IAS TAS heading bds50.roll bds50.track "
-        "bds50.groundspeed bds50.track_rate bds50.TAS bds60.heading bds60.IAS bds60.Mach bds60.vrate_barometric"
-    ).split(),
-    "pymodes": (
-        "altitude squawk callsign category groundspeed track vertical_rate vr_source geo_minus_baro nac_v version "
-        "nac_p sil nic_baro hrd selected_altitude airspeed airspeed_type heading"
-    ).split(),
+    "rs1090": ["altitude", "squawk", "callsign", "groundspeed", "track", "vertical_rate", "vrate_src", "geo_minus_baro", "latitude", "longitude", "NACv", "version", "NACp", "GVA", "SIL", "BAI", "HRD", "selected_altitude", "nic_baro", "IAS", "TAS", "heading", "bds50.roll", "bds50.track", "bds50.groundspeed", "bds50.track_rate", "bds50.TAS", "bds60.heading", "bds60.IAS", "bds60.Mach", "bds60.vrate_barometric"],
+    "pymodes": ["altitude", "squawk", "callsign", "category", "groundspeed", "track", "vertical_rate", "vr_source", "geo_minus_baro", "nac_v", "version", "nac_p", "sil", "nic_baro", "hrd", "selected_altitude", "airspeed", "airspeed_type", "heading"],
 }
 
 

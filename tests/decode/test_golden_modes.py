@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.decode.helpers import KNOT_MPS, real_batch
 
 from lapwing.decode import modes
 from lapwing.decode.faults import Refusals
 from lapwing.records import Decoded, Doubt, Field
-from tests.decode.helpers import KNOT_MPS, real_batch
 
 FOOT_M = 0.3048
 FPM_MPS = FOOT_M / 60.0

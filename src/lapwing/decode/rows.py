@@ -45,7 +45,7 @@ class Rows:
         self._positions.append((*self._about, *where, int(doubt)))
         return True
 
-    def value(self, field: Field, value: float | None, scale: float = 1.0) -> None:
+    def value(self, field: Field, value: float | int | None, scale: float = 1.0) -> None:
         """A value row, unless nothing was said."""
         if value is not None:
             self._values.append((*self._about, int(field), value * scale))

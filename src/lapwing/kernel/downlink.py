@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lapwing.kernel import rows
 from lapwing.kernel.aircraft import ALTITUDE_M, ALTITUDE_NS, CLEAN_NS, Table, age_s, find, hear
-from lapwing.kernel.bits import field, word
+from lapwing.kernel.bits import word
 from lapwing.kernel.codes import NO_ALTITUDE, altitude13_m, squawk
 from lapwing.kernel.commb import comm_b
 from lapwing.kernel.crc import syndrome
