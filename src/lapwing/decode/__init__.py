@@ -4,6 +4,25 @@ Hostile bytes are data: a decoder raises nothing, hangs on nothing, keeps bounde
 what it refuses. Chunk boundaries carry no meaning: any split of the same bytes gives the same rows.
 """
 
+from lapwing.decode.asterix import AsterixDecoder
+from lapwing.decode.avr import AvrDecoder
+from lapwing.decode.beast import BeastDecoder
+from lapwing.decode.make import DECODERS, make
+from lapwing.decode.nmea import NmeaDecoder
 from lapwing.decode.protocol import Decoder
+from lapwing.decode.readsb import ReadsbDecoder
+from lapwing.decode.sbs import SbsDecoder
+from lapwing.decode.trace import TraceDecoder
 
-__all__ = ["Decoder"]
+__all__ = [
+    "DECODERS",
+    "AsterixDecoder",
+    "AvrDecoder",
+    "BeastDecoder",
+    "Decoder",
+    "NmeaDecoder",
+    "ReadsbDecoder",
+    "SbsDecoder",
+    "TraceDecoder",
+    "make",
+]

@@ -1,13 +1,14 @@
 """What every decoder is: a frozen configuration with a pure step."""
 
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from lapwing.records import Decoded, Frame
 
 S = TypeVar("S")
 
 
+@runtime_checkable
 class Decoder(Protocol[S]):
     """A pure function of (state, frames of one feed in order) to (state, rows).
 
