@@ -1,0 +1,356 @@
+"""The web seat: the page, the JSON and binary API, and the live WebSocket over one immutable picture at a time.
+
+It parses a request, reads one picture from the shelf and serialises columns. It cannot reach the engine and takes
+nothing but GET: whoever opens the page can look, and that is all. The door itself is serve/guard.py.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol
+
+import uvicorn
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response, WebSocket
+from fastapi import Path as PathParameter
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from lapwing import __version__
+from lapwing.records import Array, Frame, Picture, Position, Site
+from lapwing.serve import wire_text
+from lapwing.serve.guard import Guard
+from lapwing.serve.wire import encode_picture, field_table
+
+STATIC = Path(__file__).with_name("static")
+INT64_MAX = 2**63 - 1
+HISTORY_S_MAX = 86_400
+HISTORY_S_DEFAULT = 600
+SECOND_NS = 1_000_000_000
+PICTURE_TYPE = "application/vnd.lapwing.picture"
+
+
+class Shelf(Protocol):
+    """Where the web finds pictures, evidence and history. `latest`, `frame` and `history` may be called from any
+    thread; `wait` only in the event loop."""
+
+    def latest(self) -> Picture | None:
+        """The newest picture, or None before the first."""
+
+    async def wait(self, after_tick: int) -> Picture:
+        """The newest picture as soon as its tick is greater than `after_tick`."""
+
+    def frame(self, seq: int) -> Frame | None:
+        """A journal entry: the evidence; None when the journal does not hold it."""
+
+    def history(self, since_ns: int, until_ns: int, kind: str, ident: int) -> dict[str, Array]:
+        """Columns of one track, claim or alarm in an interval. Raises LookupError when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebOptions:
+    """How the seat is offered: the address it is bound to, further host names it answers to, and limits."""
+
+    host: str = "127.0.0.1"
+    port: int = 8765
+    allowed_hosts: tuple[str, ...] = ()
+    clients_max: int = 32
+    static: Path = STATIC
+
+
+class WebAddressError(RuntimeError):
+    """The address cannot be listened on; the message says which and why."""
+
+
+@dataclass(slots=True)
+class _Parcel:
+    """One picture, encoded once for all clients."""
+
+    tick: int
+    binary: bytes
+    texts: dict[str, str]
+    names: dict[str, str]
+
+
+class _Desk:
+    """What the endpoints share: shelf, site, and the last parcel. Encodes a picture only when somebody listens."""
+
+    def __init__(self, shelf: Shelf, site: Site, clients_max: int) -> None:
+        self.shelf = shelf
+        self.site = site
+        self.clients = 0
+        self.clients_max = clients_max
+        self._parcel: _Parcel | None = None
+        hello = {"type": "hello", "version": __version__, "site": wire_text.site(site), "fields": field_table()}
+        self.hello = wire_text.dump(hello)
+
+    @property
+    def origin(self) -> Position:
+        return self.site.origin
+
+    def parcel(self, picture: Picture) -> _Parcel:
+        kept = self._parcel
+        if kept is None or kept.tick != picture.tick:
+            kept = _Parcel(
+                picture.tick,
+                encode_picture(picture, self.origin),
+                wire_text.texts(picture, self.origin),
+                wire_text.names(picture.claims),
+            )
+            self._parcel = kept
+        return kept
+
+    def picture(self) -> Picture:
+        picture = self.shelf.latest()
+        if picture is None:
+            raise HTTPException(503, "There is no picture yet.")
+        return picture
+
+
+def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None) -> FastAPI:
+    """The application. `options.host` must be the address it will be bound to: it decides which Host names pass."""
+    options = options or WebOptions()
+    app = FastAPI(title="Lapwing", version=__version__, docs_url=None, redoc_url=None)  # those load from a CDN
+    desk = _Desk(shelf, site, options.clients_max)
+    app.add_exception_handler(RequestValidationError, _bad_query)
+    app.add_exception_handler(StarletteHTTPException, _refused)
+    _add_picture_routes(app, desk)
+    _add_evidence_routes(app, desk)
+
+    @app.websocket("/v1/live")
+    async def live(socket: WebSocket) -> None:
+        """Hello, then pictures and changes; see docs/wire.md."""
+        await _live(socket, desk)
+
+    app.mount("/", _Static(directory=options.static, html=True, check_dir=False))
+    app.add_middleware(Guard, bound=options.host, allowed=options.allowed_hosts)
+    return app
+
+
+def _only_known(request: Request) -> None:
+    """Refuses a query parameter that the route does not have: a typing error must not silently show everything."""
+    known = {p.alias for p in request.scope["route"].dependant.query_params}
+    unknown = sorted(set(request.query_params) - known)
+    if unknown:
+        hint = f"it knows {', '.join(sorted(known))}" if known else "it has none"
+        raise HTTPException(400, f"This address has no parameter {unknown[0][:40]!r}; {hint}.")
+
+
+def _add_picture_routes(app: FastAPI, desk: _Desk) -> None:
+    known = [Depends(_only_known)]
+
+    def of_tick(request: Request, make: Callable[[Picture], Any]) -> Response:
+        picture = desk.picture()
+        tag = f'"{picture.tick}"'
+        headers = {"ETag": tag, "Cache-Control": "no-cache"}
+        if tag in request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=headers)
+        made = make(picture)
+        if isinstance(made, bytes):
+            return Response(made, media_type=PICTURE_TYPE, headers=headers)
+        told = {"tick": picture.tick, "time_ns": str(picture.time_ns), **made}
+        return Response(wire_text.dump(told), media_type="application/json", headers=headers)
+
+    @app.get("/v1/picture", dependencies=known)
+    def picture(request: Request) -> Response:
+        """The latest picture as one binary message: the same bytes as on the WebSocket."""
+        return of_tick(request, lambda p: encode_picture(p, desk.origin))
+
+    @app.get("/v1/tracks", dependencies=known)
+    def tracks(request: Request, existence_min: Annotated[float, Query(ge=0, le=1)] = 0.0) -> Response:
+        """Tracks of the latest picture; the tick is the ETag."""
+        return of_tick(request, lambda p: {"tracks": wire_text.tracks(p.tracks, desk.origin, existence_min)})
+
+    @app.get("/v1/claims", dependencies=known)
+    def claims(request: Request) -> Response:
+        """Claims of the latest picture with what integrity makes of them."""
+        return of_tick(request, lambda p: {"claims": wire_text.claims(p.claims, p.integrity, desk.origin)})
+
+    @app.get("/v1/alarms", dependencies=known)
+    def alarms(request: Request) -> Response:
+        """Alarms that stand or were cleared lately, most urgent first."""
+        return of_tick(request, lambda p: {"alarms": wire_text.alarms(p.alarms, desk.origin)})
+
+    @app.get("/v1/regions", dependencies=known)
+    def regions(request: Request) -> Response:
+        """Regions of GNSS interference."""
+        return of_tick(request, lambda p: {"regions": wire_text.regions(p.integrity.interference, desk.origin)})
+
+    @app.get("/v1/feeds", dependencies=known)
+    def feeds(request: Request) -> Response:
+        """Health of every feed."""
+        return of_tick(request, lambda p: {"feeds": wire_text.feeds(p.feeds)})
+
+
+def _add_evidence_routes(app: FastAPI, desk: _Desk) -> None:
+    known = [Depends(_only_known)]
+
+    def json(value: Any) -> Response:
+        return Response(wire_text.dump(value), media_type="application/json", headers={"Cache-Control": "no-cache"})
+
+    @app.get("/v1/site", dependencies=known)
+    def site() -> Response:
+        """The site as GeoJSON, with its feeds."""
+        return json(wire_text.site(desk.site))
+
+    @app.get("/v1/frames/{seq}", dependencies=known)
+    def frame(seq: Annotated[int, PathParameter(ge=0, le=INT64_MAX)]) -> Response:
+        """One journal entry: the bytes behind an alarm, a track or a claim."""
+        found = desk.shelf.frame(seq)
+        if found is None:
+            raise HTTPException(404, f"The journal does not hold frame {seq}.")
+        return json(wire_text.frame(found.seq, found.feed, found.received_ns, found.data))
+
+    @app.get("/v1/history", dependencies=known)
+    def history(
+        kind: Literal["track", "claim", "alarm"],
+        ident: Annotated[int, Query(alias="id", ge=0, le=INT64_MAX)],
+        since_ns: Annotated[int | None, Query(ge=0, le=INT64_MAX)] = None,
+        until_ns: Annotated[int | None, Query(ge=0, le=INT64_MAX)] = None,
+    ) -> Response:
+        """Columns of one subject; without times, the last ten minutes of the picture's time."""
+        until = desk.picture().time_ns if until_ns is None else until_ns
+        since = max(until - HISTORY_S_DEFAULT * SECOND_NS, 0) if since_ns is None else since_ns
+        if not 0 <= until - since <= HISTORY_S_MAX * SECOND_NS:
+            raise HTTPException(400, "since_ns must lie at most 24 hours before until_ns.")
+        try:
+            columns = desk.shelf.history(since, until, kind, ident)
+        except LookupError:
+            raise HTTPException(404, f"The history holds no {kind} {ident} in that interval.") from None
+        return json(
+            {"kind": kind, "id": ident, "since_ns": str(since), "until_ns": str(until)}
+            | {"columns": wire_text.history(columns)}
+        )
+
+    @app.get("/healthz", dependencies=known)
+    def healthz() -> Response:
+        """Whether there is a picture, and which."""
+        latest = desk.shelf.latest()
+        if latest is None:
+            return json({"status": "starting", "clients": desk.clients})
+        return json({"status": "ok", "tick": latest.tick, "time_ns": str(latest.time_ns), "clients": desk.clients})
+
+
+async def _bad_query(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    sentence = f"{first['loc'][-1]}: {first['msg'][:1].lower()}{first['msg'][1:]}."
+    return Response(wire_text.dump({"error": sentence}), 400, media_type="application/json")
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, StarletteHTTPException)
+    return Response(wire_text.dump({"error": str(error.detail)}), error.status_code, media_type="application/json")
+
+
+class _Static(StaticFiles):
+    """The built page. Hashed assets may be kept; everything else is asked for again (it has an ETag)."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        kept = "public, max-age=31536000, immutable" if path.startswith("assets/") else "no-cache"
+        response.headers["Cache-Control"] = kept
+        return response
+
+
+def _stride(socket: WebSocket) -> int | None:
+    text = socket.query_params.get("stride", "5")
+    return int(text) if text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 300 else None
+
+
+async def _live(socket: WebSocket, desk: _Desk) -> None:
+    stride = _stride(socket)
+    if stride is None:
+        await socket.close(1008, "stride must be a whole number of ticks from 1 to 300")
+        return
+    if desk.clients >= desk.clients_max:
+        await socket.close(1013, "too many listeners")
+        return
+    await socket.accept()
+    desk.clients += 1
+    tasks = [asyncio.create_task(_tell(socket, desk, stride)), asyncio.create_task(_until_gone(socket))]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()  # a bug in telling must be seen, not swallowed
+    finally:
+        desk.clients -= 1
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _until_gone(socket: WebSocket) -> None:
+    """Returns when the client has left. What it says is ignored: the socket only shows."""
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        pass
+
+
+async def _tell(socket: WebSocket, desk: _Desk, stride: int) -> None:
+    """Sends the newest picture whenever one is due. Nothing is queued: while a slow client still takes the last
+    message, pictures pass it by, so it costs no memory and delays nobody."""
+    await socket.send_text(desk.hello)
+    tick, sent_tick, feeds_ns = 0, -stride, 0
+    signature = b""
+    sent: dict[str, str] = {}
+    names: dict[str, str] = {}
+    while True:
+        picture = await desk.shelf.wait(tick)
+        tick = picture.tick
+        alarmed = wire_text.alarm_signature(picture.alarms)
+        if tick < sent_tick + stride and alarmed == signature:
+            continue
+        sent_tick, signature = tick, alarmed
+        parcel = desk.parcel(picture)
+        calm = picture.time_ns < feeds_ns + SECOND_NS  # feeds and reasons at most once a second
+        for kind, text in parcel.texts.items():
+            if sent.get(kind) != text and not (calm and kind in ("feeds", "reasons")):
+                await socket.send_text(text)
+                sent[kind] = text
+        if not calm:
+            feeds_ns = picture.time_ns
+        difference = wire_text.names_difference(names, parcel.names)
+        if difference is not None:
+            await socket.send_text(difference)
+            names = parcel.names
+        await socket.send_bytes(parcel.binary)
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn inside somebody else's event loop: signals stay with whoever owns the loop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve_web(
+    app: FastAPI, host: str = "127.0.0.1", port: int = 8765, on_bound: Callable[[int], None] | None = None
+) -> None:
+    """Serves until cancelled. `on_bound` is told the port once it listens (port 0 = any free one).
+    Raises WebAddressError when the address is taken or not ours."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family, backlog=64)
+    except OSError as error:
+        raise WebAddressError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, lifespan="off", ws="websockets-sansio",
+        ws_per_message_deflate=False, ws_max_size=1024, h11_max_incomplete_event_size=16_384,
+        limit_concurrency=256, timeout_keep_alive=15, timeout_graceful_shutdown=1,
+    )  # fmt: skip
+    server = _Server(config)
+    with listener:
+        if on_bound is not None:
+            on_bound(listener.getsockname()[1])
+        running = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            await asyncio.shield(running)
+        except asyncio.CancelledError:
+            server.should_exit = True
+            await running
+            raise
