@@ -6,10 +6,10 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
-from tests.decode.helpers import T0, faults, frames, rows
 
 from lapwing.decode import Decoder
 from lapwing.records import Decoded, Doubt, Field, Frame, Source, Word
+from tests.decode.helpers import T0, faults, frames, rows
 
 STATE_BYTES_MAX = 4_000_000
 FIELDS, SOURCES, WORDS = ({int(v) for v in kind} for kind in (Field, Source, Word))

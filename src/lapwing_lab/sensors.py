@@ -82,7 +82,7 @@ class AdsbReceiver:
         else:
             s.odd ^= 1
             # A good receiver errs by metres; a jammed one by more before it gives up.
-            sigma = 4.0 + 300.0 * (1.0 - q)
+            sigma = 4.0 + 40.0 * (1.0 - q)
             lat = state.place.lat_deg + self.rng.gauss(0, sigma) / 111_000.0
             lon = state.place.lon_deg + self.rng.gauss(0, sigma) / 90_000.0
             me = wire_adsb.position(lat, lon, state.place.height_m - s.geo_minus_baro_m, s.odd, nic)

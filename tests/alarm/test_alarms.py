@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).parent))
 from world import tracks, world
 
-from lapwing.alarm import AlarmMemory, LifeSettings, LocalZone, rules_for, step
+from lapwing.alarm import AlarmMemory, LifeSettings, LocalZone, columns, rules_for, step
 from lapwing.records import AlarmState, Circle, FeedHealth, Interference, Polygon, Position, Priority, Zone
 
 ORIGIN = Position(math.radians(50.0), math.radians(20.0), 100.0)
@@ -34,8 +34,8 @@ def run(sequence, zones=(ZONE,), settings=DEFAULT):
     memory, out = AlarmMemory(), []
     rules = rules_for(zones, ORIGIN)
     for w in sequence:
-        memory, alarms = step(memory, w, rules, settings)
-        out.append(alarms)
+        memory = step(memory, w, rules, settings)
+        out.append(columns(memory))
     return out
 
 

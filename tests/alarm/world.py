@@ -26,8 +26,11 @@ def world(time_ns, rows=(), agrees=(), feeds=(), interference=None):
     izero = np.zeros(n, np.int64)
     c = Claims.empty(time_ns)
     said = (np.zeros((n, c.values.shape[1])), np.zeros((n, c.values.shape[1]), np.int64), ("",) * n)
+    suspects = (np.zeros((n, 2)), izero, izero)
     motion = (np.zeros((n, 6)), np.tile(np.eye(6), (n, 1, 1)))
-    claims = Claims(time_ns, np.arange(n), izero, izero + 1, *motion, izero, izero, izero, izero, izero, *said)
+    claims = Claims(
+        time_ns, np.arange(n), izero, izero + 1, *motion, izero, izero, izero, izero, izero, *said, *suspects
+    )
     verdict = Integrity(
         izero + Condition.OK,
         izero,

@@ -53,6 +53,9 @@ class Sky:
             values=values,
             values_ns=said,
             names=("",) * self.n,
+            suspect_m=np.zeros((self.n, 2)),
+            suspect_ns=np.zeros(self.n, np.int64),
+            suspects=np.zeros(self.n, np.int64),
         )
 
 
@@ -221,3 +224,18 @@ def test_one_track_agrees_with_one_claim_only():
     assert (verdict.track_id == NO_TRACK).all()
     _, verdict = run(sky, range(10), tracks=track(10, [[0.0, 0, 0, 0, 0, 0], [10_050.0, 0, 0, 0, 0, 0]]))
     assert verdict.track_id.tolist() == [1, 2, NO_TRACK]
+
+
+def test_a_high_claim_is_found_where_a_flat_radar_puts_it():
+    from lapwing.integrity.agreement import seen_as
+
+    height, ground = 9_000.0, np.hypot(12_000.0, 16_000.0)
+    claimed = np.array([[12_000.0, 16_000.0, height, 150.0, -120.0, 0.0]])
+    low = track(0, [[0.0, 0.0, 300.0, 0.0, 0.0, 0.0]])
+    vague = replace(low, cov=np.diag([400.0, 400, 1500.0**2, 4, 4, 4])[None])
+    assert np.allclose(seen_as(claimed, low, np.array([0]), 500.0)[0, 0], claimed[0, [0, 1, 3, 4]])
+    got = seen_as(claimed, vague, np.array([0]), 500.0)[0, 0]
+    assert np.hypot(*got[:2]) == pytest.approx(np.sqrt(ground**2 + height**2 - 300.0**2))
+    later = claimed + np.array([[0.150, -0.120, 0, 0, 0, 0]])
+    moved = seen_as(later, vague, np.array([0]), 500.0)[0, 0]
+    assert np.allclose((moved[:2] - got[:2]) / 1e-3, got[2:], rtol=1e-3)

@@ -69,7 +69,10 @@ def dense_messages(psi, sweeps=2000):
     nu = np.ones((n, m))
     for _ in range(sweeps):
         mu = np.array(
-            [[psi[i, j] / (1 + sum(psi[i, k] * nu[i, k] for k in range(m) if k != j)) for j in range(m)] for i in range(n)]
+            [
+                [psi[i, j] / (1 + sum(psi[i, k] * nu[i, k] for k in range(m) if k != j)) for j in range(m)]
+                for i in range(n)
+            ]
         )
         nu = np.array([[1 / (1 + sum(mu[k, j] for k in range(n) if k != i)) for j in range(m)] for i in range(n)])
     p = psi * nu

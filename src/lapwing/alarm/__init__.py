@@ -1,6 +1,6 @@
 """What a human must know: zones, rules, life cycle, reasons, evidence. Pure functions."""
 
-from lapwing.alarm.life import AlarmMemory, LifeSettings, step
+from lapwing.alarm.life import AlarmMemory, LifeSettings, columns, step
 from lapwing.alarm.rules import (
     ApproachingZone,
     FeedQuiet,
@@ -14,7 +14,7 @@ from lapwing.alarm.rules import (
 from lapwing.alarm.zones import LocalZone
 from lapwing.records import Position, Zone
 
-__all__ = ["AlarmMemory", "Finding", "LifeSettings", "Rule", "World", "rules_for", "step"]
+__all__ = ["AlarmMemory", "Finding", "LifeSettings", "Rule", "World", "columns", "rules_for", "step"]
 
 
 def rules_for(zones: tuple[Zone, ...], origin: Position) -> tuple[Rule, ...]:

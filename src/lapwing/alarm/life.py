@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lapwing.alarm.rules import Finding, Rule, World
-from lapwing.records import Alarms, AlarmState, Priority, Subject
+from lapwing.records import Alarms, AlarmState, Subject
 from lapwing.records.alarms import Alarm
 
 EVIDENCE_MAX = 16
@@ -46,10 +46,8 @@ class AlarmMemory:
 Key = tuple[str, str, int, int]
 
 
-def step(
-    memory: AlarmMemory, world: World, rules: tuple[Rule, ...], settings: LifeSettings
-) -> tuple[AlarmMemory, Alarms]:
-    """Alarms at the world's time."""
+def step(memory: AlarmMemory, world: World, rules: tuple[Rule, ...], settings: LifeSettings) -> AlarmMemory:
+    """What is remembered after one look at the world; `columns` of it are the alarms."""
     now = world.time_ns
     found: dict[Key, Finding] = {}
     for rule in rules:
@@ -65,8 +63,7 @@ def step(
         [*((a, s) for a, s in standing if not _forgotten(a, now, settings)), *raised],
         key=lambda row: (row[0].state == AlarmState.CLEARED, row[0].priority, -row[0].raised_ns, row[0].alarm_id),
     )[: settings.kept_max]
-    after = AlarmMemory(tuple(a for a, _ in alarms), tuple(s for _, s in alarms), pending, next_id)
-    return after, columns(after.alarms, next_id)
+    return AlarmMemory(tuple(a for a, _ in alarms), tuple(s for _, s in alarms), pending, next_id)
 
 
 def _aged(alarm: Alarm, seen_ns: int, finding: Finding | None, now: int, settings: LifeSettings) -> tuple[Alarm, int]:
@@ -126,8 +123,9 @@ def _forgotten(alarm: Alarm, now: int, settings: LifeSettings) -> bool:
     return alarm.state == AlarmState.CLEARED and now - alarm.cleared_ns > settings.keep_s * 1e9
 
 
-def columns(alarms: tuple[Alarm, ...], next_id: int) -> Alarms:
+def columns(memory: AlarmMemory) -> Alarms:
     """The alarms as columns."""
+    alarms = memory.alarms
 
     def ints(name: str) -> np.ndarray:
         return np.array([int(getattr(a, name)) for a in alarms], np.int64)
@@ -150,8 +148,5 @@ def columns(alarms: tuple[Alarm, ...], next_id: int) -> Alarms:
         floats("north_m"),
         tuple(a.reason for a in alarms),
         tuple(a.frame_seq for a in alarms),
-        next_id,
+        memory.next_id,
     )
-
-
-__all__ = ["AlarmMemory", "LifeSettings", "Priority", "step"]

@@ -10,9 +10,11 @@ from lapwing.alarm import LifeSettings, Rule
 from lapwing.engine.order import OrderSettings
 from lapwing.integrity import IntegritySettings
 from lapwing.records import SensorConfig, Site, Space
-from lapwing.track import ClaimSettings, SensorModel, TrackSettings
+from lapwing.track import ClaimSettings, SensorModel, TargetPrior, TrackSettings
 
 TICK_NS = 200_000_000
+# What flies under radars made for aircraft is low: a radar without elevation is read as if its targets were.
+LOW = TargetPrior(height_m_mean=300.0, height_m_sigma=1_500.0)
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Plan:
     sensors: Mapping[str, SensorConfig]
     rules: tuple[Rule, ...]
     order: OrderSettings = OrderSettings()
-    tracking: TrackSettings = TrackSettings()
+    tracking: TrackSettings = TrackSettings(prior=LOW)
     claims: ClaimSettings = ClaimSettings()
     integrity: IntegritySettings = IntegritySettings()
     life: LifeSettings = LifeSettings()

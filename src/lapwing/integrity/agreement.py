@@ -21,6 +21,7 @@ class AgreementSettings:
     place_sigma_m: float = 100.0
     place_sigma_ratio: float = 0.005  # of the distance from the site: angular bias
     velocity_sigma_mps: float = 8.0
+    height_sigma_m: float = 500.0  # a track vaguer in height than this came from a radar without elevation
     fresh_s: float = 20.0
     make_s: float = 3.0
     break_s: float = 12.0
@@ -88,13 +89,33 @@ def distance2(
     extra[:, 2, 2] = extra[:, 3, 3] = settings.velocity_sigma_mps**2
     p_tracks = tracks.cov[np.ix_(ti, axes, axes)] + extra
     p_claims = claims.cov[np.ix_(ci, axes, axes)]
-    delta = claims.mean[ci][:, None, axes] - tracks.mean[ti][None][:, :, axes]
+    delta = seen_as(claims.mean[ci], tracks, ti, settings.height_sigma_m) - tracks.mean[ti][None][:, :, axes]
     out = np.full((len(ci), len(ti)), np.inf)
     near = np.hypot(delta[:, :, 0], delta[:, :, 1]) < 10.0 * np.sqrt(floor)[None, :] + 3_000.0
     c, t = np.nonzero(near)
     d = delta[c, t]
     out[c, t] = np.einsum("ki,ki->k", d, np.linalg.solve(p_claims[c] + p_tracks[t], d[:, :, None])[:, :, 0])
     return out
+
+
+def seen_as(
+    claimed: Float64[Array, "c 6"], tracks: Tracks, ti: Int64[Array, " t"], height_sigma_m: float
+) -> Float64[Array, "c t 4"]:
+    """Each claim's (east, north, velocities) as each track would have it: a radar without elevation measures slant
+    range and puts a high target too far out, at the height that the track assumes. The radar is taken to stand at
+    the site's origin."""
+    place, velocity, height = claimed[:, :2], claimed[:, 3:5], claimed[:, 2]
+    ground2 = np.maximum(np.einsum("ci,ci->c", place, place), 1.0)
+    vague = tracks.cov[ti, 2, 2] > height_sigma_m**2
+    lift2 = np.where(vague[None, :], height[:, None] ** 2 - tracks.mean[ti, 2][None, :] ** 2, 0.0)
+    out2 = np.maximum(ground2[:, None] + lift2, 1.0)  # ground range squared at the track's height
+    scale = np.sqrt(out2 / ground2[:, None])
+    unit = place / np.sqrt(ground2)[:, None]
+    radial = np.einsum("ci,ci->c", unit, velocity)
+    # d/dt of the stretched range keeps range * rate; across the line of sight velocity stretches like the range.
+    along = radial[:, None] / scale - radial[:, None] * scale
+    v = velocity[:, None, :] * scale[:, :, None] + along[:, :, None] * unit[:, None, :]
+    return np.concatenate([place[:, None, :] * scale[:, :, None], v], axis=2)
 
 
 def _assigned(

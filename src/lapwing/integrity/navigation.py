@@ -188,9 +188,10 @@ def _evidence(
     say(had & heard & (none_ns > claims.position_ns), Condition.LOST, NO_POSITION)
     saturated, fresh = _fresh(claims, Field.GEOMETRIC_MINUS_BARO_SATURATED)
     say(fresh & (saturated > 0), Condition.INCONSISTENT, SATURATED)
-    say(heard & (claims.rejected >= 3), Condition.INCONSISTENT, REJECTED)
+    sure = ~(nic_fresh & (nic <= settings.nic_floor))  # who says that it is vague may wander
+    say(heard & sure & (claims.rejected >= 3), Condition.INCONSISTENT, REJECTED)
     recent = age_s < settings.silent_s
-    say(heard & recent & ((claims.doubt & int(Doubt.JUMP)) > 0), Condition.INCONSISTENT, JUMPED)
+    say(heard & sure & recent & ((claims.doubt & int(Doubt.JUMP)) > 0), Condition.INCONSISTENT, JUMPED)
     silent = ~heard & (mine.condition != Condition.UNKNOWN) & had
     seen[silent] = mine.condition[silent]  # out of earshot: neither better nor worse
     reason[silent] = mine.reason[silent]

@@ -61,6 +61,7 @@ def plainly(command: Callable[..., None]) -> Callable[..., None]:
         from lapwing.engine.journal import JournalError
         from lapwing.serve.recordings import RecordingError
         from lapwing.serve.site import SiteError
+        from lapwing.serve.web import WebAddressError
 
         try:
             command(*args, **kwargs)
@@ -73,7 +74,7 @@ def plainly(command: Callable[..., None]) -> Callable[..., None]:
             for line in error.lines:
                 typer.echo(f"lapwing: {line}", err=True)
             raise typer.Exit(2) from None
-        except (JournalError, RecordingError, OSError) as error:
+        except (JournalError, RecordingError, WebAddressError, OSError) as error:
             text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             name = getattr(error, "filename", None)
             typer.echo(f"lapwing: {text}{f': {name}' if name else ''}", err=True)
@@ -89,7 +90,7 @@ def _logging(verbose: bool) -> None:
         datefmt="%H:%M:%S",
         stream=sys.stderr,
     )
-    for noisy in ("asyncio", "uvicorn.access", "numba"):
+    for noisy in ("asyncio", "uvicorn", "uvicorn.error", "uvicorn.access", "numba"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
@@ -110,10 +111,12 @@ def run(
     possible). Stop with Ctrl-C; nothing that was received is lost, and the next start goes on where this one ended.
     """
     from lapwing.serve.operate import operate
+    from lapwing.serve.replaying import warm_up
     from lapwing.serve.site import load
 
     _logging(verbose)
     entry, frozen = load(site)
+    warm_up()
     folder = journal or (site.resolve().parent / entry.journal.folder)
     summary = operate(entry, frozen, site.read_text(encoding="utf-8"), folder, port, seconds(for_), exit_)
     typer.echo(json.dumps(summary.as_dict()) if as_json else summary.text())

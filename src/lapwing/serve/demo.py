@@ -138,7 +138,8 @@ def score(events: list[dict[str, Any]], shown: list[Shown], summary: Summary) ->
         now = sum(rows[-1] for rows in mine.values())
         share = float(np.mean([np.mean(rows) for rows in mine.values()]))
         summary.truth[kind] = {"targets": len(mine), "held_at_end": now, "held_share": share}
-        summary.extra.append(f"{kind + 's held':13s} {now} of {len(mine)} at the end, {100 * share:.0f} % of the time")
+        plural = {"aircraft": "aircraft"}.get(kind, f"{kind}s")
+        summary.extra.append(f"{plural + ' held':13s} {now} of {len(mine)} at the end, {100 * share:.0f} % of the time")
     _warnings(events, begun, summary)
     _jamming(events, summary)
 

@@ -162,13 +162,16 @@ async def _operate(entry, site, text, folder, port, for_s, exit_at_end, observer
     summary = Summary(site.name)
     started = asyncio.Event()
 
-    def up(url: str) -> None:
-        summary.url = url
-        on_url(url)
+    host, wanted = entry.web.host, entry.web.port if port is None else port
+
+    def up(bound: int) -> None:
+        shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+        summary.url = f"http://{shown}:{bound}/"
+        on_url(summary.url)
         started.set()
 
-    web_app = create_app(runtime.shelf, site, WebOptions(names=tuple(entry.web.names)))
-    web = asyncio.create_task(serve_web(web_app, entry.web.host, entry.web.port if port is None else port, up))
+    web_app = create_app(runtime.shelf, site, WebOptions(host, wanted, tuple(entry.web.names)))
+    web = asyncio.create_task(serve_web(web_app, host, wanted, up))
     await asyncio.wait([web, asyncio.create_task(started.wait())], return_when=asyncio.FIRST_COMPLETED)
     if web.done():
         runtime.journal.close()

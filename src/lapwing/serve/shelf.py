@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from lapwing.engine.history import History
+from lapwing.engine.history import CLAIM, TRACK, History
 from lapwing.engine.journal import Journal
 from lapwing.records import Array, Frame, Picture
 
@@ -36,9 +36,9 @@ class PictureShelf:
         """One journal entry: the bytes behind a piece of evidence."""
         return self._journal.frame(seq)
 
-    def history(self, since_ns: int, until_ns: int, kind: int | None, ident: int | None) -> dict[str, Array]:
-        """Columns of the past; see engine/history.py."""
-        return self._history.query(since_ns, until_ns, kind, ident)
+    def history(self, since_ns: int, until_ns: int, kind: str, ident: int) -> dict[str, Array]:
+        """Columns of one track's or claim's past; see engine/history.py."""
+        return self._history.query(since_ns, until_ns, {"track": TRACK, "claim": CLAIM}[kind], ident)
 
 
 def history_folder(journal_folder: Path) -> Path:

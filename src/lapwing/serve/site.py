@@ -20,7 +20,7 @@ DECODER_NAMES = ("beast", "avr", "sbs", "readsb", "trace", "nmea", "asterix")
 TRANSPORTS = ("tcp", "listen", "udp", "file", "poll", "http", "stdin")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 FORBID = ConfigDict(extra="forbid", frozen=True)
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$")]
+Name = Annotated[str, Field(pattern=r"^\w[\w ().,:'/&+-]{0,63}$")]
 Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
 Height = Annotated[float, Field(ge=-1000, le=100_000, allow_inf_nan=False)]
