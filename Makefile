@@ -10,6 +10,7 @@ export PYTHONPATH :=
 
 help:
 	@echo "make demo [ARGS='--for 90s']   a live picture of a simulated border in your browser"
+	@echo "make run ARGS='run site.toml'  the lapwing command, with any arguments"
 	@echo "make test                      the tests"
 	@echo "make check                     what CI runs: lint, types, import contracts, tests"
 	@echo "make bench                     speed, as ratios against a peer in the same run"
@@ -22,7 +23,7 @@ demo: $(UV)
 	@$(UV) run -q --frozen --no-default-groups lapwing demo $(ARGS)
 
 run: $(UV)
-	@$(UV) run -q --frozen --no-default-groups lapwing $(ARGS)
+	@$(UV) run -q --frozen --no-default-groups --group samples lapwing $(ARGS)
 
 test: $(UV)
 	@$(UV) run -q --frozen pytest $(ARGS)

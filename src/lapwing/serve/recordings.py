@@ -88,6 +88,7 @@ def _beast(file: BinaryIO, feed: FeedConfig) -> Iterator[tuple[int, bytes]]:
 STAMP = re.compile(
     rb'^(?:@?(?P<unix>\d{9,10}\.\d+)|\{"timestamp": ?(?P<json>\d{9,10}(?:\.\d+)?)|.*?\\[^*\\]*c:(?P<tag>\d{9,13}))'
 )
+JSON_FRAME = re.compile(rb'"frame": ?"([0-9a-fA-F]{14,28})"')
 
 
 def _lines(file: BinaryIO, feed: FeedConfig) -> Iterator[tuple[int, bytes]]:
@@ -95,6 +96,8 @@ def _lines(file: BinaryIO, feed: FeedConfig) -> Iterator[tuple[int, bytes]]:
     time_ns, spacing = feed.start_ns or EPOCH_NS, 0
     for line in iter(lambda: file.readline(65_536), b""):
         match = STAMP.match(line)
+        if match and match["json"] and (frame := JSON_FRAME.search(line)):
+            line = match["json"] + b"," + frame[1] + b"\n"  # as the AVR decoder reads a recorded frame
         if match:
             time_ns, spacing = _stamp_ns(match), 0
         else:

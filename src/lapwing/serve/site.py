@@ -8,6 +8,7 @@ import math
 import re
 import tomllib
 from datetime import UTC, date, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs, urlsplit
@@ -17,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from lapwing.records import Circle, FeedConfig, Polygon, Position, SensorConfig, Site, Zone
 
 DECODER_NAMES = ("beast", "avr", "sbs", "readsb", "trace", "nmea", "asterix")
-TRANSPORTS = ("tcp", "listen", "udp", "file", "poll", "http", "stdin")
+TRANSPORTS = ("tcp", "listen", "udp", "file", "package", "poll", "http", "stdin")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 FORBID = ConfigDict(extra="forbid", frozen=True)
 Name = Annotated[str, Field(pattern=r"^\w[\w ().,:'/&+-]{0,63}$")]
@@ -171,6 +172,8 @@ class FeedEntry(BaseModel):
         transport, host, port, path = split_source(self.source)
         if transport in ("file", "poll"):
             path = str((folder / path).resolve())
+        if transport == "package":
+            transport, path = "file", packaged(path)
         start = self.start
         if start is not None and not isinstance(start, datetime):
             start = datetime(start.year, start.month, start.day, tzinfo=UTC)
@@ -190,7 +193,7 @@ def split_source(source: str) -> tuple[str, str, int, str]:
         raise ValueError(f"{source!r} is not a source; {forms}")
     if parts.scheme == "stdin":
         return "stdin", "", 0, ""
-    if parts.scheme in ("file", "poll"):
+    if parts.scheme in ("file", "package", "poll"):
         path = source.split(":", 1)[1].removeprefix("//")
         if not path:
             raise ValueError(f"{source!r} names no file; {forms}")
@@ -202,6 +205,14 @@ def split_source(source: str) -> tuple[str, str, int, str]:
     if not parts.hostname or not 0 < port < 65_536 or parse_qs(parts.fragment):
         raise ValueError(f"{source!r} needs a host and a port from 1 to 65535; {forms}")
     return parts.scheme, parts.hostname, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def packaged(path: str) -> str:
+    """The file `NAME/rest` inside an installed package, which is not imported; as given when there is none."""
+    name, _, rest = path.partition("/")
+    spec = find_spec(name) if name.isidentifier() else None
+    roots = list(spec.submodule_search_locations or ()) if spec else []
+    return str(Path(roots[0]) / rest) if roots else path
 
 
 class JournalEntry(BaseModel):
@@ -247,8 +258,8 @@ class SiteFile(BaseModel):
         for f in self.feed:
             if f.decoder == "asterix" and f.sensor not in known:
                 raise ValueError(f"feed {f.name!r}: sensor = {f.sensor!r} is none of the sensors {known}")
-        recorded = [f.name for f in self.feed if f.source.startswith("file:")]
-        live = [f.name for f in self.feed if not f.source.startswith("file:")]
+        recorded = [f.name for f in self.feed if f.source.startswith(("file:", "package:"))]
+        live = [f.name for f in self.feed if f.name not in recorded]
         if recorded and live:
             raise ValueError(f"feed {recorded[0]!r} is a recording and {live[0]!r} is live; a site has one kind only")
         return self
