@@ -100,7 +100,9 @@ export class Lists {
       tr.setAttribute("aria-selected", String(row.key === this.store.selected));
       if (this.body!.children[i] !== tr) this.body!.insertBefore(tr, this.body!.children[i] ?? null);
     });
-    say(this.foot!, shown.length < all ? `${shown.length} of ${rows.length === all ? all : `${rows.length} found, ${all} in all`}` : all ? "" : `No ${tab} now.`);
+    const units = "Height in m above the ellipsoid, speed in m/s.";
+    const found = rows.length === all ? `${all}` : `${rows.length} found, ${all} in all`;
+    say(this.foot!, !all ? `No ${tab} now.` : shown.length < rows.length ? `${shown.length} shown of ${found}. ${units}` : rows.length < all ? `${found}. ${units}` : units);
   }
 
   private newRow(row: Row): HTMLTableRowElement {

@@ -105,8 +105,12 @@ function addLines(marks: Marks, store: Store): void {
   const out = new Float64Array(room * 6);
   let at = 0;
   const point = (x: number, y: number, c: Rgb, alpha: number): void => {
-    out.set([x, y, c[0], c[1], c[2], alpha], at);
-    at += 6;
+    out[at++] = x;
+    out[at++] = y;
+    out[at++] = c[0];
+    out[at++] = c[1];
+    out[at++] = c[2];
+    out[at++] = alpha;
   };
   if (store.shows("trails")) {
     for (let i = 0; i < marks.n; i++) {
