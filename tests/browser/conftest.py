@@ -31,35 +31,30 @@ def _fake_shelf() -> ModuleType:
 
 
 class Stand:
-    """A fake shelf served from a thread of its own; `advance` moves the world on."""
+    """A fake shelf served from a thread of its own; `advance` moves the world on. Starts again on the same port."""
 
-    def __init__(self, shelf) -> None:
-        self.shelf = shelf
-        self._loop = asyncio.new_event_loop()
-        self._task: asyncio.Task | None = None
-        self._bound = threading.Event()
+    def __init__(self, tick: int) -> None:
+        self._tick = tick
         self.port = 0
-        self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def _run(self) -> None:
-        async def serve() -> None:
-            self._task = asyncio.current_task()
-            with contextlib.suppress(asyncio.CancelledError):
-                await serve_web(create_app(self.shelf, fake_shelf.make_site()), "127.0.0.1", self.port, self._listens)
+    def start(self) -> None:
+        self.shelf = fake_shelf.FakeShelf(fake_shelf.World(), self._tick)
+        self._bound = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+        self._thread.start()
+        assert self._bound.wait(10), "the server did not start"
 
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(serve())
+    async def _serve(self) -> None:
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        app = create_app(self.shelf, fake_shelf.make_site())
+        with contextlib.suppress(asyncio.CancelledError):
+            await serve_web(app, "127.0.0.1", self.port, self._listens)
 
     def _listens(self, port: int) -> None:
         self.port = port
         self._bound.set()
 
-    def start(self) -> None:
-        self._thread.start()
-        assert self._bound.wait(10), "the server did not start"
-
     def stop(self) -> None:
-        assert self._task is not None
         self._loop.call_soon_threadsafe(self._task.cancel)
         self._thread.join(10)
         assert not self._thread.is_alive()
@@ -77,15 +72,15 @@ fake_shelf = _fake_shelf()
 
 @pytest.fixture
 def stand() -> Iterator[Stand]:
-    made = Stand(fake_shelf.FakeShelf(fake_shelf.World(), tick=400))
+    made = Stand(tick=400)
     made.start()
     yield made
     made.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright holds an event loop: it must be gone before async tests of other files
 def launch():
-    """`launch(args)` gives a fresh Chromium; all are closed at the end."""
+    """`launch(args)` gives a fresh Chromium; all are closed at the end of the file."""
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine: the page itself is NOT tested")
     from playwright.sync_api import sync_playwright

@@ -134,11 +134,8 @@ def test_a_lost_server_is_said_and_found_again(stand, launch):
     seat.until(lambda: seat.texts("#link")[0].startswith("stale"), "a stale picture")
     stand.stop()
     seat.until(lambda: "disconnected" in seat.texts("#link")[0], "a lost link")
-    again = type(stand)(stand.shelf)
-    again.port = stand.port
-    again.start()
+    stand.start()
     seat.until(lambda: seat.texts("#link")[0] == "live", "the link again")
-    stand._thread, stand._task, stand._loop = again._thread, again._task, again._loop  # the fixture stops this one
 
 
 def test_without_webgl_the_scope_shows_the_same(stand, launch):

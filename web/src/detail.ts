@@ -6,7 +6,7 @@ import { nameOf } from "./labels";
 import { claimKey } from "./lists";
 import type { Store } from "./store";
 import { col, type Table } from "./wire";
-import { CONDITIONS, NO_TRACK, SOURCES, STATUSES, age, degrees, latlon, msOf, utc } from "./words";
+import { CONDITIONS, NO_TRACK, SOURCES, STATUSES, age, degrees, latlon, msOf, nameAddress, utc } from "./words";
 
 const KNOT = 1.943844;
 const FOOT = 3.28084;
@@ -65,7 +65,7 @@ export class Detail {
       this.kind.textContent = "Claim, no longer heard";
       return [];
     }
-    const [source, address] = key.split(":").map(Number) as [number, number];
+    const [book, address] = key.split(":").map(Number) as [number, number];
     const condition = CONDITIONS[col(t, "condition")[row]!] ?? "?";
     const track = col(t, "track")[row]!;
     const reason = this.store.reasons[key];
@@ -73,7 +73,7 @@ export class Detail {
     this.kind.textContent = track === NO_TRACK ? "Claim, not verified by a sensor" : "Claim, a sensor's track agrees";
     const category = (name: string): string => (col(t, name)[row]! === 255 ? "–" : String(col(t, name)[row]!));
     return [
-      ["Says it is", `${SOURCES[source] ?? "?"} ${source >= 6 ? address : address.toString(16).toUpperCase().padStart(6, "0")}`],
+      ["Says it is", `${SOURCES[col(t, "source")[row]!] ?? "?"} ${nameAddress(address, book)}`],
       ["Navigation", h("b", { class: `is-${condition}` }, condition), reason ? ` since ${utc(msOf(reason.since_ns))} UTC` : ""],
       ...(reason?.reason ? [["Because", reason.reason, " ", frameLink(reason.frame)] as Line] : []),
       ...(col(t, "placed")[row]! ? moves(t, row) : [["Position", "has not said where it is"] as Line]),

@@ -5,7 +5,7 @@ import { Flag, Shape, colourOf, runAhead, type Marks } from "./marks";
 import type { Store } from "./store";
 import { pixelX, pixelY, type Stage } from "./view";
 import { col } from "./wire";
-import { hexAddress } from "./words";
+import { nameAddress } from "./words";
 
 const LABELS_MAX = 160;
 const HIT_PX = 16;
@@ -87,8 +87,8 @@ export class Labels {
 
 export function nameOf(store: Store, key: string): string {
   if (key.startsWith("t")) return `T${key.slice(1)}`;
-  const [source, address] = key.slice(1).split(":").map(Number) as [number, number];
-  return store.names.get(key.slice(1)) ?? hexAddress(address, source);
+  const [book, address] = key.slice(1).split(":").map(Number) as [number, number];
+  return store.names.get(key.slice(1)) ?? nameAddress(address, book);
 }
 
 function labelOf(store: Store, key: string): string {

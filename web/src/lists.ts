@@ -6,7 +6,7 @@ import { frameLink } from "./evidence";
 import type { Store } from "./store";
 import type { Stage } from "./view";
 import { col } from "./wire";
-import { CONDITIONS, NO_TRACK, SOURCES, STATUSES, degrees, duration, msOf, shortAge } from "./words";
+import { CONDITIONS, NO_TRACK, SOURCES, STATUSES, bookOf, degrees, duration, msOf, shortAge } from "./words";
 
 export type Tab = "tracks" | "claims" | "feeds";
 const ROWS_MAX = 250;
@@ -159,7 +159,7 @@ function trackRows(store: Store): Row[] {
 }
 
 export const claimKey = (store: Store, row: number): string =>
-  `c${col(store.picture!.claims, "source")[row]!}:${col(store.picture!.claims, "address")[row]!}`;
+  `c${bookOf(col(store.picture!.claims, "source")[row]!)}:${col(store.picture!.claims, "address")[row]!}`;
 
 function claimRows(store: Store): Row[] {
   const t = store.picture!.claims;

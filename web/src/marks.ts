@@ -3,7 +3,7 @@
 import type { Store } from "./store";
 import { mercatorX, mercatorY, unitsPerMetre } from "./view";
 import { col, type Table } from "./wire";
-import { COLOUR, conditionColour, css, type Rgb } from "./words";
+import { COLOUR, bookOf, conditionColour, css, type Rgb } from "./words";
 
 export const Shape = { dart: 0, coasting: 1, dot: 2, aircraft: 3, ship: 4, drone: 5 } as const;
 export const Flag = { degraded: 1, lost: 2, inconsistent: 3, alarmed: 8, selected: 16 } as const;
@@ -85,7 +85,7 @@ function addClaims(marks: Marks, store: Store, table: Table): void {
   ) as [Float64Array, Float64Array, Float64Array, Float64Array, Float64Array];
   for (let row = 0; row < table.n; row++) {
     if (!placed[row]) continue;
-    const key = `c${source[row]!}:${address[row]!}`;
+    const key = `c${bookOf(source[row]!)}:${address[row]!}`;
     const state = condition[row]!;
     const i = add(marks, table, row, key, conditionColour(state), state !== 2 && ages[row]! < 15);
     marks.shape[i] = source[row]! === 8 ? Shape.drone : source[row]! >= 6 ? Shape.ship : Shape.aircraft;

@@ -2,7 +2,7 @@
 
 import { Trails } from "./trails";
 import { decode, col, type Picture } from "./wire";
-import type { Alarm, Feed, Reason, Region, Site } from "./words";
+import { bookOf, type Alarm, type Feed, type Reason, type Region, type Site } from "./words";
 
 export type Topic = "site" | "picture" | "alarms" | "feeds" | "regions" | "names" | "link" | "select" | "layers";
 export type LinkState = "wait" | "live" | "stale" | "lost";
@@ -28,7 +28,7 @@ export class Store {
   feedsMs = 0;
   regions: Region[] = [];
   link: LinkState = "wait";
-  selected = ""; // "t7" a track, "c0:7471234" a claim, "" nothing
+  selected = ""; // "t7" a track, "c0:7471234" a claim (address book, address), "" nothing
   readonly names = new Map<string, string>();
   reasons: Record<string, Reason> = {};
   readonly trackRow = new Map<number, number>();
@@ -81,7 +81,7 @@ export class Store {
     const { claims } = picture;
     const [address, source, track] = [col(claims, "address"), col(claims, "source"), col(claims, "track")];
     for (let i = 0; i < claims.n; i++) {
-      this.claimRow.set(`${source[i]!}:${address[i]!}`, i);
+      this.claimRow.set(`${bookOf(source[i]!)}:${address[i]!}`, i);
       const agreed = this.claimsOfTrack.get(track[i]!);
       if (agreed) agreed.push(i);
       else this.claimsOfTrack.set(track[i]!, [i]);

@@ -2,6 +2,7 @@
 
 import { mercatorX, mercatorY } from "./view";
 import { col, type Picture, type Table } from "./wire";
+import { bookOf } from "./words";
 
 const POINTS_MAX = 120;
 const POINTS_TOTAL = 200_000;
@@ -23,7 +24,7 @@ export class Trails {
     const points = Math.max(4, Math.min(POINTS_MAX, Math.floor(POINTS_TOTAL / Math.max(n, 1))));
     this.extend(picture.tracks, points, (i) => `t${col(picture.tracks, "id")[i]!}`);
     const [source, address, placed] = ["source", "address", "placed"].map((c) => col(picture.claims, c));
-    this.extend(picture.claims, points, (i) => (placed![i] ? `c${source![i]!}:${address![i]!}` : ""));
+    this.extend(picture.claims, points, (i) => (placed![i] ? `c${bookOf(source![i]!)}:${address![i]!}` : ""));
     for (const [key, trail] of this.of) if (trail.seen !== this.round) this.of.delete(key);
   }
 

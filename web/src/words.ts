@@ -43,8 +43,10 @@ export const conditionColour = (code: number): Rgb => CONDITION_COLOUR[code] ?? 
 export const css = (c: Rgb, alpha = 1): string => `rgb(${c.map((v) => Math.round(v * 255)).join(" ")} / ${alpha})`;
 
 export const msOf = (ns: string): number => Number(ns) / 1e6;
-export const hexAddress = (address: number, source: number): string =>
-  source >= 6 ? String(address) : address.toString(16).toUpperCase().padStart(6, "0");
+/** Which address book a source uses: 0 aircraft, 1 ships, 2 Remote ID. A claim stays itself when its source changes. */
+export const bookOf = (source: number): number => (source >= 8 ? 2 : source >= 6 ? 1 : 0);
+export const nameAddress = (address: number, book: number): string =>
+  book > 0 ? String(address) : address.toString(16).toUpperCase().padStart(6, "0");
 
 export function duration(seconds: number): string {
   const s = Math.max(0, Math.round(seconds));
