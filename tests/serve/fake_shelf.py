@@ -180,6 +180,7 @@ class World:
         back = np.where(condition == Condition.LOST, 70.0, 20.0)[:, None] * claims.mean[:, 3:5]
         track = np.where(np.arange(n) < min(self.n_tracks, n) // 4, np.arange(1, n + 1), NO_TRACK).astype(np.int64)
         track[condition != 0] = NO_TRACK
+        track[track == DRONE_ID] = NO_TRACK
         one = np.array([1], dtype=np.int64)
         region = Interference(
             one, one * (now - 95_000_000_000), one * now, np.array([-9_000.0]), np.array([12_000.0]),

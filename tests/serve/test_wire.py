@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lapwing.kernel.geodesy import frame_between
-from lapwing.records import Field, Picture, Tracks
+from lapwing.records import Field, Picture, Source, Tracks
 from lapwing.serve import wire, wire_text
 
 
@@ -179,6 +179,13 @@ def test_law_order_of_tracks_only_permutes_rows(order):
 def test_what_is_not_a_picture_is_refused(message):
     with pytest.raises(ValueError, match="not a Lapwing picture"):
         wire.decode_picture(message)
+
+
+def test_a_claim_keeps_its_name_when_only_its_source_changes():
+    key = wire_text.claim_key
+    assert key(Source.ADSB, 0x71BC00) == key(Source.MODE_S, 0x71BC00) == "0:7453696"
+    assert len({key(s, 5) for s in (Source.ADSB, Source.AIS, Source.REMOTE_ID)}) == 3
+    assert key(Source.AIS, 5) == key(Source.AIS_OTHER, 5)
 
 
 def test_field_codes_are_the_columns_of_values():

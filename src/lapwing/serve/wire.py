@@ -55,7 +55,13 @@ TRACK_COLUMNS = (
     Column("age", "u2", 0.1, "s", "since the last detection"),
 )
 CLAIM_COLUMNS = (
-    Column("address", "u4", 1, "", "low 32 bits of the address; with `source` it names the claim"),
+    Column(
+        "address",
+        "u4",
+        1,
+        "",
+        "low 32 bits; names the claim together with its address book: 0 aircraft, 1 ships, 2 Remote ID",
+    ),
     *_KINEMATICS,
     Column("source", "u1", 1, "", "0 ADS-B .. 5 Mode S, 6 AIS, 7 AIS other, 8 Remote ID"),
     Column("condition", "u1", 1, "", "0 ok, 1 degraded, 2 lost, 3 inconsistent, 4 unknown"),

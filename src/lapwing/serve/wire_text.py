@@ -44,8 +44,10 @@ def dump(value: Any) -> str:
 
 
 def claim_key(source: int, address: int) -> str:
-    """The name of a claim in JSON and on the wire: source code and the low 32 bits of the address."""
-    return f"{source}:{address & 0xFFFFFFFF}"
+    """The name of a claim in JSON: address book (0 aircraft, 1 ships, 2 Remote ID) and the low 32 bits of the address.
+    The source itself would not do: an aircraft that goes silent on ADS-B is still the same claim on Mode S."""
+    book = 2 if source >= Source.REMOTE_ID else 1 if source >= Source.AIS else 0
+    return f"{book}:{address & 0xFFFFFFFF}"
 
 
 def word(kind: type, code: int) -> str:

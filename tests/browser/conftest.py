@@ -1,0 +1,98 @@
+"""A browser and a server for the seat's tests. Skips loudly where there is no Chromium."""
+
+import asyncio
+import contextlib
+import importlib.util
+import shutil
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from lapwing.serve.web import create_app, serve_web
+
+CHROMIUM = next((p for p in ("/usr/bin/chromium", shutil.which("chromium-browser")) if p and Path(p).exists()), None)
+WEBGL = ["--no-sandbox", "--use-gl=angle", "--use-angle=gl-egl", "--ignore-gpu-blocklist"]
+NO_WEBGL = ["--no-sandbox", "--disable-gpu", "--disable-3d-apis", "--disable-accelerated-2d-canvas"]
+
+
+def _fake_shelf() -> ModuleType:
+    if "fake_shelf" not in sys.modules:
+        path = Path(__file__).parents[1] / "serve" / "fake_shelf.py"
+        spec = importlib.util.spec_from_file_location("fake_shelf", path)
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules["fake_shelf"] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules["fake_shelf"])
+    return sys.modules["fake_shelf"]
+
+
+class Stand:
+    """A fake shelf served from a thread of its own; `advance` moves the world on. Starts again on the same port."""
+
+    def __init__(self, tick: int) -> None:
+        self._tick = tick
+        self.port = 0
+
+    def start(self) -> None:
+        self.shelf = fake_shelf.FakeShelf(fake_shelf.World(), self._tick)
+        self._bound = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+        self._thread.start()
+        assert self._bound.wait(10), "the server did not start"
+
+    async def _serve(self) -> None:
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        app = create_app(self.shelf, fake_shelf.make_site())
+        with contextlib.suppress(asyncio.CancelledError):
+            await serve_web(app, "127.0.0.1", self.port, self._listens)
+
+    def _listens(self, port: int) -> None:
+        self.port = port
+        self._bound.set()
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._task.cancel)
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+
+    def advance(self, ticks: int = 1) -> None:
+        self._loop.call_soon_threadsafe(self.shelf.advance, ticks)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+fake_shelf = _fake_shelf()
+
+
+@pytest.fixture
+def stand() -> Iterator[Stand]:
+    made = Stand(tick=400)
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")  # Playwright holds an event loop: it must be gone before async tests of other files
+def launch():
+    """`launch(args)` gives a fresh Chromium; all are closed at the end of the file."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: the page itself is NOT tested")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = []
+
+        def start(args=WEBGL):
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=args)
+            opened.append(browser)
+            return browser
+
+        yield start
+        for browser in opened:
+            browser.close()

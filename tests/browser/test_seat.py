@@ -1,0 +1,147 @@
+"""The page in a real browser: a drone crosses into a zone, the alarm appears, and nothing leaves the machine."""
+
+import re
+import time
+from urllib.parse import urlsplit
+
+import pytest
+
+NO_WEBGL = ["--no-sandbox", "--disable-gpu", "--disable-3d-apis", "--disable-accelerated-2d-canvas"]
+pytestmark = pytest.mark.browser
+
+
+class Seat:
+    """One page with what it asked for and what it complained about."""
+
+    def __init__(self, browser, url: str) -> None:
+        self.page = browser.new_page(viewport={"width": 1280, "height": 800})
+        self.asked: list[str] = []
+        self.complaints: list[str] = []
+        self.page.on("request", lambda r: self.asked.append(r.url))
+        self.page.on("websocket", lambda w: self.asked.append(w.url))
+        self.page.on("pageerror", lambda e: self.complaints.append(str(e)))
+        self.page.on("console", lambda m: self.complaints.append(m.text) if m.type == "error" else None)
+        self.page.goto(url, wait_until="commit")
+
+    def read(self, name: str):
+        return self.page.evaluate(f"window.lapwing ? window.lapwing.{name} : 0")
+
+    def until(self, holds, what: str, seconds: float = 20.0) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if holds():
+                return
+            self.page.wait_for_timeout(50)
+        pytest.fail(f"the page did not show {what} within {seconds:.0f} s; it complained: {self.complaints}")
+
+    def texts(self, selector: str) -> list[str]:
+        return self.page.locator(selector).all_inner_texts()
+
+
+def test_a_drone_enters_a_zone_and_the_seat_says_so(stand, launch):
+    seat = Seat(launch(), stand.url)
+    seat.until(lambda: seat.read("ticks") == 400 and seat.read("frames") > 3, "the first picture on the map")
+    assert (seat.read("tracks"), seat.read("claims"), seat.read("alarms")) == (40, 60, 2)
+    assert seat.read("renderer") == "map"
+    assert not any("uncooperative" in t for t in seat.texts(".alarm"))
+
+    raised = next(t for t in range(401, 600) if len(stand.shelf.world.picture(t).alarms) == 3)
+    while stand.shelf.latest().tick < raised:
+        stand.advance(min(20, raised - stand.shelf.latest().tick))
+        seat.page.wait_for_timeout(30)
+    seat.until(lambda: seat.read("alarms") == 3, "the alarm in its counters")
+    first = seat.page.locator(".alarm").first
+    assert first.get_attribute("data-priority") == "critical"
+    assert re.search(r"critical.*uncooperative in zone.*Terminal", first.inner_text(), re.I | re.S)
+    assert "Track 7 has no cooperative report" in seat.page.locator("#announce").inner_text()
+    assert seat.page.title() == "(3) Lapwing"
+
+    first.locator("button").first.click()  # fly there and show the track
+    seat.until(lambda: seat.page.locator("#detail h2").inner_text() == "T7", "the alarmed track")
+    assert "nobody claims to be this" in seat.page.locator("#detail").inner_text()
+    seat.until(lambda: "sel=t7" in seat.page.url, "the selection in the address")
+
+    first.locator("summary").click()  # down to the bytes
+    first.locator("a.frame").first.click()
+    seat.until(lambda: "30 00 12 3c 73" in seat.page.locator("#evidence").inner_text(), "the bytes of frame 14")
+    assert "<script>" in seat.page.locator("#evidence pre").inner_text()  # as text, never as markup
+
+    assert {urlsplit(u).hostname for u in seat.asked if not u.startswith(("blob:", "data:"))} == {"127.0.0.1"}
+    assert any(u.endswith("/basemap.pmtiles") for u in seat.asked)
+    assert any(u.startswith("ws://127.0.0.1") for u in seat.asked)
+    assert seat.complaints == []
+
+
+def test_the_base_map_and_the_symbols_are_really_drawn(stand, launch):
+    """Pixels, not promises: orange darts, and land that differs from the sea."""
+    seat = Seat(launch(), stand.url + "/#map=10/37.9/126.6&off=labels")
+    seat.until(lambda: seat.read("frames") > 3, "the map")
+
+    def colours() -> dict[tuple[int, int, int], int]:
+        picture = seat.page.locator("#map").screenshot()
+        counts = seat.page.evaluate(
+            """async (bytes) => {
+                const image = await createImageBitmap(new Blob([new Uint8Array(bytes)], { type: "image/png" }));
+                const ink = new OffscreenCanvas(image.width, image.height).getContext("2d");
+                ink.drawImage(image, 0, 0);
+                const { data } = ink.getImageData(0, 0, image.width, image.height), counts = {};
+                for (let i = 0; i < data.length; i += 4) {
+                    const key = `${data[i]},${data[i + 1]},${data[i + 2]}`;
+                    counts[key] = (counts[key] || 0) + 1;
+                }
+                return counts;
+            }""",
+            list(picture),
+        )
+        return {tuple(map(int, key.split(","))): n for key, n in counts.items()}
+
+    def drawn() -> bool:
+        found = colours()
+        near = lambda want: sum(n for c, n in found.items() if max(abs(a - b) for a, b in zip(c, want)) < 14)  # noqa: E731, B905
+        return near((22, 29, 36)) > 50_000 and near((10, 16, 23)) > 20_000 and near((230, 159, 0)) > 200
+
+    seat.until(drawn, "land, sea and orange darts")
+
+
+def test_the_keyboard_reaches_everything(stand, launch):
+    seat = Seat(launch(), stand.url + "/#map=10/37.9/126.6")
+    seat.until(lambda: seat.read("frames") > 3, "the map")
+    press = seat.page.keyboard.press
+    press("f")
+    assert seat.texts(".feed h3")[1].endswith("quiet")
+    assert seat.page.locator("#tab-feeds").get_attribute("aria-selected") == "true"
+    press("c")
+    assert seat.page.locator("table.claims tbody tr").count() == 60
+    press("/")
+    seat.page.keyboard.type("haerang 9")
+    assert seat.page.locator("table.claims tbody tr").count() == 1
+    press("Escape")
+    press("t")
+    press("a")
+    assert seat.page.evaluate("document.activeElement.closest('.alarm') !== null")
+    seat.page.locator("#list").focus()
+    press("Escape")
+    seat.page.evaluate("document.activeElement.blur()")
+    press("+")
+    seat.until(lambda: "map=11.00" in seat.page.url, "the zoom in the address")
+    press("l")
+    assert "Navigation lost" in seat.page.locator("#legend-body").inner_text()
+
+
+def test_a_lost_server_is_said_and_found_again(stand, launch):
+    seat = Seat(launch(), stand.url)
+    seat.until(lambda: seat.texts("#link")[0] == "live", "a live link")
+    seat.until(lambda: seat.texts("#link")[0].startswith("stale"), "a stale picture")
+    stand.stop()
+    seat.until(lambda: "disconnected" in seat.texts("#link")[0], "a lost link")
+    stand.start()
+    seat.until(lambda: seat.texts("#link")[0] == "live", "the link again")
+
+
+def test_without_webgl_the_scope_shows_the_same(stand, launch):
+    seat = Seat(launch(NO_WEBGL), stand.url)
+    seat.until(lambda: seat.read("frames") > 1, "the scope")
+    assert seat.read("renderer") == "scope"
+    assert seat.read("tracks") == 40
+    assert "no WebGL2" in seat.page.locator("#notice").inner_text()
+    assert {urlsplit(u).hostname for u in seat.asked} == {"127.0.0.1"}

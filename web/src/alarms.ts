@@ -1,0 +1,85 @@
+// The alarm list: what a person must know now, why, since when, and on which evidence.
+
+import { $, PRIORITY, drawing, h, say } from "./dom";
+import { frameLink } from "./evidence";
+import type { Store } from "./store";
+import type { Stage } from "./view";
+import { duration, msOf, utc, type Alarm } from "./words";
+
+export class AlarmList {
+  private readonly open = new Set<number>();
+  private shown = "";
+
+  constructor(private readonly store: Store, private readonly stage: Stage) {
+    store.on("alarms", () => {
+      this.announce();
+      this.draw();
+    });
+    store.on("picture", () => this.tickAges());
+    store.on("select", () => this.draw(true));
+    this.draw();
+  }
+
+  private announce(): void {
+    for (const a of this.store.freshAlarms) {
+      say($("announce"), `${a.priority} alarm: ${a.rule}${a.zone ? `, zone ${a.zone}` : ""}. ${a.reason}`);
+    }
+    const standing = this.store.alarms.filter((a) => a.state !== "cleared").length;
+    document.title = standing ? `(${standing}) Lapwing` : "Lapwing";
+  }
+
+  private draw(force = false): void {
+    const { alarms } = this.store;
+    const standing = alarms.filter((a) => a.state !== "cleared");
+    say($("alarms-count"), String(standing.length));
+    $("alarms").dataset["worst"] = standing[0]?.priority ?? "none";
+    // Rows are rebuilt only when what they say changes, so that a click never lands on a row that just moved.
+    const key = JSON.stringify(alarms.map((a) => [a.id, a.state, a.priority, a.reason, a.frames_total]));
+    if (key === this.shown && !force) return;
+    this.shown = key;
+    const focused = (document.activeElement as HTMLElement | null)?.dataset["alarm"];
+    $("alarm-list").replaceChildren(...(alarms.length ? alarms.map((a) => this.row(a)) : [h("li", { class: "none" }, "No alarms. All quiet.")]));
+    if (focused) document.querySelector<HTMLElement>(`[data-alarm="${focused}"]`)?.focus();
+    this.tickAges();
+  }
+
+  private row(a: Alarm): HTMLLIElement {
+    const mark = PRIORITY[a.priority] ?? PRIORITY["low"]!;
+    const fresh = this.store.freshAlarms.some((f) => f.id === a.id);
+    const key = this.store.keyOf(a);
+    const why = h("details", { open: this.open.has(a.id), toggle: (e) => { if ((e.target as HTMLDetailsElement).open) this.open.add(a.id); else this.open.delete(a.id); } },
+      h("summary", {}, a.frames_total ? `Why: ${a.frames_total} frame${a.frames_total > 1 ? "s" : ""} of evidence` : "Why"),
+      h("p", {}, `Raised ${utc(msOf(a.raised_ns))} UTC, updated ${utc(msOf(a.updated_ns))} UTC.`),
+      h("p", { class: "frames" }, ...a.frames.map(frameLink), a.frames_total > a.frames.length ? ` and ${a.frames_total - a.frames.length} more` : ""),
+    );
+    return h("li", { class: `alarm ${a.state}${fresh ? " fresh" : ""}`, "data-priority": a.priority, "aria-current": key !== "" && key === this.store.selected },
+      h("button", { type: "button", "data-alarm": a.id, click: () => this.go(a) },
+        drawing([{ d: mark.path, fill: a.state === "cleared" ? "none" : mark.colour, stroke: mark.colour, "stroke-width": "2" }]),
+        h("span", { class: "head" },
+          h("b", {}, a.priority), h("span", { class: "rule" }, a.rule), a.zone && h("span", { class: "zone" }, a.zone)),
+        h("span", { class: "since", "data-raised": String(msOf(a.state === "cleared" ? a.cleared_ns : a.raised_ns)) }),
+        h("span", { class: "reason" }, a.reason),
+        h("span", { class: "state" }, a.state),
+      ),
+      why,
+    );
+  }
+
+  private tickAges(): void {
+    const now = this.store.picture?.timeMs ?? 0;
+    for (const e of document.querySelectorAll<HTMLElement>("#alarm-list .since")) {
+      say(e, duration((now - Number(e.dataset["raised"])) / 1000));
+    }
+  }
+
+  private go(a: Alarm): void {
+    const key = this.store.keyOf(a);
+    if (a.subject === "feed") {
+      $("tab-feeds").click();
+      return;
+    }
+    if (key) this.store.select(key);
+    const at = (key && this.store.where(key)) || a;
+    this.stage.flyTo(at.latitude, at.longitude, a.subject === "region" ? 10 : undefined);
+  }
+}

@@ -1,0 +1,116 @@
+// What is known of the selected track or claim.
+
+import { $, h } from "./dom";
+import { ask, frameLink } from "./evidence";
+import { nameOf } from "./labels";
+import { claimKey } from "./lists";
+import type { Store } from "./store";
+import { col, type Table } from "./wire";
+import { CONDITIONS, NO_TRACK, SOURCES, STATUSES, age, degrees, latlon, msOf, nameAddress, utc } from "./words";
+
+const KNOT = 1.943844;
+const FOOT = 3.28084;
+const DOUBTS = ["jump", "beyond horizon", "single", "stale", "dead reckoned"];
+type Line = [string, ...(Node | string)[]];
+
+export class Detail {
+  private readonly title = h("h2");
+  private readonly kind = h("p", { class: "kind" });
+  private readonly list = h("dl");
+  private readonly proof = h("p", { class: "frames" });
+  private due = 0;
+
+  constructor(private readonly store: Store) {
+    const close = h("button", { type: "button", "aria-label": "Close", title: "Close (Esc)", click: () => store.select("") }, "×");
+    const evidence = h("button", { type: "button", class: "quiet", click: () => void this.prove() }, "Show evidence");
+    $("detail").replaceChildren(this.title, close, this.kind, this.list, evidence, this.proof);
+    store.on("select", () => {
+      this.proof.replaceChildren();
+      this.draw();
+    });
+    store.on("picture", () => { if (performance.now() >= this.due) this.draw(); });
+  }
+
+  private draw(): void {
+    this.due = performance.now() + 450;
+    const key = this.store.selected;
+    $("detail").hidden = !key;
+    if (!key || !this.store.picture) return;
+    this.title.textContent = nameOf(this.store, key);
+    const lines = key.startsWith("t") ? this.track(Number(key.slice(1))) : this.claim(key.slice(1));
+    this.list.replaceChildren(...lines.map(([name, ...value]) => h("div", {}, h("dt", {}, name), h("dd", {}, ...value))));
+  }
+
+  private track(id: number): Line[] {
+    const row = this.store.trackRow.get(id);
+    const t = this.store.picture!.tracks;
+    if (row === undefined) {
+      this.kind.textContent = "Track, no longer in the picture";
+      return [];
+    }
+    this.kind.textContent = `Track from sensors, ${STATUSES[col(t, "status")[row]!] ?? ""}`;
+    const claims = this.store.claimsOfTrack.get(id) ?? [];
+    return [
+      ["Exists", `${(100 * col(t, "existence")[row]!).toFixed(0)} %`],
+      ...moves(t, row),
+      ["Last seen", age(col(t, "age")[row]!)],
+      ["Claims", ...(claims.length ? claims.map((r) => this.jump(claimKey(this.store, r))) : ["nobody claims to be this"])],
+    ];
+  }
+
+  private claim(key: string): Line[] {
+    const row = this.store.claimRow.get(key);
+    const t = this.store.picture!.claims;
+    if (row === undefined) {
+      this.kind.textContent = "Claim, no longer heard";
+      return [];
+    }
+    const [book, address] = key.split(":").map(Number) as [number, number];
+    const condition = CONDITIONS[col(t, "condition")[row]!] ?? "?";
+    const track = col(t, "track")[row]!;
+    const reason = this.store.reasons[key];
+    const doubt = DOUBTS.filter((_, bit) => col(t, "doubt")[row]! & (1 << bit)).join(", ");
+    this.kind.textContent = track === NO_TRACK ? "Claim, not verified by a sensor" : "Claim, a sensor's track agrees";
+    const category = (name: string): string => (col(t, name)[row]! === 255 ? "–" : String(col(t, name)[row]!));
+    return [
+      ["Says it is", `${SOURCES[col(t, "source")[row]!] ?? "?"} ${nameAddress(address, book)}`],
+      ["Navigation", h("b", { class: `is-${condition}` }, condition), reason ? ` since ${utc(msOf(reason.since_ns))} UTC` : ""],
+      ...(reason?.reason ? [["Because", reason.reason, " ", frameLink(reason.frame)] as Line] : []),
+      ...(col(t, "placed")[row]! ? moves(t, row) : [["Position", "has not said where it is"] as Line]),
+      ["NIC, NACp", `${category("nic")}, ${category("nac_p")}`],
+      ...(doubt ? [["Doubt", doubt] as Line] : []),
+      ["Position age", age(col(t, "age")[row]!)],
+      ["Last heard", age(col(t, "heard")[row]!)],
+      ["Track", track === NO_TRACK ? "none agrees" : this.jump(`t${track}`)],
+    ];
+  }
+
+  private jump(key: string): HTMLButtonElement {
+    return h("button", { type: "button", class: "jump", click: () => this.store.select(key) }, nameOf(this.store, key));
+  }
+
+  private async prove(): Promise<void> {
+    const key = this.store.selected;
+    try {
+      const seq = key.startsWith("t")
+        ? (await ask<{ tracks: { track_id: number; frame_seq: number }[] }>("/v1/tracks")).tracks.find((t) => t.track_id === Number(key.slice(1)))?.frame_seq
+        : (await ask<{ claims: { key: string; frame_seq: number }[] }>("/v1/claims")).claims.find((c) => c.key === key.slice(1))?.frame_seq;
+      if (this.store.selected !== key) return;
+      this.proof.replaceChildren(...(seq === undefined ? ["No evidence: it has left the picture."] : ["Last frame: ", frameLink(seq)]));
+    } catch (error) {
+      this.proof.replaceChildren(error instanceof Error ? error.message : String(error));
+    }
+  }
+}
+
+function moves(t: Table, row: number): Line[] {
+  const of = (name: string): number => col(t, name)[row]!;
+  return [
+    ["Height", `${of("height").toFixed(0)} m`, h("small", {}, `${(of("height") * FOOT).toFixed(0)} ft`)],
+    ["Speed", `${of("speed").toFixed(1)} m/s`, h("small", {}, `${(of("speed") * KNOT).toFixed(0)} kt`)],
+    ["Course", degrees(of("course"))],
+    ["Climb", `${of("climb") >= 0 ? "+" : "−"}${Math.abs(of("climb")).toFixed(1)} m/s`],
+    ["Position", latlon(of("latitude"), of("longitude"))],
+    ["1-sigma", `${of("major").toFixed(0)} × ${of("minor").toFixed(0)} m`],
+  ];
+}

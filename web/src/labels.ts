@@ -1,0 +1,99 @@
+// Names beside symbols, on one canvas over the map: the important first, none over another; and what the mouse hits.
+
+import { symbolPx } from "./layer";
+import { Flag, Shape, colourOf, runAhead, type Marks } from "./marks";
+import type { Store } from "./store";
+import { pixelX, pixelY, type Stage } from "./view";
+import { col } from "./wire";
+import { nameAddress } from "./words";
+
+const LABELS_MAX = 160;
+const HIT_PX = 16;
+
+export class Labels {
+  private marks: Marks | null = null;
+
+  constructor(private readonly store: Store, private readonly stage: Stage, private readonly canvas: HTMLCanvasElement, private readonly still: boolean) {
+    stage.onFrame(() => this.draw());
+  }
+
+  take(marks: Marks): void {
+    this.marks = marks;
+  }
+
+  /** The key of the nearest symbol within reach of a point, or "". */
+  hit(x: number, y: number): string {
+    const { marks } = this;
+    if (!marks) return "";
+    const view = this.stage.view();
+    const ahead = runAhead(this.store, this.still);
+    let best = HIT_PX * HIT_PX;
+    let found = "";
+    for (let i = 0; i < marks.n; i++) {
+      const dx = pixelX(view, marks.x[i]! + marks.vx[i]! * ahead) - x;
+      const dy = pixelY(view, marks.y[i]! + marks.vy[i]! * ahead) - y;
+      const d = dx * dx + dy * dy;
+      if (d <= best) {
+        best = d;
+        found = marks.keys[i]!;
+      }
+    }
+    return found;
+  }
+
+  private draw(): void {
+    const view = this.stage.view();
+    const { canvas, marks } = this;
+    const ratio = Math.min(devicePixelRatio, 2);
+    const [w, h] = [Math.round(view.width * ratio), Math.round(view.height * ratio)];
+    if (canvas.width !== w || canvas.height !== h) [canvas.width, canvas.height] = [w, h];
+    const ink = canvas.getContext("2d")!;
+    ink.setTransform(ratio, 0, 0, ratio, 0, 0);
+    ink.clearRect(0, 0, view.width, view.height);
+    if (!marks || !this.store.shows("labels") || !this.store.picture) return;
+    const ahead = runAhead(this.store, this.still);
+    const gap = symbolPx(view) * 1.5 + 3;
+    const close = this.stage.zoom >= 8.5;
+    const order: [number, number][] = [];
+    for (let i = 0; i < marks.n; i++) {
+      const flags = marks.flags[i]!;
+      const rank = flags & Flag.selected ? 0 : flags & Flag.alarmed ? 1 : flags & 7 ? 3 : marks.shape[i]! === Shape.dart ? 2 : 4;
+      if (rank < 2 || close) order.push([rank, i]);
+    }
+    order.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+    ink.font = "600 11px 'Open Sans', sans-serif";
+    ink.textBaseline = "middle";
+    ink.lineJoin = "round";
+    const taken: [number, number, number, number][] = [];
+    let drawn = 0;
+    for (const [rank, i] of order) {
+      if (drawn >= LABELS_MAX) break;
+      const x = pixelX(view, marks.x[i]! + marks.vx[i]! * ahead) + gap;
+      const y = pixelY(view, marks.y[i]! + marks.vy[i]! * ahead);
+      if (x < -60 || y < -10 || x > view.width || y > view.height + 10) continue;
+      const text = labelOf(this.store, marks.keys[i]!);
+      const box: [number, number, number, number] = [x - 2, y - 7, x + ink.measureText(text).width + 4, y + 7];
+      if (rank > 0 && taken.some((t) => box[0] < t[2] && box[2] > t[0] && box[1] < t[3] && box[3] > t[1])) continue;
+      taken.push(box);
+      drawn += 1;
+      ink.strokeStyle = "rgb(8 12 16 / 0.9)";
+      ink.lineWidth = 3;
+      ink.strokeText(text, x, y);
+      ink.fillStyle = rank === 0 ? "#fff" : rank === 1 ? "#ffb59a" : colourOf(marks, i, Math.max(0.75, marks.alpha[i]!));
+      ink.fillText(text, x, y);
+    }
+  }
+}
+
+export function nameOf(store: Store, key: string): string {
+  if (key.startsWith("t")) return `T${key.slice(1)}`;
+  const [book, address] = key.slice(1).split(":").map(Number) as [number, number];
+  return store.names.get(key.slice(1)) ?? nameAddress(address, book);
+}
+
+function labelOf(store: Store, key: string): string {
+  if (!key.startsWith("t")) return nameOf(store, key);
+  const row = store.trackRow.get(Number(key.slice(1)));
+  const height = row === undefined ? "" : `  ${Math.round(col(store.picture!.tracks, "height")[row]!)} m`;
+  return nameOf(store, key) + height;
+}

@@ -1,0 +1,42 @@
+// What every symbol means, which layers are shown, and the keys.
+
+import { $, drawing, h } from "./dom";
+import { LAYERS, type Layer, type Store } from "./store";
+import { COLOUR, css, type Rgb } from "./words";
+
+const DART = "M12 3 18 19 12 16 6 19z";
+const line = (d: string, c: Rgb): Record<string, string> => ({ d, fill: "none", stroke: css(c), "stroke-width": "1.8" });
+const solid = (d: string, c: Rgb): Record<string, string> => ({ d, fill: css(c) });
+const ring = "M12 7a6 6 0 1 0 .01 0M12 7V2";
+
+const SYMBOLS: [string, Record<string, string>[]][] = [
+  ["Track, nobody claims it", [solid(DART, COLOUR.track)]],
+  ["Track, a claim agrees", [solid(DART, COLOUR.agreed)]],
+  ["Track coasting (not seen lately)", [line(DART, COLOUR.track)]],
+  ["Track tentative", [solid("M12 8a4 4 0 1 0 .01 0", COLOUR.tentative)]],
+  ["Claim: aircraft", [line(ring, COLOUR.ok)]],
+  ["Claim: ship", [line("M12 3 17 12 12 21 7 12z", COLOUR.ok)]],
+  ["Claim: drone (Remote ID)", [line("M7 8h10v10H7zM12 8V3", COLOUR.ok)]],
+  ["Navigation degraded", [line(ring, COLOUR.degraded), { ...line("M12 2a10 10 0 1 0 .01 0", COLOUR.degraded), "stroke-dasharray": "5 4" }]],
+  ["Navigation lost", [line(ring, COLOUR.lost), line("M5 5 19 19M5 19 19 5", COLOUR.lost)]],
+  ["Claim contradicted", [line(ring, COLOUR.inconsistent), line("M12 1 23 20H1z", COLOUR.inconsistent)]],
+  ["Last good position", [{ ...line("M3 20 21 4", COLOUR.lost), "stroke-dasharray": "4 3" }]],
+];
+const NAMES: Record<Layer, string> = {
+  tracks: "Tracks", claims: "Claims", trails: "Trails", ellipses: "1-sigma ellipses", labels: "Labels", zones: "Zones",
+  sensors: "Sensors and reach", regions: "GNSS interference", airfields: "Airfields",
+};
+const KEYS: [string, string][] = [
+  ["A T C F", "alarms, tracks, claims, feeds"], ["/", "filter"], ["arrows + −", "move, zoom"], ["H", "back to the site"], ["L", "legend"], ["Esc", "close, deselect"],
+];
+
+export function drawLegend(store: Store): void {
+  const boxes = LAYERS.map((layer) =>
+    h("label", {}, h("input", { type: "checkbox", checked: store.shows(layer), change: (e) => store.toggle(layer, (e.target as HTMLInputElement).checked) }), NAMES[layer]));
+  $("legend-body").replaceChildren(
+    h("ul", {}, ...SYMBOLS.map(([name, parts]) => h("li", {}, drawing(parts), name))),
+    h("fieldset", {}, h("legend", {}, "Layers"), ...boxes),
+    h("dl", {}, ...KEYS.map(([key, what]) => h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)))),
+    h("p", {}, "It watches and warns. A claim is what something says of itself; it is not a fact until a sensor agrees."),
+  );
+}

@@ -1,0 +1,47 @@
+// One WebSocket to where the page came from; comes back by itself, ever more patiently, at most every 10 s.
+
+import type { Store } from "./store";
+
+const STALE_MS = 3000;
+
+export class Link {
+  private socket: WebSocket | null = null;
+  private tries = 0;
+  private lastMs = 0;
+
+  constructor(private readonly store: Store, private readonly stride: number) {
+    this.open();
+    setInterval(() => this.watch(), 500);
+  }
+
+  get silentS(): number {
+    return this.lastMs ? (performance.now() - this.lastMs) / 1000 : 0;
+  }
+
+  private open(): void {
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    const socket = new WebSocket(`${scheme}://${location.host}/v1/live?stride=${this.stride}`);
+    socket.binaryType = "arraybuffer";
+    socket.onmessage = ({ data }: MessageEvent<ArrayBuffer | string>) => {
+      if (typeof data === "string") this.store.takeText(data);
+      else {
+        this.tries = 0;
+        this.lastMs = performance.now();
+        this.store.takePicture(data);
+        if (this.store.link !== "live") this.store.setLink("live");
+      }
+    };
+    socket.onclose = () => {
+      this.store.setLink("lost");
+      this.tries += 1;
+      setTimeout(() => this.open(), Math.min(10_000, 500 * 2 ** Math.min(this.tries, 5)));
+    };
+    this.socket = socket;
+  }
+
+  private watch(): void {
+    if (this.socket?.readyState !== WebSocket.OPEN) return this.store.emit("link");
+    if (this.lastMs) this.store.link = performance.now() - this.lastMs > STALE_MS ? "stale" : "live";
+    this.store.emit("link");
+  }
+}

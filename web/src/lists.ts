@@ -1,0 +1,180 @@
+// Tracks, claims and feeds as tables: everything on the map can be read, sorted and reached without it.
+
+import { $, h, say } from "./dom";
+import { nameOf } from "./labels";
+import { frameLink } from "./evidence";
+import type { Store } from "./store";
+import type { Stage } from "./view";
+import { col } from "./wire";
+import { CONDITIONS, NO_TRACK, SOURCES, STATUSES, bookOf, degrees, duration, msOf, shortAge } from "./words";
+
+export type Tab = "tracks" | "claims" | "feeds";
+const ROWS_MAX = 250;
+
+interface Row { key: string; cells: string[]; sort: (number | string)[]; state: string }
+const HEADS: Record<"tracks" | "claims", string[]> = {
+  tracks: ["Track", "Status", "Height", "Speed", "Course", "Exists", "Age", "Claim"],
+  claims: ["Name", "Source", "State", "Height", "Speed", "NIC", "Age", "Track"],
+};
+
+export class Lists {
+  tab: Tab = "tracks";
+  private sortBy = { tracks: { at: 0, down: false }, claims: { at: 2, down: true } };
+  private rows = new Map<string, HTMLTableRowElement>();
+  private body: HTMLTableSectionElement | null = null;
+  private foot: HTMLElement | null = null;
+  private due = 0;
+
+  constructor(private readonly store: Store, private readonly stage: Stage, private readonly changed: () => void) {
+    for (const tab of ["tracks", "claims", "feeds"] as const) $(`tab-${tab}`).addEventListener("click", () => this.show(tab));
+    $("tabs").addEventListener("keydown", (event) => this.arrow(event));
+    $("filter").addEventListener("input", () => this.draw());
+    store.on("picture", () => {
+      if (this.tab !== "feeds" && performance.now() >= this.due) this.draw();
+    });
+    store.on("feeds", () => { if (this.tab === "feeds") this.drawFeeds(); });
+    store.on("select", () => this.tab !== "feeds" && this.draw());
+  }
+
+  show(tab: Tab): void {
+    this.tab = tab;
+    for (const t of ["tracks", "claims", "feeds"] as const) {
+      $(`tab-${t}`).setAttribute("aria-selected", String(t === tab));
+      $(`tab-${t}`).tabIndex = t === tab ? 0 : -1;
+    }
+    $("list").setAttribute("aria-labelledby", `tab-${tab}`);
+    this.rows.clear();
+    this.body = null;
+    if (tab === "feeds") this.drawFeeds();
+    else this.frame(tab);
+    this.changed();
+  }
+
+  private arrow(event: KeyboardEvent): void {
+    const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
+    if (!step || (event.target as HTMLElement).role !== "tab") return;
+    event.preventDefault();
+    event.stopPropagation();
+    const tabs: Tab[] = ["tracks", "claims", "feeds"];
+    const next = tabs[(tabs.indexOf(this.tab) + step + tabs.length) % tabs.length]!;
+    this.show(next);
+    $(`tab-${next}`).focus();
+  }
+
+  private frame(tab: "tracks" | "claims"): void {
+    const heads = HEADS[tab].map((name, at) =>
+      h("th", { scope: "col" }, h("button", { type: "button", click: () => this.sort(tab, at) }, name)));
+    this.body = h("tbody");
+    this.foot = h("p", { class: "foot" });
+    const table = h("table", { class: tab }, h("caption", { class: "unseen" }, tab), h("thead", {}, h("tr", {}, ...heads)), this.body);
+    $("list").replaceChildren(table, this.foot);
+    this.draw();
+  }
+
+  private sort(tab: "tracks" | "claims", at: number): void {
+    const by = this.sortBy[tab];
+    this.sortBy[tab] = { at, down: by.at === at ? !by.down : false };
+    this.draw();
+  }
+
+  private draw(): void {
+    const { tab } = this;
+    if (tab === "feeds" || !this.body || !this.store.picture) return;
+    this.due = performance.now() + 900;
+    const by = this.sortBy[tab];
+    $("list").querySelectorAll("th").forEach((th, i) => th.setAttribute("aria-sort", i !== by.at ? "none" : by.down ? "descending" : "ascending"));
+    const wanted = $<HTMLInputElement>("filter").value.trim().toLowerCase();
+    let rows = tab === "tracks" ? trackRows(this.store) : claimRows(this.store);
+    const all = rows.length;
+    if (wanted) rows = rows.filter((r) => r.cells.some((c) => c.toLowerCase().includes(wanted)));
+    rows.sort((a, b) => order(a.sort[by.at]!, b.sort[by.at]!) * (by.down ? -1 : 1) || order(a.sort[0]!, b.sort[0]!));
+    const shown = rows.slice(0, ROWS_MAX);
+    const chosen = rows.find((r) => r.key === this.store.selected);
+    if (chosen && !shown.includes(chosen)) shown.unshift(chosen);
+    const keep = new Set(shown.map((r) => r.key));
+    for (const [key, tr] of this.rows) if (!keep.has(key)) { tr.remove(); this.rows.delete(key); }
+    shown.forEach((row, i) => {
+      const tr = this.rows.get(row.key) ?? this.newRow(row);
+      row.cells.forEach((text, c) => say(c ? tr.cells[c]! : tr.cells[0]!.firstElementChild!, text));
+      tr.dataset["state"] = row.state;
+      tr.setAttribute("aria-selected", String(row.key === this.store.selected));
+      if (this.body!.children[i] !== tr) this.body!.insertBefore(tr, this.body!.children[i] ?? null);
+    });
+    const units = "Height in m above the ellipsoid, speed in m/s.";
+    const found = rows.length === all ? `${all}` : `${rows.length} found, ${all} in all`;
+    say(this.foot!, !all ? `No ${tab} now.` : shown.length < rows.length ? `${shown.length} shown of ${found}. ${units}` : rows.length < all ? `${found}. ${units}` : units);
+  }
+
+  private newRow(row: Row): HTMLTableRowElement {
+    const go = (): void => {
+      this.store.select(row.key);
+      const at = this.store.where(row.key);
+      if (at) this.stage.flyTo(at.latitude, at.longitude);
+    };
+    const tr = h("tr", { click: go }, h("th", { scope: "row" }, h("button", { type: "button" })), ...row.cells.slice(1).map(() => h("td")));
+    this.rows.set(row.key, tr);
+    return tr;
+  }
+
+  private drawFeeds(): void {
+    const { feeds, feedsMs } = this.store;
+    const items = feeds.map((f) => {
+      const silent = f.received_ns === "0" ? Infinity : (feedsMs - msOf(f.received_ns)) / 1000;
+      const state = f.quiet || silent === Infinity ? "quiet" : f.faults ? "faults" : "fine";
+      const line = (name: string, ...value: (Node | string)[]): HTMLElement => h("div", {}, h("dt", {}, name), h("dd", {}, ...value));
+      return h("li", { class: `feed ${state}` },
+        h("h3", {}, h("i", { "aria-hidden": true }, state === "quiet" ? "✕" : state === "faults" ? "!" : "✓"), f.feed,
+          h("span", {}, state === "quiet" ? "quiet" : "delivering")),
+        h("dl", {},
+          line("Rate", f.rate_hz === null ? "–" : `${f.rate_hz.toFixed(1)} messages/s`),
+          line("Last frame", silent === Infinity ? "never" : `${duration(silent)} ago`),
+          line("So far", `${f.messages.toLocaleString("en")} messages in ${f.frames.toLocaleString("en")} frames, ${(f.bytes / 1e6).toFixed(2)} MB`),
+          line("Refused", f.faults ? `${f.faults.toLocaleString("en")} (${((100 * f.faults) / Math.max(1, f.faults + f.messages)).toFixed(1)} %)` : "none"),
+          ...(f.last_fault ? [line("Last refusal", `${f.last_fault} `, frameLink(f.last_fault_seq)), line("Its bytes", h("code", {}, f.last_fault_example))] : []),
+        ));
+    });
+    const focused = document.activeElement === $("list");
+    $("list").replaceChildren(h("ul", { class: "feeds" }, ...(items.length ? items : [h("li", { class: "none" }, "No feeds yet.")])));
+    if (focused) $("list").focus();
+  }
+}
+
+function order(a: number | string, b: number | string): number {
+  return typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b));
+}
+
+function trackRows(store: Store): Row[] {
+  const t = store.picture!.tracks;
+  if (!t.n) return [];
+  const [id, status, height, speed, course, existence, ages] = ["id", "status", "height", "speed", "course", "existence", "age"].map((c) => col(t, c)) as Float64Array[];
+  return Array.from({ length: t.n }, (_, i) => {
+    const claims = (store.claimsOfTrack.get(id![i]!) ?? []).map((r) => nameOf(store, claimKey(store, r))).join(", ");
+    const key = `t${id![i]!}`;
+    return {
+      key, state: store.alarmed.has(key) ? "alarmed" : STATUSES[status![i]!] ?? "",
+      cells: [`T${id![i]!}`, STATUSES[status![i]!] ?? "", height![i]!.toFixed(0), speed![i]!.toFixed(0), degrees(course![i]!), existence![i]!.toFixed(2), shortAge(ages![i]!), claims || "none"],
+      sort: [id![i]!, status![i]!, height![i]!, speed![i]!, course![i]!, existence![i]!, ages![i]!, claims],
+    };
+  });
+}
+
+export const claimKey = (store: Store, row: number): string =>
+  `c${bookOf(col(store.picture!.claims, "source")[row]!)}:${col(store.picture!.claims, "address")[row]!}`;
+
+function claimRows(store: Store): Row[] {
+  const t = store.picture!.claims;
+  if (!t.n) return [];
+  const [source, condition, height, speed, nic, ages, track, placed] = ["source", "condition", "height", "speed", "nic", "age", "track", "placed"].map((c) => col(t, c)) as Float64Array[];
+  const worth = [1, 3, 4, 5, 0];
+  return Array.from({ length: t.n }, (_, i) => {
+    const key = claimKey(store, i);
+    const name = nameOf(store, key);
+    const here = placed![i]! === 1;
+    const agrees = track![i]! === NO_TRACK ? "none" : `T${track![i]!}`;
+    return {
+      key, state: CONDITIONS[condition![i]!] ?? "",
+      cells: [name, SOURCES[source![i]!] ?? "?", CONDITIONS[condition![i]!] ?? "?", here ? height![i]!.toFixed(0) : "–", here ? speed![i]!.toFixed(0) : "–", nic![i]! === 255 ? "–" : String(nic![i]!), shortAge(ages![i]!), agrees],
+      sort: [name, source![i]!, worth[condition![i]!] ?? 0, height![i]!, speed![i]!, nic![i]!, ages![i]!, track![i]!],
+    };
+  });
+}

@@ -1,0 +1,175 @@
+// Puts the page together: link -> store -> marks -> map; panels beside it; keys; the clock.
+
+import "./fonts.css";
+import { AlarmList } from "./alarms";
+import { Detail } from "./detail";
+import { $, h, say } from "./dom";
+import * as hash from "./hash";
+import { Labels } from "./labels";
+import { drawLegend } from "./legend";
+import { Link } from "./link";
+import { Lists } from "./lists";
+import { MapStage } from "./map";
+import { build } from "./marks";
+import { ScopeStage } from "./scope";
+import { Store } from "./store";
+import type { Stage } from "./view";
+import { col } from "./wire";
+import { duration, utc } from "./words";
+
+const FRAME_MS = 100;
+const REPLAY_MS = 5000;
+const HOME_ZOOM = 10;
+
+const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+const store = new Store();
+const wish = hash.read();
+for (const layer of wish.off) store.hidden.add(layer);
+
+// The counters that tests read; nothing in the page depends on them.
+const counters = { ticks: 0, tracks: 0, claims: 0, alarms: 0, frames: 0, renderer: "" };
+declare global {
+  interface Window { lapwing: typeof counters }
+}
+window.lapwing = counters;
+
+function openStage(): Stage & { take(marks: ReturnType<typeof build>): void } {
+  const start = { latitude: wish.latitude ?? 30, longitude: wish.longitude ?? 40, zoom: wish.zoom ?? 2 };
+  const box = $("map");
+  try {
+    if (!document.createElement("canvas").getContext("webgl2")) throw new Error("no WebGL2");
+    const stage = new MapStage(store, box, start, still);
+    counters.renderer = "map";
+    return stage;
+  } catch (error) {
+    console.warn("drawing on a plain canvas:", error);
+    counters.renderer = "scope";
+    say($("notice"), "This browser has no WebGL2: plain scope without coastlines. All data is the same.");
+    $("notice").hidden = false;
+    return new ScopeStage(store, box, start, still);
+  }
+}
+
+await Promise.all(["400 12px 'Open Sans'", "600 12px 'Open Sans'"].map((f) => document.fonts.load(f)));
+const stage = openStage();
+const labels = new Labels(store, stage, $<HTMLCanvasElement>("labels"), still);
+const remember = (): void => hash.write(store, lists.tab, stage.centre, stage.zoom);
+const lists = new Lists(store, stage, () => remember());
+new AlarmList(store, stage);
+new Detail(store);
+drawLegend(store);
+
+let placed = wish.zoom !== undefined;
+function home(): void {
+  const origin = store.site?.features.find((f) => f.properties?.["kind"] === "origin");
+  if (origin?.geometry.type === "Point") stage.flyTo(origin.geometry.coordinates[1]!, origin.geometry.coordinates[0]!, HOME_ZOOM);
+}
+store.on("site", () => {
+  say($("site-name"), store.site?.name ?? "");
+  if (!placed) home();
+  placed = true;
+});
+
+function redraw(): void {
+  const marks = build(store);
+  stage.take(marks);
+  labels.take(marks);
+}
+store.on("picture", () => {
+  counters.ticks = store.picture!.tick;
+  counters.tracks = store.picture!.tracks.n;
+  counters.claims = store.picture!.claims.n;
+  if (!document.hidden) redraw();
+  head();
+});
+store.on("alarms", () => {
+  counters.alarms = store.alarms.filter((a) => a.state !== "cleared").length;
+  redraw();
+});
+store.on("select", () => { redraw(); remember(); });
+store.on("layers", () => { redraw(); remember(); });
+
+function head(): void {
+  const { picture } = store;
+  if (!picture) return;
+  const condition = picture.claims.n ? col(picture.claims, "condition") : new Float64Array(0);
+  const unsound = condition.reduce((n, c) => n + (c >= 1 && c <= 3 ? 1 : 0), 0);
+  const quiet = store.feeds.filter((f) => f.quiet).length;
+  const counts: [string, string, boolean][] = [
+    ["tracks", String(picture.tracks.n), false], ["claims", String(picture.claims.n), false],
+    ["unsound", String(unsound), unsound > 0], ["feeds", `${store.feeds.length - quiet}/${store.feeds.length}`, quiet > 0],
+  ];
+  const list = $("counts");
+  if (!list.children.length) list.replaceChildren(...counts.map(([name]) => h("div", {}, h("dt", {}, name), h("dd"))));
+  counts.forEach(([, value, warn], i) => {
+    say(list.children[i]!.lastElementChild!, value);
+    list.children[i]!.classList.toggle("warn", warn);
+  });
+  say($("utc"), utc(picture.timeMs));
+  $<HTMLTimeElement>("utc").dateTime = new Date(picture.timeMs).toISOString();
+  $("replay").hidden = Math.abs(Date.now() - picture.timeMs) < REPLAY_MS;
+}
+
+const link = new Link(store, 5);
+store.on("link", () => {
+  const text = { wait: "connecting", live: "live", stale: `stale ${duration(link.silentS)}`, lost: "disconnected: reconnecting" }[store.link];
+  $("link").dataset["state"] = store.link;
+  document.body.dataset["link"] = store.link;
+  say($("link").lastElementChild!, text);
+});
+
+// Symbols run ahead of the picture at 10 frames a second, fewer where drawing is slow, none when nobody looks.
+let asked = 0;
+let cost = 0;
+stage.onFrame(() => {
+  counters.frames += 1;
+  if (asked) cost = 0.8 * cost + 0.2 * (performance.now() - asked);
+  asked = 0;
+});
+function animate(): void {
+  if (!document.hidden && !still && store.link === "live") {
+    asked = performance.now();
+    stage.redraw();
+  }
+  setTimeout(animate, Math.max(FRAME_MS, Math.min(1000, 5 * cost)));
+}
+animate();
+setInterval(remember, 1000);
+document.addEventListener("visibilitychange", () => { if (!document.hidden) redraw(); });
+
+stage.onClick((x, y) => store.select(labels.hit(x, y)));
+$("zoom-in").addEventListener("click", () => stage.zoomBy(1));
+$("zoom-out").addEventListener("click", () => stage.zoomBy(-1));
+$("zoom-home").addEventListener("click", home);
+lists.show(wish.tab);
+if (wish.selected) store.select(wish.selected);
+
+const KEYS: Record<string, () => void> = {
+  ArrowLeft: () => stage.panBy(-120, 0), ArrowRight: () => stage.panBy(120, 0),
+  ArrowUp: () => stage.panBy(0, -120), ArrowDown: () => stage.panBy(0, 120),
+  "+": () => stage.zoomBy(1), "=": () => stage.zoomBy(1), "-": () => stage.zoomBy(-1), h: home,
+  a: () => ($("alarm-list").querySelector<HTMLElement>("button") ?? $("alarms")).focus(),
+  t: () => { lists.show("tracks"); $("list").focus(); },
+  c: () => { lists.show("claims"); $("list").focus(); },
+  f: () => { lists.show("feeds"); $("list").focus(); },
+  l: () => { const legend = $<HTMLDetailsElement>("legend"); legend.open = !legend.open; },
+  "/": () => $("filter").focus(),
+  Escape: () => {
+    const legend = $<HTMLDetailsElement>("legend");
+    if (legend.open) legend.open = false;
+    else store.select("");
+  },
+};
+document.addEventListener("keydown", (event) => {
+  const target = event.target as HTMLElement;
+  if (event.ctrlKey || event.metaKey || event.altKey || $<HTMLDialogElement>("evidence").open) return;
+  if (target.matches("input[type=search]")) {
+    if (event.key === "Escape") target.blur();
+    return;
+  }
+  if (event.key.startsWith("Arrow") && target.closest("#panel, #legend")) return; // there they scroll
+  const act = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+  if (!act) return;
+  event.preventDefault();
+  act();
+});

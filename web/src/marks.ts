@@ -1,0 +1,159 @@
+// What is drawn of one picture, as columns: shared by the WebGL layer, the canvas scope, the labels and the mouse.
+
+import type { Store } from "./store";
+import { mercatorX, mercatorY, unitsPerMetre } from "./view";
+import { col, type Table } from "./wire";
+import { COLOUR, bookOf, conditionColour, css, type Rgb } from "./words";
+
+export const Shape = { dart: 0, coasting: 1, dot: 2, aircraft: 3, ship: 4, drone: 5 } as const;
+export const Flag = { degraded: 1, lost: 2, inconsistent: 3, alarmed: 8, selected: 16 } as const;
+const DEAD_RECKON_S_MAX = 4;
+
+export interface Marks {
+  n: number;
+  x: Float64Array; y: Float64Array; // Web Mercator at the picture's time
+  vx: Float64Array; vy: Float64Array; // per second
+  heading: Float32Array; // radians clockwise from north
+  shape: Uint8Array;
+  flags: Uint8Array;
+  rgb: Float32Array;
+  alpha: Float32Array;
+  major: Float32Array; minor: Float32Array; turn: Float32Array; // ellipse in Mercator units, radians
+  keys: string[];
+  lines: Float64Array; // pairs of x, y, then red, green, blue, alpha
+  linesN: number; // vertices
+}
+
+const DEG = Math.PI / 180;
+
+export function build(store: Store): Marks {
+  const { picture } = store;
+  const room = picture ? picture.tracks.n + picture.claims.n : 0;
+  const f64 = (): Float64Array => new Float64Array(room);
+  const f32 = (): Float32Array => new Float32Array(room);
+  const marks: Marks = {
+    n: 0, x: f64(), y: f64(), vx: f64(), vy: f64(), heading: f32(), shape: new Uint8Array(room),
+    flags: new Uint8Array(room), rgb: new Float32Array(room * 3), alpha: f32(), major: f32(), minor: f32(),
+    turn: f32(), keys: [], lines: new Float64Array(0), linesN: 0,
+  };
+  if (!picture) return marks;
+  if (store.shows("claims")) addClaims(marks, store, picture.claims);
+  if (store.shows("tracks")) addTracks(marks, store, picture.tracks);
+  addLines(marks, store);
+  return marks;
+}
+
+function add(marks: Marks, table: Table, row: number, key: string, colour: Rgb, moves: boolean): number {
+  const i = marks.n++;
+  const latitude = col(table, "latitude")[row]!;
+  const course = col(table, "course")[row]! * DEG;
+  const scale = unitsPerMetre(latitude);
+  const speed = moves ? col(table, "speed")[row]! * scale : 0;
+  marks.x[i] = mercatorX(col(table, "longitude")[row]!);
+  marks.y[i] = mercatorY(latitude);
+  marks.vx[i] = Math.sin(course) * speed;
+  marks.vy[i] = -Math.cos(course) * speed;
+  marks.heading[i] = course;
+  marks.major[i] = col(table, "major")[row]! * scale;
+  marks.minor[i] = col(table, "minor")[row]! * scale;
+  marks.turn[i] = col(table, "orientation")[row]! * DEG;
+  marks.rgb.set(colour, 3 * i);
+  marks.keys.push(key);
+  return i;
+}
+
+export const fade = (ageS: number): number => Math.max(0.35, Math.min(1, 1.05 - ageS / 60));
+
+function addTracks(marks: Marks, store: Store, table: Table): void {
+  if (!table.n) return;
+  const [id, status, ages] = [col(table, "id"), col(table, "status"), col(table, "age")];
+  for (let row = 0; row < table.n; row++) {
+    const key = `t${id[row]!}`;
+    const tentative = status[row] === 0;
+    const colour = tentative ? COLOUR.tentative : store.claimsOfTrack.has(id[row]!) ? COLOUR.agreed : COLOUR.track;
+    const i = add(marks, table, row, key, colour, true);
+    marks.shape[i] = tentative ? Shape.dot : status[row] === 2 ? Shape.coasting : Shape.dart;
+    marks.alpha[i] = fade(ages[row]!);
+    marks.flags[i] = (store.alarmed.has(key) ? Flag.alarmed : 0) | (store.selected === key ? Flag.selected : 0);
+  }
+}
+
+function addClaims(marks: Marks, store: Store, table: Table): void {
+  if (!table.n) return;
+  const [address, source, condition, placed, ages] = ["address", "source", "condition", "placed", "age"].map((c) =>
+    col(table, c),
+  ) as [Float64Array, Float64Array, Float64Array, Float64Array, Float64Array];
+  for (let row = 0; row < table.n; row++) {
+    if (!placed[row]) continue;
+    const key = `c${bookOf(source[row]!)}:${address[row]!}`;
+    const state = condition[row]!;
+    const i = add(marks, table, row, key, conditionColour(state), state !== 2 && ages[row]! < 15);
+    marks.shape[i] = source[row]! === 8 ? Shape.drone : source[row]! >= 6 ? Shape.ship : Shape.aircraft;
+    marks.alpha[i] = fade(ages[row]!);
+    marks.flags[i] =
+      (state >= 1 && state <= 3 ? state : 0) |
+      (store.alarmed.has(`a${address[row]!}`) ? Flag.alarmed : 0) |
+      (store.selected === key ? Flag.selected : 0);
+  }
+}
+
+function addLines(marks: Marks, store: Store): void {
+  const { picture } = store;
+  if (!picture) return;
+  let room = picture.good.n * 16 + 16;
+  if (store.shows("trails")) for (const key of marks.keys) room += 2 * (store.trails.of.get(key)?.size ?? 0);
+  const out = new Float64Array(room * 6);
+  let at = 0;
+  const point = (x: number, y: number, c: Rgb, alpha: number): void => {
+    out[at++] = x;
+    out[at++] = y;
+    out[at++] = c[0];
+    out[at++] = c[1];
+    out[at++] = c[2];
+    out[at++] = alpha;
+  };
+  if (store.shows("trails")) {
+    for (let i = 0; i < marks.n; i++) {
+      const trail = store.trails.of.get(marks.keys[i]!);
+      if (!trail || trail.size < 1) continue;
+      const c: Rgb = [marks.rgb[3 * i]!, marks.rgb[3 * i + 1]!, marks.rgb[3 * i + 2]!];
+      const top = marks.flags[i]! & Flag.selected ? 1 : 0.7;
+      const points = trail.x.length;
+      let [px, py] = [marks.x[i]!, marks.y[i]!];
+      for (let k = 1; k <= trail.size; k++) {
+        const j = (trail.head - k + points) % points;
+        const alpha = top * (1 - k / (trail.size + 2));
+        point(px, py, c, alpha);
+        point((px = trail.x[j]!), (py = trail.y[j]!), c, alpha);
+      }
+    }
+  }
+  if (store.shows("claims") && picture.good.n) addGood(store, point);
+  marks.lines = out;
+  marks.linesN = at / 6;
+}
+
+/** Seven dashes from where a claim is believed to be to where it was last good. */
+function addGood(store: Store, point: (x: number, y: number, c: Rgb, alpha: number) => void): void {
+  const { good, claims } = store.picture!;
+  const [row, latitude, longitude] = [col(good, "row"), col(good, "latitude"), col(good, "longitude")];
+  for (let g = 0; g < good.n; g++) {
+    const r = row[g]!;
+    if (!col(claims, "placed")[r]) continue;
+    const c = conditionColour(col(claims, "condition")[r]!);
+    const [x0, y0] = [mercatorX(col(claims, "longitude")[r]!), mercatorY(col(claims, "latitude")[r]!)];
+    const [x1, y1] = [mercatorX(longitude[g]!), mercatorY(latitude[g]!)];
+    for (let k = 0; k < 7; k++) {
+      for (const t of [k / 7, (k + 0.55) / 7]) point(x0 + (x1 - x0) * t, y0 + (y1 - y0) * t, c, 0.8);
+    }
+  }
+}
+
+/** Seconds that symbols run ahead of the picture; nothing runs on when pictures stop coming. */
+export function runAhead(store: Store, still: boolean): number {
+  if (still || store.link !== "live") return 0;
+  return Math.min((performance.now() - store.arrivedMs) / 1000, DEAD_RECKON_S_MAX);
+}
+
+export const colourOf = (marks: Marks, i: number, alpha = 1): string =>
+  css([marks.rgb[3 * i]!, marks.rgb[3 * i + 1]!, marks.rgb[3 * i + 2]!], alpha);

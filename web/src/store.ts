@@ -1,0 +1,153 @@
+// All that the page knows: the last picture, the lists that came as text, the trails, and what is selected.
+
+import { Trails } from "./trails";
+import { decode, col, type Picture } from "./wire";
+import { bookOf, type Alarm, type Feed, type Reason, type Region, type Site } from "./words";
+
+export type Topic = "site" | "picture" | "alarms" | "feeds" | "regions" | "names" | "link" | "select" | "layers";
+export type LinkState = "wait" | "live" | "stale" | "lost";
+export const LAYERS = ["tracks", "claims", "trails", "ellipses", "labels", "zones", "sensors", "regions", "airfields"] as const;
+export type Layer = (typeof LAYERS)[number];
+
+type Message =
+  | { type: "hello"; version: string; site: Site }
+  | { type: "alarms"; alarms: Alarm[] }
+  | { type: "feeds"; time_ns: string; feeds: Feed[] }
+  | { type: "reasons"; reasons: Record<string, Reason> }
+  | { type: "regions"; regions: Region[] }
+  | { type: "names"; names: Record<string, string>; gone: string[] };
+
+export class Store {
+  picture: Picture | null = null;
+  pictures = 0;
+  arrivedMs = 0; // performance.now() of the last picture
+  site: Site | null = null;
+  alarms: Alarm[] = [];
+  freshAlarms: Alarm[] = []; // those of the last message that were not known before
+  feeds: Feed[] = [];
+  feedsMs = 0;
+  regions: Region[] = [];
+  link: LinkState = "wait";
+  selected = ""; // "t7" a track, "c0:7471234" a claim (address book, address), "" nothing
+  readonly names = new Map<string, string>();
+  reasons: Record<string, Reason> = {};
+  readonly trackRow = new Map<number, number>();
+  readonly claimRow = new Map<string, number>();
+  readonly claimsOfTrack = new Map<number, number[]>();
+  readonly alarmed = new Set<string>();
+  readonly trails = new Trails();
+  readonly hidden = new Set<Layer>();
+  private readonly known = new Set<number>();
+  private alarmsSeen = false;
+  private readonly listeners = new Map<Topic, Set<() => void>>();
+
+  on(topic: Topic, then: () => void): void {
+    const set = this.listeners.get(topic) ?? new Set();
+    set.add(then);
+    this.listeners.set(topic, set);
+  }
+  emit(topic: Topic): void {
+    for (const then of this.listeners.get(topic) ?? []) then();
+  }
+
+  shows(layer: Layer): boolean {
+    return !this.hidden.has(layer);
+  }
+  toggle(layer: Layer, on: boolean): void {
+    if (on) this.hidden.delete(layer);
+    else this.hidden.add(layer);
+    this.emit("layers");
+  }
+  select(key: string): void {
+    if (key === this.selected) return;
+    this.selected = key;
+    this.emit("select");
+  }
+  setLink(state: LinkState): void {
+    this.link = state;
+    this.emit("link");
+  }
+
+  takePicture(buffer: ArrayBuffer): void {
+    const picture = decode(buffer);
+    this.picture = picture;
+    this.pictures += 1;
+    this.arrivedMs = performance.now();
+    this.trackRow.clear();
+    this.claimRow.clear();
+    this.claimsOfTrack.clear();
+    const ids = col(picture.tracks, "id");
+    for (let i = 0; i < picture.tracks.n; i++) this.trackRow.set(ids[i]!, i);
+    const { claims } = picture;
+    const [address, source, track] = [col(claims, "address"), col(claims, "source"), col(claims, "track")];
+    for (let i = 0; i < claims.n; i++) {
+      this.claimRow.set(`${bookOf(source[i]!)}:${address[i]!}`, i);
+      const agreed = this.claimsOfTrack.get(track[i]!);
+      if (agreed) agreed.push(i);
+      else this.claimsOfTrack.set(track[i]!, [i]);
+    }
+    this.trails.add(picture);
+    this.emit("picture");
+  }
+
+  takeText(text: string): void {
+    const message = JSON.parse(text) as Message;
+    switch (message.type) {
+      case "hello":
+        this.site = message.site;
+        this.names.clear(); // a new connection tells all names again
+        this.emit("site");
+        break;
+      case "alarms":
+        this.takeAlarms(message.alarms);
+        break;
+      case "feeds":
+        this.feeds = message.feeds;
+        this.feedsMs = Number(message.time_ns) / 1e6;
+        this.emit("feeds");
+        break;
+      case "reasons":
+        this.reasons = message.reasons;
+        break;
+      case "regions":
+        this.regions = message.regions;
+        this.emit("regions");
+        break;
+      case "names":
+        for (const [key, name] of Object.entries(message.names)) this.names.set(key, name);
+        for (const key of message.gone) this.names.delete(key);
+        this.emit("names");
+        break;
+    }
+  }
+
+  private takeAlarms(alarms: Alarm[]): void {
+    this.alarms = alarms;
+    this.freshAlarms = this.alarmsSeen ? alarms.filter((a) => !this.known.has(a.id) && a.state !== "cleared") : [];
+    for (const a of alarms) this.known.add(a.id);
+    this.alarmsSeen = true;
+    this.alarmed.clear();
+    for (const a of alarms) {
+      if (a.state === "cleared") continue;
+      if (a.subject === "track") this.alarmed.add(`t${a.subject_id}`);
+      if (a.subject === "claim") this.alarmed.add(`a${a.subject_id}`);
+    }
+    this.emit("alarms");
+  }
+
+  keyOf(alarm: Alarm): string {
+    if (alarm.subject === "track") return `t${alarm.subject_id}`;
+    if (alarm.subject !== "claim") return "";
+    for (const key of this.claimRow.keys()) if (key.endsWith(`:${alarm.subject_id}`)) return `c${key}`;
+    return "";
+  }
+
+  /** Where a selected thing is now, or null. */
+  where(key: string): { latitude: number; longitude: number } | null {
+    if (!this.picture) return null;
+    const table = key.startsWith("t") ? this.picture.tracks : this.picture.claims;
+    const row = key.startsWith("t") ? this.trackRow.get(Number(key.slice(1))) : this.claimRow.get(key.slice(1));
+    if (row === undefined || (key.startsWith("c") && !col(table, "placed")[row])) return null;
+    return { latitude: col(table, "latitude")[row]!, longitude: col(table, "longitude")[row]! };
+  }
+}

@@ -1,0 +1,66 @@
+// The words of the server's JSON, and how numbers are said to a person.
+
+export interface Alarm {
+  id: number; rule: string; zone: string; subject: "track" | "claim" | "region" | "feed"; subject_id: number;
+  state: "raised" | "updated" | "cleared"; priority: "critical" | "high" | "medium" | "low";
+  raised_ns: string; updated_ns: string; cleared_ns: string; latitude: number; longitude: number;
+  reason: string; frames: number[]; frames_total: number;
+}
+export interface Feed {
+  feed: string; frames: number; bytes: number; messages: number; faults: number; received_ns: string;
+  rate_hz: number | null; quiet: boolean; last_fault: string; last_fault_seq: number; last_fault_example: string;
+}
+export interface Reason { reason: string; since_ns: string; frame: number }
+export interface Region {
+  id: number; since_ns: string; updated_ns: string; latitude: number; longitude: number; radius_m: number;
+  affected: number; exposed: number; p_value: number;
+}
+export interface Site extends GeoJSON.FeatureCollection {
+  name: string;
+  feeds: { feed: string; decoder: string; transport: string; sensor: string }[];
+}
+
+export const SOURCES = ["ADS-B", "ADS-B other", "ADS-R", "TIS-B", "MLAT", "Mode S", "AIS", "AIS other", "Remote ID"];
+export const CONDITIONS = ["ok", "degraded", "lost", "inconsistent", "unknown"];
+export const STATUSES = ["tentative", "confirmed", "coasting"];
+export const NO_TRACK = 0xffffffff;
+const NEVER_S = 6553.5;
+
+// Okabe-Ito: told apart with every common colour vision. Shape and text always say the same thing again.
+export const COLOUR = {
+  track: [0.902, 0.624, 0.0], // orange: nobody claims to be this
+  agreed: [0.337, 0.706, 0.914], // sky blue: a claim agrees
+  tentative: [0.66, 0.7, 0.74],
+  ok: [0.0, 0.74, 0.55], // bluish green, lightened for a dark map
+  degraded: [0.941, 0.894, 0.259], // yellow
+  lost: [0.87, 0.55, 0.72], // reddish purple, lightened
+  inconsistent: [0.93, 0.42, 0.1], // vermillion, lightened
+  unknown: [0.62, 0.66, 0.7],
+} as const satisfies Record<string, readonly [number, number, number]>;
+export type Rgb = readonly [number, number, number];
+const CONDITION_COLOUR: readonly Rgb[] = [COLOUR.ok, COLOUR.degraded, COLOUR.lost, COLOUR.inconsistent, COLOUR.unknown];
+export const conditionColour = (code: number): Rgb => CONDITION_COLOUR[code] ?? COLOUR.unknown;
+export const css = (c: Rgb, alpha = 1): string => `rgb(${c.map((v) => Math.round(v * 255)).join(" ")} / ${alpha})`;
+
+export const msOf = (ns: string): number => Number(ns) / 1e6;
+/** Which address book a source uses: 0 aircraft, 1 ships, 2 Remote ID. A claim stays itself when its source changes. */
+export const bookOf = (source: number): number => (source >= 8 ? 2 : source >= 6 ? 1 : 0);
+export const nameAddress = (address: number, book: number): string =>
+  book > 0 ? String(address) : address.toString(16).toUpperCase().padStart(6, "0");
+
+export function duration(seconds: number): string {
+  const s = Math.max(0, Math.round(seconds));
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ${String(s % 60).padStart(2, "0")} s`;
+  if (s < 172800) return `${Math.floor(s / 3600)} h ${String(Math.floor((s % 3600) / 60)).padStart(2, "0")} min`;
+  return `${Math.floor(s / 86400)} d`;
+}
+export const age = (s: number): string => (s >= NEVER_S ? "–" : s < 10 ? `${s.toFixed(1)} s` : duration(s));
+/** The same in a narrow column. */
+export const shortAge = (s: number): string => (s < 100 || s >= NEVER_S ? age(Math.min(s, NEVER_S)).replace(/^1 min (\d\d)/, (_, r) => String(60 + Number(r))) : `${Math.round(s / 60)} min`);
+export const utc = (ms: number): string => new Date(ms).toISOString().slice(11, 19);
+export const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
+export const degrees = (v: number): string => `${String(Math.round(v) % 360).padStart(3, "0")}°`;
+export function latlon(latitude: number, longitude: number): string {
+  return `${Math.abs(latitude).toFixed(5)}° ${latitude < 0 ? "S" : "N"}  ${Math.abs(longitude).toFixed(5)}° ${longitude < 0 ? "W" : "E"}`;
+}
