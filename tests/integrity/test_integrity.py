@@ -239,3 +239,14 @@ def test_a_high_claim_is_found_where_a_flat_radar_puts_it():
     later = claimed + np.array([[0.150, -0.120, 0, 0, 0, 0]])
     moved = seen_as(later, vague, np.array([0]), 500.0)[0, 0]
     assert np.allclose((moved[:2] - got[:2]) / 1e-3, got[2:], rtol=1e-3)
+
+
+def test_a_jammed_speaker_keeps_its_track_while_it_is_heard():
+    sky, state = Sky(1), start(SETTINGS)
+    for t in range(80):
+        sky.position_age_s[0] = max(t - 20, 0)
+        sky.heard_age_s[0] = max(t - 50, 0)
+        state, verdict = step(state, sky.claims(t), track(t, [[50.0, 0, 0, 0, 0, 0]]), SETTINGS)
+        if t in (19, 45):
+            assert verdict.track_id[0] == 1
+    assert verdict.track_id[0] == NO_TRACK

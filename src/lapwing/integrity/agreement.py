@@ -1,7 +1,8 @@
 """Which track agrees with which claim: the second source that makes a claim a fact. Axes: n claims, t tracks.
 
 A pair must agree in place and velocity for some seconds before it counts, and disagree for some seconds before it
-ends, so that one noisy scan neither makes nor breaks it.
+ends, so that one noisy scan neither makes nor breaks it. A firm pair outlives the claim's position: a speaker that
+goes on talking without saying where it is (jammed) is still the target that its track follows.
 """
 
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ def agree(
     now = claims.time_ns
     old = {(int(f), int(a)): (int(t), int(s), int(u)) for f, a, t, s, u in _rows(before)}
     held = {key: pair for key, pair in old.items() if now - pair[2] < settings.break_s * 1e9}
+    held |= _mute(old, claims, family, settings)
     ci = np.flatnonzero((claims.has_position > 0) & (now - claims.position_ns < settings.fresh_s * 1e9))
     ti = np.flatnonzero(tracks.status != TrackStatus.TENTATIVE)
     if len(ci) and len(ti):
@@ -71,6 +73,20 @@ def agree(
     firm = {(f, a): t for f, a, t, s, u in rows if u - s >= settings.make_s * 1e9}
     track_id = [firm.get((int(f), int(a)), NO_TRACK) for f, a in zip(family, claims.address, strict=True)]
     return after, np.array(track_id, np.int64).reshape(len(claims))
+
+
+def _mute(
+    old: dict[tuple[int, int], tuple[int, int, int]],
+    claims: Claims,
+    family: Int64[Array, " n"],
+    settings: AgreementSettings,
+) -> dict[tuple[int, int], tuple[int, int, int]]:
+    """Firm pairs whose claim is heard but says no position: kept as they were."""
+    now = claims.time_ns
+    mute = (now - claims.position_ns > settings.break_s * 0.5e9) & (now - claims.heard_ns < settings.fresh_s * 1e9)
+    keys = ((int(f), int(a)) for f, a in zip(family[mute], claims.address[mute], strict=True))
+    firm = ((k, old[k]) for k in keys if k in old and old[k][2] - old[k][1] >= settings.make_s * 1e9)
+    return {k: (t, s, now) for k, (t, s, _) in firm}
 
 
 def _rows(pairs: Agreement) -> list[tuple[int, int, int, int, int]]:
