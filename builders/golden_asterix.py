@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 TARGET = Path(__file__).resolve().parents[1] / "tests" / "golden" / "asterix_034_048.json"
+ITEMS_034 = "010 000 030 020 041 050 060 070 100 110 120 090 RE SP"
+ITEMS_048 = """010 140 020 040 070 090 130 220 240 250 161 042 200 170 210 030 080 100 110 120 230 260 055 050 065 060
+SP RE"""
 REQUIREMENT = "libasterix==0.36.3"
 
 
@@ -42,10 +45,7 @@ def oracle(source: Path, target: Path) -> None:
     from asterix.base import Bits, RawDatablock  # type: ignore[import-not-found]
     from asterix.generated import Cat_034_1_29, Cat_048_1_31  # type: ignore[import-not-found]
 
-    names = {34: "010 000 030 020 041 050 060 070 100 110 120 090 RE SP".split()}
-    names[48] = (
-        "010 140 020 040 070 090 130 220 240 250 161 042 200 170 210 030 080 100 110 120 230 260 055 050 065 060 SP RE"
-    ).split()
+    names = {34: ITEMS_034.split(), 48: ITEMS_048.split()}
     rows: list[dict[str, Any]] = []
     for number, text in enumerate(json.loads(source.read_text())):
         blocks = RawDatablock.parse(Bits.from_bytes(bytes.fromhex(text)))

@@ -6,13 +6,13 @@ import warnings
 import pytest
 from pyais import decode as pyais_decode
 from pyais.exceptions import AISBaseException
+from tests.checks import feed
+from tests.decode.helpers import KNOT_MPS, T0, faults, frames, values
+from tests.decode.samples import AIVDM
 
 from lapwing.decode import NmeaDecoder
 from lapwing.decode.nmea import checksum
 from lapwing.records import Decoded, Doubt, Field, Frame, Source, Word
-from tests.checks import feed
-from tests.decode.helpers import KNOT_MPS, T0, faults, frames, values
-from tests.decode.samples import AIVDM
 
 DECODER = NmeaDecoder("f")
 NUMBERS = [

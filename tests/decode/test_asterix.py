@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from builders.golden_asterix import datagrams, digest
-from lapwing.decode.asterix import AsterixDecoder, plot_of, records_of, time_of_day
-from lapwing.decode.faults import Refusals
-from lapwing.records import ANONYMOUS, Field, Frame, Space
 from tests.checks import feed
 from tests.decode.helpers import T0, faults, values
 from tests.decode.samples import SENSOR, asterix_datagrams, block, marker, plot, tod
+
+from lapwing.decode.asterix import AsterixDecoder, plot_of, records_of, time_of_day
+from lapwing.decode.faults import Refusals
+from lapwing.records import ANONYMOUS, Field, Frame, Space
 
 S = 1_000_000_000
 DAY = 86_400 * S

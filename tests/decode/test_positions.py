@@ -6,19 +6,21 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.decode.helpers import T0, message, squitter, values
+from tests.naive.cpr import encode, number_of_zones
 
 from lapwing.decode import modes
 from lapwing.decode.faults import Refusals
 from lapwing.kernel.cpr import distance, pair, single
 from lapwing.records import Decoded, Doubt, Field, Position
-from tests.decode.helpers import T0, message, squitter, values
-from tests.naive.cpr import encode, number_of_zones
 
 S = 1_000_000_000
 GROUND = Position(math.radians(50.0), math.radians(8.0), 100.0)
 
 
-def airborne(lat: float, lon: float, odd: bool, code: int = 11, altitude_ft: int = 35_000, address: int = 0x4840D6) -> str:
+def airborne(
+    lat: float, lon: float, odd: bool, code: int = 11, altitude_ft: int = 35_000, address: int = 0x4840D6
+) -> str:
     y, x = encode(lat, lon, odd, surface=False)
     n = (altitude_ft + 1000) // 25
     height = (n >> 4) << 5 | 1 << 4 | n & 15
@@ -71,7 +73,9 @@ def test_the_first_pair_gives_a_position_without_doubt() -> None:
 def test_after_a_jump_the_next_pair_gives_the_new_position_marked() -> None:
     """300 km in half a second: the mixed pair says nothing, the first whole one says the new place, and it stays."""
     out = heard(*flight(50.0, 8.0, 0.0, 20), *flight(47.5, 6.5, 10.0, 20))
-    new = [(i, d) for i, d in zip(out.positions.frame_seq.tolist(), out.positions.doubt.tolist(), strict=True) if i >= 20]
+    new = [
+        (i, d) for i, d in zip(out.positions.frame_seq.tolist(), out.positions.doubt.tolist(), strict=True) if i >= 20
+    ]
     assert new[0] == (21, int(Doubt.JUMP))
     assert [d for _, d in new[1:]] == [0] * 18
     assert where(out)[-19] == pytest.approx((47.5, 6.5015), abs=1e-4)

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.decode.helpers import parity
+from tests.naive.cpr import number_of_zones
 
 from lapwing.kernel import aircraft, rows
 from lapwing.kernel.beast import frames_of
@@ -12,8 +14,6 @@ from lapwing.kernel.codes import NO_ALTITUDE, altitude12_m, altitude13_m, moveme
 from lapwing.kernel.cpr import zones
 from lapwing.kernel.crc import syndrome
 from lapwing.records import Doubt, Field, Source
-from tests.decode.helpers import parity
-from tests.naive.cpr import number_of_zones
 
 QUICK = settings(deadline=None, max_examples=200, derandomize=True)
 
@@ -63,7 +63,9 @@ def mode_c() -> dict[int, int]:
     for step in range(256):
         gray = step ^ step >> 1
         five = sum(
-            1 << bits[name] for k, name in enumerate(("D2", "D4", "A1", "A2", "A4", "B1", "B2", "B4")) if gray >> (7 - k) & 1
+            1 << bits[name]
+            for k, name in enumerate(("D2", "D4", "A1", "A2", "A4", "B1", "B2", "B4"))
+            if gray >> (7 - k) & 1
         )
         cycle = [("C4",), ("C2", "C4"), ("C2",), ("C1", "C2"), ("C1",)]
         for k, names in enumerate(cycle if step % 2 == 0 else cycle[::-1]):
@@ -124,7 +126,9 @@ def test_nic_tables() -> None:
 @given(st.lists(st.integers(0, 40), max_size=80))
 def test_the_table_is_a_dictionary_that_forgets_the_oldest(keys: list[int]) -> None:
     none = np.zeros(0, np.int64)
-    table = aircraft.table_for(8, none, none, none, np.zeros((0, aircraft.INTS), np.int64), np.zeros((0, aircraft.FLOATS)))
+    table = aircraft.table_for(
+        8, none, none, none, np.zeros((0, aircraft.INTS), np.int64), np.zeros((0, aircraft.FLOATS))
+    )
     twin: dict[int, int] = {}
     for time_ns, key in enumerate(keys):
         if key not in twin and len(twin) == 8:
@@ -158,7 +162,11 @@ def beast_twin(data: bytes) -> list[bytes]:
 
 
 @QUICK
-@given(st.lists(st.sampled_from([b"\x1a", b"\x1a\x1a", b"1", b"2", b"3", b"\0", b"abcdefg", b"0123456789abcd"]), max_size=60))
+@given(
+    st.lists(
+        st.sampled_from([b"\x1a", b"\x1a\x1a", b"1", b"2", b"3", b"\0", b"abcdefg", b"0123456789abcd"]), max_size=60
+    )
+)
 def test_beast_framing(parts: list[bytes]) -> None:
     data = b"".join(parts)
     n = len(data) // 16 + 1

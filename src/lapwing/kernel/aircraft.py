@@ -67,7 +67,7 @@ def find(table: Table, key: int) -> int:
     """The slot of `key`, or -1."""
     place = _place(table, key)
     if place < table.used[0] and table.keys[place] == key:
-        return table.slots[place]
+        return int(table.slots[place])
     return -1
 
 
@@ -118,4 +118,4 @@ def hear(table: Table, key: int, time_ns: int) -> int:
 @njit(cache=True)
 def age_s(table: Table, slot: int, column: int, time_ns: int) -> float:
     """Seconds between the time in a column and `time_ns`, whichever came first."""
-    return abs(time_ns - table.ints[slot, column]) * 1e-9
+    return float(abs(time_ns - table.ints[slot, column])) * 1e-9

@@ -10,9 +10,9 @@ U8 = NDArray[uint8]
 @njit(cache=True)
 def word(frame: U8, first: int, last: int) -> int:
     """Bytes first..last-1 of `frame` as one integer; at most 7 bytes, so that it stays positive."""
-    value = int64(0)
+    value = 0
     for i in range(first, last):
-        value = (value << 8) | int64(frame[i])
+        value = (value << 8) | int(int64(frame[i]))
     return value
 
 

@@ -65,7 +65,7 @@ def _fits_50(mb: int, known: bool, speed: float, track: float) -> bool:
 
 
 @njit(cache=True)
-def _fits_60(mb: int, known: bool, speed: float, track: float, vertical: float) -> bool:
+def _fits_60(mb: int, known: bool, track: float, vertical: float) -> bool:
     if not (_silent(mb, 1, 11) and _silent(mb, 13, 10) and _silent(mb, 24, 10) and _silent(mb, 35, 10)):
         return False
     if not _silent(mb, 46, 10) or not (field(mb, 1, 1) and field(mb, 13, 1) and field(mb, 24, 1)):
@@ -90,7 +90,7 @@ def register(mb: int, known: bool, speed_mps: float, track_rad: float, vertical_
     """TRACK_AND_TURN, HEADING_AND_SPEED, or NONE when no register or more than one fits."""
     if mb == 0 or _other_register(mb):
         return NONE
-    turn, heading = _fits_50(mb, known, speed_mps, track_rad), _fits_60(mb, known, speed_mps, track_rad, vertical_mps)
+    turn, heading = _fits_50(mb, known, speed_mps, track_rad), _fits_60(mb, known, track_rad, vertical_mps)
     if turn == heading:
         return NONE
     return TRACK_AND_TURN if turn else HEADING_AND_SPEED
