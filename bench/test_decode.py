@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from tests.decode.helpers import T0, beast_of, real_batch, real_lines
 
 from lapwing.decode import BeastDecoder, modes
 from lapwing.decode.faults import Refusals
 from lapwing.records import Frame, Position
-from tests.decode.helpers import T0, beast_of, real_batch, real_lines
 
 S = 1_000_000_000
 RECEIVER = Position(0.855, 0.045, 100.0)

@@ -24,6 +24,7 @@ REASONS = {
     BAD_FORMAT: "downlink format without a meaning",
     BAD_LENGTH: "length does not fit the downlink format",
 }
+Common = tuple[Array, Array, Array, Array]  # time, frame, source and address of each frame
 ALPHABET = "?ABCDEFGHIJKLMNOPQRSTUVWXYZ????? ???????????????0123456789??????"
 
 
@@ -113,7 +114,7 @@ def _refuse(batch: Batch, status: Int64[Array, " n"], refusals: Refusals) -> Non
 
 def _rows(batch: Batch, out: Out, source: Int64[Array, " n"], address: Int64[Array, " n"], accepted: int) -> Decoded:
     v, p, t = (int(k) for k in out.counts)
-    common = np.stack([batch.time_ns, batch.frame_seq, source, address])
+    common = (batch.time_ns, batch.frame_seq, source, address)
     values = Values(*_of(common, out.row[:v]), out.field[:v], out.value[:v])
     positions = no_positions()
     if p:
@@ -122,14 +123,13 @@ def _rows(batch: Batch, out: Out, source: Int64[Array, " n"], address: Int64[Arr
     return Decoded(positions, values, _texts(common, out.text_row[:t], out.text_code[:t]), (), (), accepted)
 
 
-def _of(common: Int64[Array, "four n"], rows: Int64[Array, " k"]) -> tuple[Array, Array, Array, Array]:
-    """Read-only time, frame, source and address of each row."""
-    taken = common[:, rows]
-    taken.flags.writeable = False
-    return taken[0], taken[1], taken[2], taken[3]
+def _of(common: Common, rows: Int64[Array, " k"]) -> Common:
+    """Time, frame, source and address of each row."""
+    time_ns, seq, source, address = common
+    return time_ns.take(rows), seq.take(rows), source.take(rows), address.take(rows)
 
 
-def _texts(common: Int64[Array, "four n"], rows: Int64[Array, " t"], codes: Int64[Array, " t"]) -> Texts:
+def _texts(common: Common, rows: Int64[Array, " t"], codes: Int64[Array, " t"]) -> Texts:
     """Callsigns; one with a character outside the alphabet, or an empty one, says nothing."""
     if not len(rows):
         return no_texts()

@@ -22,7 +22,7 @@ def _table() -> NDArray[np.int64]:
 TABLE = _table()
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def syndrome(frame: NDArray[np.uint8], length: int) -> int:
     """Remainder of the first length - 3 bytes, XOR the last three: 0 for a clean squitter, otherwise what the
     transponder (address, interrogator code) or the noise has laid over the parity."""

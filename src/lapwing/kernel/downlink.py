@@ -27,7 +27,7 @@ CLEAN_S = 60.0
 FAMILY = 1 << 24  # keys of addresses that are not the transponder's own are set apart
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _origin(control: int) -> int:
     """Source of a DF 18 frame by its control field, or -1 for one without a meaning."""
     if control <= 1:
@@ -37,7 +37,7 @@ def _origin(control: int) -> int:
     return rows.ADSR if control == 6 else -1
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _reply(frame: U8, table: Table, slot: int, out: Out, row: int, time_ns: int, form: int) -> None:
     """Rows of DF 0, 4, 5, 16, 20, 21."""
     code = word(frame, 2, 4) & 0x1FFF
@@ -57,7 +57,7 @@ def _reply(frame: U8, table: Table, slot: int, out: Out, row: int, time_ns: int,
         comm_b(table, slot, out, row, time_ns, word(frame, 4, 11))
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _clean(
     frame: U8, table: Table, out: Out, row: int, time_ns: int, form: int, source: int, rssi: float, receiver: F64
 ) -> None:
@@ -75,7 +75,7 @@ def _clean(
     squitter(table, slot, out, row, time_ns, word(frame, 4, 11), source != rows.TISB, receiver)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _one(
     frame: U8,
     length: int,
