@@ -72,7 +72,7 @@ def oracle(source: Path, target: Path) -> None:
                 if category == 48 and items["240"] is not None:
                     row["callsign"] = items["240"].variation.content.as_string().strip()
                 rows.append(row)
-    target.write_text(json.dumps(rows, indent=0))
+    target.write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
 
 
 def main(pcap: Path) -> None:
