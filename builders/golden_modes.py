@@ -35,68 +35,19 @@ KINDS = (
     (13, 1),
 )
 EACH = 60
-KEEP = {
-    "rs1090": [
-        "altitude",
-        "squawk",
-        "callsign",
-        "groundspeed",
-        "track",
-        "vertical_rate",
-        "vrate_src",
-        "geo_minus_baro",
-        "latitude",
-        "longitude",
-        "NACv",
-        "version",
-        "NACp",
-        "GVA",
-        "SIL",
-        "BAI",
-        "HRD",
-        "selected_altitude",
-        "nic_baro",
-        "IAS",
-        "TAS",
-        "heading",
-        "bds50.roll",
-        "bds50.track",
-        "bds50.groundspeed",
-        "bds50.track_rate",
-        "bds50.TAS",
-        "bds60.heading",
-        "bds60.IAS",
-        "bds60.Mach",
-        "bds60.vrate_barometric",
-    ],
-    "pymodes": [
-        "altitude",
-        "squawk",
-        "callsign",
-        "category",
-        "groundspeed",
-        "track",
-        "vertical_rate",
-        "vr_source",
-        "geo_minus_baro",
-        "nac_v",
-        "version",
-        "nac_p",
-        "sil",
-        "nic_baro",
-        "hrd",
-        "selected_altitude",
-        "airspeed",
-        "airspeed_type",
-        "heading",
-    ],
-}
+RS1090 = """altitude squawk callsign groundspeed track vertical_rate vrate_src geo_minus_baro latitude longitude NACv
+version NACp GVA SIL BAI HRD selected_altitude nic_baro IAS TAS heading bds50.roll bds50.track bds50.groundspeed
+bds50.track_rate bds50.TAS bds60.heading bds60.IAS bds60.Mach bds60.vrate_barometric"""
+PYMODES = """altitude squawk callsign category groundspeed track vertical_rate vr_source geo_minus_baro nac_v version
+nac_p sil nic_baro hrd selected_altitude airspeed airspeed_type heading"""
+KEEP = {"rs1090": RS1090.split(), "pymodes": PYMODES.split()}
 
 
 def recording() -> tuple[list[str], list[float]]:
     """Frames and times of the recording inside the `traffic` wheel, which is found without being imported."""
     spec = importlib.util.find_spec("traffic")
-    assert spec and spec.submodule_search_locations
+    assert spec
+    assert spec.submodule_search_locations
     path = Path(spec.submodule_search_locations[0]) / "data/samples/rs1090/full_flight_short.jsonl"
     rows = [json.loads(line) for line in path.open()]
     return [row["frame"] for row in rows], [row["timestamp"] for row in rows]
@@ -131,8 +82,7 @@ def ask_rs1090(frames: list[str], times: list[float]) -> list[dict[str, Any]]:
     """One dictionary per frame."""
     import rs1090
 
-    decoded: list[dict[str, Any]] = rs1090.decode(frames, times)
-    return decoded
+    return [dict(said) for said in rs1090.decode(frames, times)]
 
 
 def ask_pymodes(frames: list[str], _times: list[float]) -> list[dict[str, Any]]:

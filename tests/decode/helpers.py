@@ -3,6 +3,7 @@
 import importlib.util
 import json
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ KNOT_MPS = 1852.0 / 3600.0
 def frames(data: bytes, *cuts: int, received_ns: int = T0, step_ns: int = 0, feed: str = "f") -> list[Frame]:
     """One frame per part of `data`, cut at the given places."""
     edges = [0, *sorted(cuts), len(data)]
-    parts = [data[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    parts = [data[a:b] for a, b in pairwise(edges)]
     return [Frame(i + 1, feed, received_ns + i * step_ns, part) for i, part in enumerate(parts)]
 
 
@@ -78,18 +79,15 @@ def message(*parts: tuple[int, int]) -> int:
 
 def rows(decoded: list[Decoded]) -> tuple[list, list, list, int]:
     """All rows without their frame numbers, and the count of messages."""
-    p = [
-        r
-        for d in decoded
-        for r in zip(*(c.tolist() for c in _of(d.positions, "latitude_rad", "longitude_rad", "doubt")))
-    ]
-    v = [r for d in decoded for r in zip(*(c.tolist() for c in _of(d.values, "field", "value")))]
-    t = [(*r, s) for d in decoded for r, s in zip(zip(*(c.tolist() for c in _of(d.texts, "word"))), d.texts.text)]
+    p = [row for d in decoded for row in _rows(d.positions, "latitude_rad", "longitude_rad", "doubt")]
+    v = [row for d in decoded for row in _rows(d.values, "field", "value")]
+    t = [(*row, text) for d in decoded for row, text in zip(_rows(d.texts, "word"), d.texts.text, strict=True)]
     return p, v, t, sum(d.messages for d in decoded)
 
 
-def _of(record: object, *names: str) -> list[np.ndarray]:
-    return [getattr(record, name) for name in ("time_ns", "source", "address", *names)]
+def _rows(record: object, *names: str) -> list[tuple]:
+    columns = [getattr(record, name).tolist() for name in ("time_ns", "source", "address", *names)]
+    return list(zip(*columns, strict=True))
 
 
 def values(decoded: Decoded, field: Field) -> list[float]:

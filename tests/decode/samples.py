@@ -77,17 +77,16 @@ def plot(
     time_ns: int, rho: int, theta: int, address: int | None = None, rate: int | None = None, kind: int = 0xA0
 ) -> bytes:
     """A CAT048 record: 010, 140, 020, 040, 070, 090 and, when given, 220 and 120."""
-    first, second, third = 0b11111100, 0, 0
+    octets = [0b11111100, 0, 0]
     tail = b""
     if address is not None:
-        first, second = first | 1, 0b10000000
+        octets[1] |= 0b10000000
         tail += address.to_bytes(3, "big")
     if rate is not None:
-        first, second, third = first | 1, second | 1, 0b00000010
+        octets[2] |= 0b00000100
         tail += b"\x80" + (rate & 0x3FF).to_bytes(2, "big")
-    fspec = bytes([first]) + (bytes([second]) if first & 1 else b"") + (bytes([third | 0]) if second & 1 else b"")
-    if rate is not None:
-        fspec = bytes([first, second | 1, 0b00000010])
+    used = 3 if octets[2] else 2 if octets[1] else 1
+    fspec = bytes(octet | (1 if i + 1 < used else 0) for i, octet in enumerate(octets[:used]))
     body = b"\x19\xc9" + tod(time_ns) + bytes([kind]) + rho.to_bytes(2, "big") + theta.to_bytes(2, "big")
     return fspec + body + b"\x0f\xc0" + (1400).to_bytes(2, "big") + tail
 

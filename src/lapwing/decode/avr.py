@@ -31,7 +31,7 @@ class AvrState:
     """An unfinished line, the counter, and the aircraft."""
 
     tail: bytes = b""
-    clock: CounterClock = CounterClock()
+    clock: CounterClock = field(default_factory=CounterClock)
     aircraft: ModesState = field(default_factory=modes.start)
 
 

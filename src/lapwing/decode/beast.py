@@ -25,7 +25,7 @@ class BeastState:
     """The start of an incomplete frame, the counter, and the aircraft."""
 
     tail: bytes = b""
-    clock: CounterClock = CounterClock()
+    clock: CounterClock = field(default_factory=CounterClock)
     aircraft: ModesState = field(default_factory=modes.start)
 
 

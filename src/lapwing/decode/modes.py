@@ -24,6 +24,7 @@ REASONS = {
     BAD_FORMAT: "downlink format without a meaning",
     BAD_LENGTH: "length does not fit the downlink format",
 }
+Common = tuple[Array, Array, Array, Array]  # time, frame, source and address of each frame
 ALPHABET = "?ABCDEFGHIJKLMNOPQRSTUVWXYZ????? ???????????????0123456789??????"
 
 
@@ -113,30 +114,30 @@ def _refuse(batch: Batch, status: Int64[Array, " n"], refusals: Refusals) -> Non
 
 def _rows(batch: Batch, out: Out, source: Int64[Array, " n"], address: Int64[Array, " n"], accepted: int) -> Decoded:
     v, p, t = (int(k) for k in out.counts)
-    common = np.stack([batch.time_ns, batch.frame_seq, source, address])
-
-    def of(rows: Int64[Array, " k"]) -> tuple[Array, ...]:
-        taken = common[:, rows]
-        taken.flags.writeable = False
-        return tuple(taken)
-
-    values = Values(*of(out.row[:v]), out.field[:v], out.value[:v])
+    common = (batch.time_ns, batch.frame_seq, source, address)
+    values = Values(*_of(common, out.row[:v]), out.field[:v], out.value[:v])
     positions = no_positions()
     if p:
-        where = (out.latitude_rad[:p], out.longitude_rad[:p], out.doubt[:p])
-        positions = Positions(*of(out.position_row[:p]), *where)
-    return Decoded(positions, values, _texts(of, out.text_row[:t], out.text_code[:t]), (), (), accepted)
+        of = _of(common, out.position_row[:p])
+        positions = Positions(*of, out.latitude_rad[:p], out.longitude_rad[:p], out.doubt[:p])
+    return Decoded(positions, values, _texts(common, out.text_row[:t], out.text_code[:t]), (), (), accepted)
 
 
-def _texts(of: "object", rows: Int64[Array, " t"], codes: Int64[Array, " t"]) -> Texts:
+def _of(common: Common, rows: Int64[Array, " k"]) -> Common:
+    """Time, frame, source and address of each row."""
+    time_ns, seq, source, address = common
+    return time_ns.take(rows), seq.take(rows), source.take(rows), address.take(rows)
+
+
+def _texts(common: Common, rows: Int64[Array, " t"], codes: Int64[Array, " t"]) -> Texts:
     """Callsigns; one with a character outside the alphabet, or an empty one, says nothing."""
     if not len(rows):
         return no_texts()
     known = {code: callsign(code) for code in set(codes.tolist())}
     text = [known[code] for code in codes.tolist()]
-    good = np.array([bool(word) for word in text])
-    kept = rows[good]
-    return Texts(*of(kept), np.full(len(kept), int(Word.CALLSIGN)), tuple(word for word in text if word))  # type: ignore[operator]
+    kept = rows[np.array([bool(word) for word in text])]
+    words = np.full(len(kept), int(Word.CALLSIGN))
+    return Texts(*_of(common, kept), words, tuple(word for word in text if word))
 
 
 def callsign(code: int) -> str:

@@ -140,7 +140,7 @@ def _join(
     joined = replace(
         before,
         time_ns=before.time_ns or time_ns,
-        payload=before.payload[: part - 1] + (payload,) + before.payload[part:],
+        payload=(*before.payload[: part - 1], payload, *before.payload[part:]),
     )
     if all(joined.payload):
         return joined, replace(state, parts=rest), ""

@@ -65,8 +65,8 @@ class Rows:
         v = Values(*_columns(self._values, (0, 0, 0, 0, 0, 1))) if self._values else no_values()
         t = no_texts()
         if self._texts:
-            whole = [row[:5] for row in self._texts]
-            t = Texts(*_columns(whole, (0,) * 5), tuple(row[5] for row in self._texts))
+            time_ns, seq, source, address, word = _columns([row[:5] for row in self._texts], (0,) * 5)
+            t = Texts(time_ns, seq, source, address, word, tuple(row[5] for row in self._texts))
         return Decoded(p, v, t, (), (), self.messages)
 
 

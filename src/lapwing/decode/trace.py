@@ -1,5 +1,7 @@
 """readsb trace documents: the past of one aircraft, one row per point.
 
+A stale point comes after more than 20 s without a position; what else it says is fresh.
+
 Row: [seconds after `timestamp`, latitude, longitude, altitude | "ground" | null, ground speed, track, flags, vertical
 rate, details | null, source, geometric altitude, geometric rate, indicated airspeed, roll]. Flags: 1 stale, 2 new leg,
 4 the rate is geometric, 8 the altitude is geometric. Quality comes from the details, in about every fourth row.
@@ -79,8 +81,6 @@ def _point(point: Any, start_s: float, subject: tuple[int, int, Source], rows: R
     if not rows.position(latitude, longitude, Doubt.STALE if flags & STALE else Doubt.NONE):
         return "position not on Earth"
     rows.messages += 1
-    if flags & STALE:
-        return ""
     if source not in (Source.TISB, Source.MLAT):
         rows.value(Field.DOWNLINK_FORMAT, 17 if source != Source.MODE_S else 11)
     _numbers(point, flags, rows)

@@ -50,7 +50,7 @@ def table_for(capacity: int, keys: I64, slots: I64, heard_ns: I64, ints: I64, fl
     return table
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _place(table: Table, key: int) -> int:
     low, high = 0, table.used[0]
     while low < high:
@@ -62,16 +62,16 @@ def _place(table: Table, key: int) -> int:
     return low
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def find(table: Table, key: int) -> int:
     """The slot of `key`, or -1."""
     place = _place(table, key)
     if place < table.used[0] and table.keys[place] == key:
-        return table.slots[place]
+        return int(table.slots[place])
     return -1
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _evict(table: Table) -> int:
     """The slot that was silent longest, now free."""
     used = table.used[0]
@@ -89,7 +89,7 @@ def _evict(table: Table) -> int:
     return slot
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def hear(table: Table, key: int, time_ns: int) -> int:
     """The slot of `key`, made when it is new, marked as heard."""
     slot = find(table, key)
@@ -115,7 +115,7 @@ def hear(table: Table, key: int, time_ns: int) -> int:
     return slot
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def age_s(table: Table, slot: int, column: int, time_ns: int) -> float:
     """Seconds between the time in a column and `time_ns`, whichever came first."""
-    return abs(time_ns - table.ints[slot, column]) * 1e-9
+    return float(abs(time_ns - table.ints[slot, column])) * 1e-9

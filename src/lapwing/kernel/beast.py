@@ -34,7 +34,7 @@ def frames_of(data: U8, body: U8, length: I64, end: I64) -> tuple[int, int, int,
             continue
         if p + 1 >= n:
             break
-        size = _payload(np.int64(data[p + 1]))
+        size = _payload(int(np.int64(data[p + 1])))
         if size == 0:
             p, junk = p + 2, junk + 2
             continue

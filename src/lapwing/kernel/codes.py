@@ -11,7 +11,7 @@ FOOT_M = 0.3048
 KNOT_MPS = 1852.0 / 3600.0
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _gray(code: int) -> int:
     """The number whose Gray code this is."""
     value = code
@@ -22,7 +22,7 @@ def _gray(code: int) -> int:
     return value
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def gillham_ft(code: int) -> float:
     """Altitude of a 13-bit Mode C code (C1 A1 C2 A2 C4 A4 M B1 Q B2 D2 B4 D4, M = Q = 0) in hundreds of feet."""
     c1, a1, c2, a2 = (code >> 12) & 1, (code >> 11) & 1, (code >> 10) & 1, (code >> 9) & 1
@@ -39,7 +39,7 @@ def gillham_ft(code: int) -> float:
     return 500.0 * five + 100.0 * hundred - 1300.0
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def altitude13_m(code: int) -> float:
     """Metres of a 13-bit altitude code; metric codes (M = 1) and all zeros are refused."""
     if code == 0 or code & 0x40:
@@ -50,13 +50,13 @@ def altitude13_m(code: int) -> float:
     return NO_ALTITUDE if feet == NO_ALTITUDE else feet * FOOT_M
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _eleven(code: int) -> int:
     """The 13-bit code without its M and Q bits."""
     return ((code >> 7) << 5) | (((code >> 5) & 1) << 4) | (code & 0xF)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def altitude12_m(code: int) -> float:
     """Metres of the 12-bit altitude code of an airborne position."""
     if code == 0:
@@ -64,7 +64,7 @@ def altitude12_m(code: int) -> float:
     return altitude13_m(((code & 0xFC0) << 1) | (code & 0x3F))
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def squawk(code: int) -> int:
     """Mode A code: four octal digits as a decimal number, 0..7777."""
     a = ((code >> 7) & 1) << 2 | ((code >> 9) & 1) << 1 | ((code >> 11) & 1)
@@ -74,7 +74,7 @@ def squawk(code: int) -> int:
     return 1000 * a + 100 * b + 10 * c + d
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def movement_kt(code: int) -> float:
     """Ground speed of a surface position, lower edge of its step; NO_SPEED where the code says none."""
     if code == 0 or code > 124:
@@ -96,7 +96,7 @@ def movement_kt(code: int) -> float:
     return 175.0
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def nic_airborne(type_code: int, version: int, a: int, b: int) -> int:
     """NIC of an airborne position (type codes 0, 9..18, 20..22) under ADS-B version 1 and up."""
     if type_code in (9, 20):
@@ -113,7 +113,7 @@ def nic_airborne(type_code: int, version: int, a: int, b: int) -> int:
     return 1 if type_code == 17 else 0
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def nic_surface(type_code: int, version: int, a: int, c: int) -> int:
     """NIC of a surface position (type codes 5..8) under ADS-B version 1 and up."""
     if type_code == 5:

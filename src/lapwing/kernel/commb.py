@@ -18,24 +18,24 @@ FRESH_S = 10.0
 NONE, TRACK_AND_TURN, HEADING_AND_SPEED = 0, 50, 60
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _silent(mb: int, status: int, length: int) -> bool:
     """A status bit that is off stands before `length` zeros."""
     return field(mb, status, 1) == 1 or field(mb, status + 1, length) == 0
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _signed(mb: int, sign: int, length: int) -> int:
     """Two's complement: the sign bit, then `length` bits."""
     return field(mb, sign + 1, length) - (field(mb, sign, 1) << length)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _turn_distance(a: float, b: float) -> float:
     return abs((a - b + np.pi) % (2.0 * np.pi) - np.pi)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _other_register(mb: int) -> bool:
     """Fits 1,0, 2,0 or 3,0 by its first byte, 4,0 by its reserved bits, or 1,7 by its zeros."""
     head = mb >> 48
@@ -47,7 +47,7 @@ def _other_register(mb: int) -> bool:
     return field(mb, 25, 32) == 0 and field(mb, 7, 1) == 1
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _fits_50(mb: int, known: bool, speed: float, track: float) -> bool:
     if not (_silent(mb, 1, 10) and _silent(mb, 12, 11) and _silent(mb, 24, 10) and _silent(mb, 35, 10)):
         return False
@@ -64,8 +64,8 @@ def _fits_50(mb: int, known: bool, speed: float, track: float) -> bool:
     return True
 
 
-@njit(cache=True)
-def _fits_60(mb: int, known: bool, speed: float, track: float, vertical: float) -> bool:
+@njit(cache=True, forceinline=True)
+def _fits_60(mb: int, known: bool, track: float, vertical: float) -> bool:
     if not (_silent(mb, 1, 11) and _silent(mb, 13, 10) and _silent(mb, 24, 10) and _silent(mb, 35, 10)):
         return False
     if not _silent(mb, 46, 10) or not (field(mb, 1, 1) and field(mb, 13, 1) and field(mb, 24, 1)):
@@ -85,23 +85,23 @@ def _fits_60(mb: int, known: bool, speed: float, track: float, vertical: float) 
     return True
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def register(mb: int, known: bool, speed_mps: float, track_rad: float, vertical_mps: float) -> int:
     """TRACK_AND_TURN, HEADING_AND_SPEED, or NONE when no register or more than one fits."""
     if mb == 0 or _other_register(mb):
         return NONE
-    turn, heading = _fits_50(mb, known, speed_mps, track_rad), _fits_60(mb, known, speed_mps, track_rad, vertical_mps)
+    turn, heading = _fits_50(mb, known, speed_mps, track_rad), _fits_60(mb, known, track_rad, vertical_mps)
     if turn == heading:
         return NONE
     return TRACK_AND_TURN if turn else HEADING_AND_SPEED
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _angle(half_turns: float) -> float:
     return (half_turns % 2.0) * np.pi
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def comm_b(table: Table, slot: int, out: Out, row: int, time_ns: int, mb: int) -> None:
     """Rows of a DF 20 or 21 message's register, if it can be told."""
     known = age_s(table, slot, VELOCITY_NS, time_ns) <= FRESH_S

@@ -16,7 +16,8 @@ def _transitions() -> NDArray[np.float64]:
     """Latitudes (deg, falling) where the number of longitude zones changes from k to k - 1, for k = 2..59."""
     zones = np.arange(2, 60)
     inner = (1.0 - np.cos(np.pi / 30.0)) / (1.0 - np.cos(2.0 * np.pi / zones))
-    return np.degrees(np.arccos(np.sqrt(inner)))
+    found: NDArray[np.float64] = np.degrees(np.arccos(np.sqrt(inner)))
+    return found
 
 
 TRANSITIONS = _transitions()
@@ -41,7 +42,7 @@ def zones(latitude_deg: float) -> int:
 @njit(cache=True)
 def wrap(longitude_deg: float) -> float:
     """The same longitude in [-180, 180)."""
-    return longitude_deg - 360.0 * np.floor((longitude_deg + 180.0) / 360.0)
+    return float(longitude_deg - 360.0 * np.floor((longitude_deg + 180.0) / 360.0))
 
 
 @njit(cache=True)
@@ -49,12 +50,12 @@ def distance(lat1_deg: float, lon1_deg: float, lat2_deg: float, lon2_deg: float)
     """Great-circle metres on the mean sphere: good to 0.5 %, which is what plausibility needs."""
     a, b = np.radians(lat1_deg), np.radians(lat2_deg)
     s = np.sin(0.5 * (b - a)) ** 2 + np.cos(a) * np.cos(b) * np.sin(0.5 * np.radians(lon2_deg - lon1_deg)) ** 2
-    return 2.0 * EARTH_M * np.arcsin(np.sqrt(min(1.0, s)))
+    return float(2.0 * EARTH_M * np.arcsin(np.sqrt(min(1.0, s))))
 
 
 @njit(cache=True)
 def _mod(a: float, b: float) -> float:
-    return a - b * np.floor(a / b)
+    return float(a - b * np.floor(a / b))
 
 
 @njit(cache=True)

@@ -22,7 +22,7 @@ def _table() -> NDArray[np.int64]:
 TABLE = _table()
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def syndrome(frame: NDArray[np.uint8], length: int) -> int:
     """Remainder of the first length - 3 bytes, XOR the last three: 0 for a clean squitter, otherwise what the
     transponder (address, interrogator code) or the noise has laid over the parity."""
@@ -30,4 +30,4 @@ def syndrome(frame: NDArray[np.uint8], length: int) -> int:
     for i in range(length - 3):
         rest = ((rest << 8) & 0xFFFFFF) ^ TABLE[((rest >> 16) ^ np.int64(frame[i])) & 0xFF]
     parity = (np.int64(frame[length - 3]) << 16) | (np.int64(frame[length - 2]) << 8) | np.int64(frame[length - 1])
-    return rest ^ parity
+    return int(rest ^ parity)

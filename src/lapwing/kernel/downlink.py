@@ -27,7 +27,7 @@ CLEAN_S = 60.0
 FAMILY = 1 << 24  # keys of addresses that are not the transponder's own are set apart
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _origin(control: int) -> int:
     """Source of a DF 18 frame by its control field, or -1 for one without a meaning."""
     if control <= 1:
@@ -37,12 +37,12 @@ def _origin(control: int) -> int:
     return rows.ADSR if control == 6 else -1
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _reply(frame: U8, table: Table, slot: int, out: Out, row: int, time_ns: int, form: int) -> None:
     """Rows of DF 0, 4, 5, 16, 20, 21."""
     code = word(frame, 2, 4) & 0x1FFF
     if form in (4, 5, 20, 21):
-        flight = np.int64(frame[0]) & 7
+        flight = int(np.int64(frame[0])) & 7
         if flight <= 3:
             put(out, row, rows.ON_GROUND, flight & 1)
     if form in (5, 21):
@@ -57,7 +57,7 @@ def _reply(frame: U8, table: Table, slot: int, out: Out, row: int, time_ns: int,
         comm_b(table, slot, out, row, time_ns, word(frame, 4, 11))
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _clean(
     frame: U8, table: Table, out: Out, row: int, time_ns: int, form: int, source: int, rssi: float, receiver: F64
 ) -> None:
@@ -69,13 +69,13 @@ def _clean(
     put(out, row, rows.DOWNLINK_FORMAT, form)
     if rssi < 0.0:
         put(out, row, rows.RSSI_DB, rssi)
-    control = np.int64(frame[0]) & 7
+    control = int(np.int64(frame[0])) & 7
     if form == 11 or (form == 18 and control in (3, 4)):  # coarse TIS-B and its management have layouts of their own
         return
     squitter(table, slot, out, row, time_ns, word(frame, 4, 11), source != rows.TISB, receiver)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _one(
     frame: U8,
     length: int,
@@ -88,12 +88,12 @@ def _one(
     receiver: F64,
 ) -> tuple[int, int, int]:
     """(status, source, address) of one frame, its rows written."""
-    form = min(np.int64(frame[0]) >> 3, 24)
+    form = min(int(np.int64(frame[0])) >> 3, 24)
     if length != (14 if form >= 16 else 7):
         return BAD_LENGTH, 0, 0
     rest = syndrome(frame, length)
     if form in (17, 18):
-        source = rows.ADSB if form == 17 else _origin(np.int64(frame[0]) & 7)
+        source = rows.ADSB if form == 17 else _origin(int(np.int64(frame[0])) & 7)
         if rest != 0:
             return BAD_PARITY, 0, 0
         if source < 0:

@@ -46,13 +46,13 @@ HORIZON = 1.3
 HORIZON_SLACK_M = 20_000.0
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def reach_m(seconds: float, surface: bool) -> float:
     """How far anything may have gone, with room for coding and time stamps."""
     return 50.0 + (SPEED_SURFACE_MPS if surface else SPEED_AIRBORNE_MPS) * (seconds + SLACK_S)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _from_pair(
     table: Table, slot: int, time_ns: int, odd: bool, surface: bool, reference: tuple[float, float]
 ) -> tuple[bool, float, float]:
@@ -67,7 +67,7 @@ def _from_pair(
     return ok and gap <= reach_m(seconds, surface), lat, lon
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _too_far(table: Table, slot: int, time_ns: int, lat: float, lon: float, receiver: F64) -> bool:
     """Farther than radio goes: 500 km, or 1.3 times the horizon of the last altitude of this minute."""
     if receiver[3] == 0.0:
@@ -81,7 +81,7 @@ def _too_far(table: Table, slot: int, time_ns: int, lat: float, lon: float, rece
     return bool(d > HORIZON * 4124.0 * heights + HORIZON_SLACK_M)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def position(table: Table, slot: int, out: Out, row: int, time_ns: int, me: int, surface: bool, receiver: F64) -> None:
     """Remember the message as half of a pair, and say where the aircraft is if that can be known."""
     ints, floats = table.ints, table.floats

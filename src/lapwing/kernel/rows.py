@@ -56,7 +56,7 @@ def out_for(n: int) -> Out:
     )  # fmt: skip
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def put(out: Out, row: int, field: int, value: float) -> None:
     """One more value row."""
     k = out.counts[0]
@@ -66,7 +66,7 @@ def put(out: Out, row: int, field: int, value: float) -> None:
     out.counts[0] = k + 1
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def put_position(out: Out, row: int, latitude_deg: float, longitude_deg: float, doubt: int) -> None:
     """One more position row."""
     k = out.counts[1]
@@ -77,7 +77,7 @@ def put_position(out: Out, row: int, latitude_deg: float, longitude_deg: float, 
     out.counts[1] = k + 1
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def put_text(out: Out, row: int, code: int) -> None:
     """One more text row."""
     k = out.counts[2]

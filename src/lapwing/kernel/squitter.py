@@ -40,7 +40,7 @@ F64 = NDArray[np.float64]
 TURN = 2.0 * np.pi
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _airborne(
     table: Table, slot: int, out: Out, row: int, time_ns: int, me: int, code: int, own: bool, receiver: F64
 ) -> None:
@@ -62,7 +62,7 @@ def _airborne(
     position(table, slot, out, row, time_ns, me, False, receiver)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _surface(
     table: Table, slot: int, out: Out, row: int, time_ns: int, me: int, code: int, own: bool, receiver: F64
 ) -> None:
@@ -80,7 +80,7 @@ def _surface(
     position(table, slot, out, row, time_ns, me, True, receiver)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _over_ground(table: Table, slot: int, out: Out, row: int, time_ns: int, me: int, scale: float) -> None:
     """Velocity subtypes 1 and 2."""
     x, y = field(me, 15, 10), field(me, 26, 10)
@@ -97,7 +97,7 @@ def _over_ground(table: Table, slot: int, out: Out, row: int, time_ns: int, me: 
     table.floats[slot, SPEED_MPS], table.floats[slot, TRACK_RAD] = speed, track
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _through_air(table: Table, slot: int, out: Out, row: int, me: int, scale: float) -> None:
     """Velocity subtypes 3 and 4. Version 0 means magnetic north; later ones tell in their operational status."""
     if field(me, 14, 1):
@@ -112,7 +112,7 @@ def _through_air(table: Table, slot: int, out: Out, row: int, me: int, scale: fl
         put(out, row, kind, scale * (speed - 1) * KNOT_MPS)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _velocity(table: Table, slot: int, out: Out, row: int, time_ns: int, me: int, own: bool) -> None:
     """Type code 19. Bit 36 = 0: the vertical rate is geometric, 1: barometric."""
     subtype = field(me, 6, 3)
@@ -140,14 +140,14 @@ def _velocity(table: Table, slot: int, out: Out, row: int, time_ns: int, me: int
         put(out, row, rows.GEOMETRIC_MINUS_BARO_SATURATED, 1.0 if difference == 127 else 0.0)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _identity(out: Out, row: int, me: int, code: int) -> None:
     """Type codes 1..4: category set D..A and callsign."""
     put(out, row, rows.EMITTER_CATEGORY, ((14 - code) << 4) | field(me, 6, 3))
     put_text(out, row, me & 0xFFFFFFFFFFFF)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _target_state(out: Out, row: int, me: int) -> None:
     """Type code 29: version 1 sends subtype 0, version 2 subtype 1; quality sits in the same bits."""
     subtype = field(me, 6, 2)
@@ -162,7 +162,7 @@ def _target_state(out: Out, row: int, me: int) -> None:
     put(out, row, rows.SIL, field(me, 45, 2))
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _status(table: Table, slot: int, out: Out, row: int, me: int) -> None:
     """Type code 31, operational status; subtype 0 airborne, 1 surface. Versions above 3 are not defined."""
     subtype, version = field(me, 6, 3), field(me, 41, 3)
@@ -188,7 +188,7 @@ def _status(table: Table, slot: int, out: Out, row: int, me: int) -> None:
             put(out, row, rows.SDA, field(me, 31, 2))
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def squitter(table: Table, slot: int, out: Out, row: int, time_ns: int, me: int, own: bool, receiver: F64) -> None:
     """All rows of one message. `own` is False for a ground station's words about an aircraft (TIS-B)."""
     code = field(me, 1, 5)
