@@ -55,7 +55,6 @@ def claims_step(claims: Claims, decoded: Decoded, settings: ClaimSettings, origi
     free_s = np.full(len(keys), dt_s)  # how much of each covariance is noise since the last word
     begun = _weigh_positions(c, keys, decoded.positions, settings, origin, to_ns, free_s)
     _update_velocity(c, turned | begun, settings, origin, to_ns, free_s)
-    c.cov = np.where(c.has_position[:, None, None] == 1, positive(c.cov), 0.0)
     keep = _worth_keeping(c, settings, to_ns)
     return c.record(to_ns, tuple(names), None if keep.all() else keep)
 
