@@ -55,7 +55,6 @@ def claims_step(claims: Claims, decoded: Decoded, settings: ClaimSettings, origi
     free_s = np.full(len(keys), dt_s)  # how much of each covariance is noise since the last word
     begun = _weigh_positions(c, keys, decoded.positions, settings, origin, to_ns, free_s)
     _update_velocity(c, turned | begun, settings, origin, to_ns, free_s)
-    c.cov = np.where(c.has_position[:, None, None] == 1, positive(c.cov), 0.0)
     keep = _worth_keeping(c, settings, to_ns)
     return c.record(to_ns, tuple(names), None if keep.all() else keep)
 
@@ -183,9 +182,11 @@ def _weigh_positions(
         far = ~believed
         again = np.zeros(len(who), dtype=bool)
         again[far] = _suspect(c, who[far], z[now][far], R[now][far], p.time_ns[row[far]], settings)
-        _begin(c, who[new | again], z[now][new | again], R[now][new | again], settings)
-        free_s[who[new | again]] = 0.0
-        begun[who[new | again]] = True
+        fresh = new | again
+        age_s = np.maximum(age[row[fresh]], 0.0)
+        _begin(c, who[fresh], z[now][fresh], R[now][fresh], age_s, settings)
+        free_s[who[fresh]] = age_s
+        begun[who[fresh]] = True
         _note(c, who, believed, again, p, row, settings)
     return begun
 
@@ -230,14 +231,15 @@ def _suspect(c: Columns, who: Array, z: Array, R: Array, time_ns: Array, setting
     return np.asarray(c.suspects[who] >= settings.reinitialise_after)
 
 
-def _begin(c: Columns, who: Array, z: Array, R: Array, settings: ClaimSettings) -> None:
-    """Filters that start from one report, velocity unknown."""
-    c.mean[who, :3], c.mean[who, 3:] = z, 0.0
-    c.cov[who] = 0.0
-    c.cov[who, :3, :3] = R
+def _begin(c: Columns, who: Array, z: Array, R: Array, age_s: Array, settings: ClaimSettings) -> None:
+    """Filters that start from one report age_s ago, velocity unknown."""
+    mean, cov = np.zeros((len(who), 6)), np.zeros((len(who), 6, 6))
+    mean[:, :3], cov[:, :3, :3] = z, R
     speed = np.where(SHIP[c.source[who]], settings.speed_mps_sigma_ship, settings.speed_mps_sigma_aircraft)
-    c.cov[who, 3, 3] = c.cov[who, 4, 4] = speed**2
-    c.cov[who, 5, 5] = settings.climb_mps_sigma**2
+    cov[:, 3, 3] = cov[:, 4, 4] = speed**2
+    cov[:, 5, 5] = settings.climb_mps_sigma**2
+    q = _noise(c.source[who], settings)
+    c.mean[who], c.cov[who] = motion.predict(mean, cov, age_s, q, q)
     c.has_position[who] = 1
 
 

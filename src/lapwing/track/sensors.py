@@ -39,6 +39,11 @@ class SensorModel(Protocol):
         """p_detect where it looks best."""
         ...
 
+    @property
+    def measures_height(self) -> bool:
+        """False: up and its velocity are only considered (Schmidt-Kalman), never corrected by this sensor."""
+        ...
+
     def expect(self, mean: Float64[Array, "k 6"]) -> tuple[Float64[Array, "k d"], Float64[Array, "k d 6"]]:
         """z_hat and H of targets at `mean`, linearised there."""
         ...
@@ -83,6 +88,11 @@ class PositionSensor:
     volume: float  # m^2 or m^3 in which clutter falls
     centre_m: tuple[float, float] = (0.0, 0.0)
     range_m_max: float = np.inf
+
+    @property
+    def measures_height(self) -> bool:
+        """With three columns."""
+        return self.space is Space.POSITION_3D
 
     def expect(self, mean: Float64[Array, "k 6"]) -> tuple[Float64[Array, "k d"], Float64[Array, "k d 6"]]:
         """The position itself."""
@@ -140,6 +150,11 @@ class RadarSensor:
         volume = self.range_m_max * 2.0 * np.pi
         volume *= 0.5 * np.pi if "elevation_rad" in self.space.value else 1.0
         return float(volume * (2.0 * RANGE_RATE_MPS_MAX if "range_rate_mps" in self.space.value else 1.0))
+
+    @property
+    def measures_height(self) -> bool:
+        """With elevation. Slant range alone would seem to: linearised about a moving mean, it invents height."""
+        return "elevation_rad" in self.space.value
 
     def expect(self, mean: Float64[Array, "k 6"]) -> tuple[Float64[Array, "k d"], Float64[Array, "k d 6"]]:
         """range = |x|, azimuth = atan2(east, north), elevation = asin(up / range), range rate = x.v / range."""

@@ -61,10 +61,11 @@ def keys_of(rows: Claims | Positions | Values | Texts) -> Int64[Array, " k"]:
 def seat(claims: Claims, decoded: Decoded) -> tuple[Columns, list[str], Int64[Array, " n"]]:
     """Writable columns with a row for every old and every new speaker, their names, and their keys."""
     old = keys_of(claims)
-    said = [keys_of(rows) for rows in (decoded.positions, decoded.values, decoded.texts)]
-    keys = np.unique(np.concatenate([old, *said]))
-    keys = keys[keys >= 0]
-    if len(keys) == len(old):
+    said = np.concatenate([keys_of(rows) for rows in (decoded.positions, decoded.values, decoded.texts)])
+    said = said[said >= 0]
+    known = len(old) > 0 and bool((old[np.minimum(np.searchsorted(old, said), len(old) - 1)] == said).all())
+    keys = old if known else np.unique(np.concatenate([old, said]))
+    if known:
         same = {f.name: getattr(claims, f.name).copy() for f in fields(Columns)}
         return Columns(**same), list(claims.names), keys
     at = np.searchsorted(keys, old)

@@ -25,6 +25,8 @@ from lapwing.track.settings import TargetPrior, TrackSettings
 from lapwing.track.state import TrackerState
 from lapwing.track.undetected import expected_undetected, remember_undetected
 
+VERTICAL = np.array([2, 5])
+UNSEEN_MIN = 1e-3  # share of undetected targets that stays so, even where a sensor is said to miss nothing
 CLUTTER_MIN = 1e-3  # false detections per scan: no single plot proves a target
 
 
@@ -43,14 +45,15 @@ def step(
 
     pairs = gate(prior, scan, newborn, sensor, settings, (to_ns - state.tracks.time_ns) * NS)
     weights = weigh(prior, pairs, p_detect, birth_intensity + clutter_intensity)
-    posterior = update(prior, pairs, weights, p_detect, settings.prior)
+    posterior = update(prior, pairs, weights, p_detect, sensor.measures_height)
+    posterior = _within_bounds(posterior, settings.prior)
     judged, hits = judge(posterior, state.hits, scan, pairs, weights, settings)
 
     existence = weights.new * birth_intensity / (birth_intensity + clutter_intensity)
     moved = motion.predict(*newborn, np.maximum(ages_s(scan, to_ns), 0.0), *noise_of(settings))
     everyone, hits = births(judged, hits, scan, existence, *moved, settings)
     tracks, hits, recycled = survivors(everyone, hits, settings)
-    undetected = undetected * (1.0 - sensor.detection_probability) + recycled
+    undetected = undetected * max(1.0 - sensor.detection_probability, UNSEEN_MIN) + recycled
     return remember_undetected(state, scan, undetected, tracks, hits), _innovations(
         prior, scan, pairs, weights, settings
     )
@@ -74,21 +77,25 @@ def predict_tracks(state: TrackerState, to_ns: int, settings: TrackSettings) -> 
 
 
 def update(
-    prior: Tracks, pairs: Pairs, weights: Weights, p_detect: Float64[Array, " n"], target: TargetPrior
+    prior: Tracks, pairs: Pairs, weights: Weights, p_detect: Float64[Array, " n"], measures_height: bool
 ) -> Tracks:
-    """Tracks given the scan: existence, and the mixture of missed and updated Gaussians matched by one."""
+    """Tracks given the scan: existence, and the mixture of missed and updated Gaussians matched by one.
+
+    A sensor that does not measure height leaves it alone (Schmidt-Kalman): the height's mean and variance stay, its
+    correlations with what is measured are kept up, so that what it does to the ground position stays visible."""
     n = len(prior)
     missed = prior.existence * (1.0 - p_detect) / (1.0 - prior.existence * p_detect)
     existence = np.clip(weights.miss * missed + (1.0 - weights.miss), 1e-300, PROBABILITY_MAX)
     beta = weights.pair / existence[pairs.track]
     correction = np.matmul(pairs.gain, pairs.nu[:, :, None])[:, :, 0]
+    known = np.matmul(np.matmul(pairs.gain, pairs.S), np.swapaxes(pairs.gain, 1, 2))
+    if not measures_height:
+        correction[:, VERTICAL] = 0.0
+        known[:, VERTICAL[:, None], VERTICAL] = 0.0
     moved = sum_by(pairs.track, beta[:, None] * correction, n)
-    inner = beta[:, None, None] * (pairs.nu[:, :, None] * pairs.nu[:, None, :] - pairs.S)
-    change = np.matmul(np.matmul(pairs.gain, inner), np.swapaxes(pairs.gain, 1, 2))
+    change = beta[:, None, None] * (correction[:, :, None] * correction[:, None, :] - known)
     cov = prior.cov + sum_by(pairs.track, change, n) - moved[:, :, None] * moved[:, None, :]
-    mean = prior.mean + moved
-    _keep_height(mean, cov, target)
-    return replace(prior, mean=mean, cov=positive(cov), existence=existence)
+    return replace(prior, mean=prior.mean + moved, cov=positive(cov), existence=existence)
 
 
 def sum_by(group: Int64[Array, " k"], values: Float64[Array, "k *rest"], n: int) -> Float64[Array, "n *rest"]:
@@ -114,11 +121,13 @@ def _settle(
         cov[vague] -= column[:, :, None] * column[:, None, :] / S[:, None, None]
 
 
-def _keep_height(mean: Float64[Array, "n 6"], cov: Float64[Array, "n 6 6"], target: TargetPrior) -> None:
-    """A height that is poorly known (in place) stays between the prior's bounds."""
-    height = height_m(mean)
+def _within_bounds(tracks: Tracks, target: TargetPrior) -> Tracks:
+    """Tracks whose height, where poorly known, lies between the prior's bounds."""
+    height = height_m(tracks.mean)
     excess = height - np.clip(height, target.height_m_min, target.height_m_max)
-    mean[:, 2] -= np.where(cov[:, 2, 2] > (0.05 * target.height_m_sigma) ** 2, excess, 0.0)
+    mean = tracks.mean.copy()
+    mean[:, 2] -= np.where(tracks.cov[:, 2, 2] > (0.05 * target.height_m_sigma) ** 2, excess, 0.0)
+    return replace(tracks, mean=mean)
 
 
 def _innovations(
