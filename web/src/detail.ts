@@ -5,7 +5,7 @@ import { ask, frameLink } from "./evidence";
 import { nameOf } from "./labels";
 import { claimKey } from "./lists";
 import type { Store } from "./store";
-import { col, type Table } from "./wire";
+import { col, HEIGHT_UNKNOWN, type Table } from "./wire";
 import { CONDITIONS, NO_TRACK, SOURCES, STATUSES, age, degrees, latlon, msOf, nameAddress, utc } from "./words";
 
 const KNOT = 1.943844;
@@ -106,7 +106,9 @@ export class Detail {
 function moves(t: Table, row: number): Line[] {
   const of = (name: string): number => col(t, name)[row]!;
   return [
-    ["Height", `${of("height").toFixed(0)} m`, h("small", {}, `${(of("height") * FOOT).toFixed(0)} ft`)],
+    of("height") === HEIGHT_UNKNOWN
+      ? ["Height", "not measured"]
+      : ["Height", `${of("height").toFixed(0)} m`, h("small", {}, `${(of("height") * FOOT).toFixed(0)} ft`)],
     ["Speed", `${of("speed").toFixed(1)} m/s`, h("small", {}, `${(of("speed") * KNOT).toFixed(0)} kt`)],
     ["Course", degrees(of("course"))],
     ["Climb", `${of("climb") >= 0 ? "+" : "−"}${Math.abs(of("climb")).toFixed(1)} m/s`],

@@ -4,7 +4,7 @@ import { symbolPx } from "./layer";
 import { Flag, Shape, colourOf, runAhead, type Marks } from "./marks";
 import type { Store } from "./store";
 import { pixelX, pixelY, type Stage } from "./view";
-import { col } from "./wire";
+import { col, HEIGHT_UNKNOWN } from "./wire";
 import { nameAddress } from "./words";
 
 const LABELS_MAX = 160;
@@ -94,6 +94,6 @@ export function nameOf(store: Store, key: string): string {
 function labelOf(store: Store, key: string): string {
   if (!key.startsWith("t")) return nameOf(store, key);
   const row = store.trackRow.get(Number(key.slice(1)));
-  const height = row === undefined ? "" : `  ${Math.round(col(store.picture!.tracks, "height")[row]!)} m`;
-  return nameOf(store, key) + height;
+  const height = row === undefined ? HEIGHT_UNKNOWN : col(store.picture!.tracks, "height")[row]!;
+  return nameOf(store, key) + (height === HEIGHT_UNKNOWN ? "" : `  ${Math.round(height)} m`);
 }

@@ -5,7 +5,7 @@ import { nameOf } from "./labels";
 import { frameLink } from "./evidence";
 import type { Store } from "./store";
 import type { Stage } from "./view";
-import { col } from "./wire";
+import { col, HEIGHT_UNKNOWN } from "./wire";
 import { CONDITIONS, NO_TRACK, SOURCES, STATUSES, bookOf, degrees, duration, msOf, shortAge } from "./words";
 
 export type Tab = "tracks" | "claims" | "feeds";
@@ -152,7 +152,7 @@ function trackRows(store: Store): Row[] {
     const key = `t${id![i]!}`;
     return {
       key, state: store.alarmed.has(key) ? "alarmed" : STATUSES[status![i]!] ?? "",
-      cells: [`T${id![i]!}`, STATUSES[status![i]!] ?? "", height![i]!.toFixed(0), speed![i]!.toFixed(0), degrees(course![i]!), existence![i]!.toFixed(2), shortAge(ages![i]!), claims || "none"],
+      cells: [`T${id![i]!}`, STATUSES[status![i]!] ?? "", height![i]! === HEIGHT_UNKNOWN ? "–" : height![i]!.toFixed(0), speed![i]!.toFixed(0), degrees(course![i]!), existence![i]!.toFixed(2), shortAge(ages![i]!), claims || "none"],
       sort: [id![i]!, status![i]!, height![i]!, speed![i]!, course![i]!, existence![i]!, ages![i]!, claims],
     };
   });
@@ -173,7 +173,7 @@ function claimRows(store: Store): Row[] {
     const agrees = track![i]! === NO_TRACK ? "none" : `T${track![i]!}`;
     return {
       key, state: CONDITIONS[condition![i]!] ?? "",
-      cells: [name, SOURCES[source![i]!] ?? "?", CONDITIONS[condition![i]!] ?? "?", here ? height![i]!.toFixed(0) : "–", here ? speed![i]!.toFixed(0) : "–", nic![i]! === 255 ? "–" : String(nic![i]!), shortAge(ages![i]!), agrees],
+      cells: [name, SOURCES[source![i]!] ?? "?", CONDITIONS[condition![i]!] ?? "?", here && height![i]! !== HEIGHT_UNKNOWN ? height![i]!.toFixed(0) : "–", here ? speed![i]!.toFixed(0) : "–", nic![i]! === 255 ? "–" : String(nic![i]!), shortAge(ages![i]!), agrees],
       sort: [name, source![i]!, worth[condition![i]!] ?? 0, height![i]!, speed![i]!, nic![i]!, ages![i]!, track![i]!],
     };
   });

@@ -1,5 +1,7 @@
 // The binary picture as scaled columns. Mirrors docs/wire.md; the message describes itself, nothing is assumed of order.
 
+export const HEIGHT_UNKNOWN = -32768; // docs/wire.md: the height was not measured
+
 export type Column = Float64Array;
 export interface Table {
   readonly n: number;

@@ -40,12 +40,12 @@ class LocalZone:
 
     def distance_m(self, east_m: Float64[Array, "..."], north_m: Float64[Array, "..."]) -> Float64[Array, "..."]:
         """Signed horizontal distance to the zone's edge: negative inside."""
-        from_centre: Float64[Array, "..."] = np.hypot(east_m - self.centre_m[0], north_m - self.centre_m[1])
+        from_centre = np.hypot(east_m - self.centre_m[0], north_m - self.centre_m[1])
         if self.ring is None:
-            return from_centre - self.radius_m
+            return np.asarray(from_centre - self.radius_m)
         points = shapely.points(east_m, north_m)
         edge = shapely.distance(self.ring.exterior, points)
-        return np.where(shapely.contains_xy(self.ring, east_m, north_m), -edge, edge)
+        return np.asarray(np.where(shapely.contains_xy(self.ring, east_m, north_m), -edge, edge))
 
     def seconds_to_entry(
         self, mean: Float64[Array, "n 6"], horizon_s: float, step_s: float = 2.0

@@ -103,7 +103,8 @@ def _position(bits: Bits, kind: int, rows: Rows) -> None:
     status, turn, speed, accuracy, longitude, latitude, course, heading, second, raim = LAYOUT[kind]
     at_second = bits.unsigned(second, 6)
     doubt = Doubt.DEAD_RECKONED if at_second == DEAD_RECKONING and kind not in (4, 11) else Doubt.NONE
-    rows.position(bits.signed(latitude, 27) / 600_000, bits.signed(longitude, 28) / 600_000, doubt)
+    if not rows.position(bits.signed(latitude, 27) / 600_000, bits.signed(longitude, 28) / 600_000, doubt):
+        rows.value(Field.NO_POSITION, 1)  # 91 and 181 degrees: the ship says that it does not know
     rows.value(Field.POSITION_ACCURATE, bits.unsigned(accuracy, 1))
     if bits.length > raim:
         rows.value(Field.RAIM, bits.unsigned(raim, 1))
@@ -127,7 +128,8 @@ def _position(bits: Bits, kind: int, rows: Rows) -> None:
 
 
 def _long_range(bits: Bits, rows: Rows) -> None:
-    rows.position(bits.signed(62, 17) / 600, bits.signed(44, 18) / 600)
+    if not rows.position(bits.signed(62, 17) / 600, bits.signed(44, 18) / 600):
+        rows.value(Field.NO_POSITION, 1)
     rows.value(Field.POSITION_ACCURATE, bits.unsigned(38, 1))
     rows.value(Field.RAIM, bits.unsigned(39, 1))
     rows.value(Field.NAV_STATUS, bits.unsigned(40, 4))

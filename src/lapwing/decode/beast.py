@@ -11,7 +11,7 @@ from typing import final
 import numpy as np
 
 from lapwing.decode import modes
-from lapwing.decode.counter import MLAT_COUNTER, CounterClock, times
+from lapwing.decode.counter import MLAT_COUNTER, CounterClock, disciplined, times
 from lapwing.decode.faults import Refusals
 from lapwing.decode.modes import Batch, ModesState
 from lapwing.kernel.beast import SHORTEST, frames_of
@@ -32,8 +32,9 @@ class BeastState:
 @final
 @dataclass(frozen=True, slots=True)
 class BeastDecoder:
-    """`clock` "received" stamps a message with the time at which its last byte came; "counter" with the receiver's
-    12 MHz counter, whose first value is taken for `start_ns` (or, when that is 0, for the first time received)."""
+    """`clock` "received" stamps a message with the time at which it came, freed of queueing by the receiver's 12 MHz
+    counter (a stalled link delivers seconds of traffic at once, which would look like jumps); "counter" with that
+    counter alone, whose first value is taken for `start_ns` (or, when that is 0, for the first time received)."""
 
     feed: str
     receiver: Position | None = None
@@ -77,5 +78,7 @@ class BeastDecoder:
             clock, by_counter, leaps = times(clock, counters[~made], self.start_ns or int(time_ns[~made][0]))
             refusals.add("counter leaps by more than an hour", frames[0].seq, b"", leaps)
             time_ns[~made] = by_counter
+        elif self.clock == "received" and not made.all():
+            clock, time_ns[~made] = disciplined(clock, counters[~made], time_ns[~made])
         payload = np.ascontiguousarray(body[:, 7:])
         return clock, Batch(payload, length, time_ns, seq, SIGNAL_DB[body[:, 6]], made)

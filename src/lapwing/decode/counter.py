@@ -1,10 +1,11 @@
 """Receiver counters of 12 MHz to UTC, for recordings. Refuses leaps of more than an hour: there it stands still."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Int64
 
+from lapwing.kernel.discipline import discipline
 from lapwing.records import Array
 
 BITS = 48
@@ -19,6 +20,11 @@ class CounterClock:
     counter: int = 0
     time_ns: int = 0
     rest: int = 0  # twelfths of a nanosecond beyond time_ns
+    offset_ns: int = 0  # of our clock against the counter's time, least delay seen; see kernel/discipline.py
+    marked_ns: int = 0  # the counter's time when that was seen
+    trust: int = 0  # 0 = not begun, 1 = trusted, -1 = it does not count what we think
+    first_offset_ns: int = 0  # both when trust began
+    first_ns: int = 0
 
 
 def times(
@@ -34,5 +40,23 @@ def times(
     leaps = np.abs(steps) > LEAP
     total = before.rest + 1000 * np.cumsum(np.where(leaps, 0, steps))  # in 1/12 ns
     time_ns = before.time_ns + total // 12
-    after = CounterClock(int(counters[-1]), int(time_ns[-1]), int(total[-1] % 12))
+    after = replace(clock, counter=int(counters[-1]), time_ns=int(time_ns[-1]), rest=int(total[-1] % 12))
     return after, time_ns, int(np.count_nonzero(leaps))
+
+
+def disciplined(
+    clock: CounterClock, counters: Int64[Array, " n"], received_ns: Int64[Array, " n"]
+) -> tuple[CounterClock, Int64[Array, " n"]]:
+    """UTC of each message: spaced as the counter says, right as our clock is, never later than received. A counter
+    that is always zero says nothing."""
+    counted = np.flatnonzero(counters)
+    if not len(counted):
+        return clock, received_ns
+    after, relative_ns, _ = times(clock, counters[counted], 1)
+    memory = np.array([clock.offset_ns, clock.marked_ns, clock.trust, clock.first_offset_ns, clock.first_ns], np.int64)
+    out = received_ns.copy()
+    even = np.empty(len(counted), np.int64)
+    discipline(relative_ns, received_ns[counted], memory, even)
+    out[counted] = even
+    names = ("offset_ns", "marked_ns", "trust", "first_offset_ns", "first_ns")
+    return replace(after, **dict(zip(names, memory.tolist(), strict=True))), out

@@ -90,7 +90,9 @@ class History:
         self._rows, self._ticks = [], []
 
     def _table(self) -> pl.DataFrame:
-        columns = [np.concatenate(c) for c in zip(*self._rows, strict=True)] if self._rows else [[]] * len(COLUMNS)
+        if not self._rows:
+            return pl.DataFrame(schema=dict(COLUMNS))
+        columns = (np.concatenate(c) for c in zip(*self._rows, strict=True))
         return pl.DataFrame(dict(zip(COLUMNS, columns, strict=True))).cast(dict(COLUMNS))  # type: ignore[arg-type]
 
     def _parts(self) -> list[Path]:

@@ -220,11 +220,11 @@ def merged(parts: Sequence[Decoded]) -> Decoded:
     def rows(of: str, names: tuple[str, ...]) -> list[Array]:
         return [np.concatenate([getattr(getattr(p, of), name) for p in parts]) for name in names]
 
-    texts = rows("texts", TEXT_COLUMNS)
+    time_ns, frame_seq, source, address, word = rows("texts", TEXT_COLUMNS)
     return Decoded(
         Positions(*rows("positions", POSITION_COLUMNS)),
         Values(*rows("values", VALUE_COLUMNS)),
-        Texts(*texts, tuple(t for p in parts for t in p.texts.text)),
+        Texts(time_ns, frame_seq, source, address, word, tuple(t for p in parts for t in p.texts.text)),
         tuple(s for p in parts for s in p.scans),
         tuple(f for p in parts for f in p.faults),
         sum(p.messages for p in parts),

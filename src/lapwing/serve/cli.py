@@ -110,7 +110,7 @@ def run(
     Feeds that are recordings (from = "file:...") run on the recording's own clock, at their `speed` (0 = as fast as
     possible). Stop with Ctrl-C; nothing that was received is lost, and the next start goes on where this one ended.
     """
-    from lapwing.serve.operate import operate
+    from lapwing.serve.operate import Wish, operate
     from lapwing.serve.replaying import warm_up
     from lapwing.serve.site import load
 
@@ -118,7 +118,8 @@ def run(
     entry, frozen = load(site)
     warm_up()
     folder = journal or (site.resolve().parent / entry.journal.folder)
-    summary = operate(entry, frozen, site.read_text(encoding="utf-8"), folder, port, seconds(for_), exit_)
+    wish = Wish(folder, port, seconds(for_), exit_)
+    summary = operate(entry, site.read_text(encoding="utf-8"), frozen, wish)
     typer.echo(json.dumps(summary.as_dict()) if as_json else summary.text())
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from lapwing.kernel.geodesy import enu_to_geodetic
 from lapwing.records import Array, Picture, Site, TrackStatus
-from lapwing.serve.operate import Observer, Summary, operate
+from lapwing.serve.operate import Observer, Summary, Wish, operate
 from lapwing.serve.replaying import warm_up
 from lapwing.serve.site import load
 
@@ -202,7 +202,7 @@ def demo(
                     webbrowser.open(url)
 
             text = site_file.read_text(encoding="utf-8")
-            summary = operate(entry, site, text, folder, port, for_s, False, observer=scorer, on_url=up)
+            summary = operate(entry, text, site, Wish(folder, port, for_s), scorer, up)
         finally:
             lab.stop()
         score(lab.events, list(scorer.shown), summary)

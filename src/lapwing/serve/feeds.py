@@ -31,7 +31,8 @@ class Link:
     """What is known of a feed's connection; says it once per change, in the log and in the journal."""
 
     def __init__(self, feed: str, inbox: Inbox) -> None:
-        self.feed, self.inbox, self.up = feed, inbox, None  # type: ignore[var-annotated]
+        self.feed, self.inbox = feed, inbox
+        self.up: bool | None = None  # None: nothing said yet
 
     def connected(self, where: str) -> None:
         """It works."""

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -129,64 +130,89 @@ class Observer:
             summary.claims = int((last.claims.has_position > 0).sum())
 
 
+@dataclass(frozen=True)
+class Wish:
+    """How a site shall be run."""
+
+    folder: Path  # of the journal
+    port: int | None = None  # instead of the site file's
+    for_s: float | None = None
+    exit_at_end: bool = False  # of the recordings
+
+
 def operate(
     entry: SiteFile,
-    site: Site,
     text: str,
-    folder: Path,
-    port: int | None,
-    for_s: float | None,
-    exit_at_end: bool,
-    *,
+    site: Site,
+    wish: Wish,
     observer: Observer | None = None,
-    on_url: Any = None,
+    on_url: Callable[[str], None] | None = None,
 ) -> Summary:
-    """Run until Ctrl-C, `for_s`, or the recordings' end; the summary."""
-    return asyncio.run(
-        _operate(entry, site, text, folder, port, for_s, exit_at_end, observer or Observer(), on_url or _say)
-    )
+    """Run until Ctrl-C, `for_s`, or the recordings' end; the summary. `text` is the site file as it was read."""
+    return asyncio.run(_Run(entry, text, site, wish, observer or Observer(), on_url or _say).run())
 
 
 def _say(url: str) -> None:
     log.info("live picture: %s", url)
 
 
-async def _operate(entry, site, text, folder, port, for_s, exit_at_end, observer, on_url):  # type: ignore[no-untyped-def]
-    runtime = Runtime(make_plan(site), text, folder, entry.journal.size_mib_max)
-    runtime.watchers.append(observer.see)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(signum, stop.set)
-    summary = Summary(site.name)
-    started = asyncio.Event()
+@dataclass
+class _Run:
+    """One run: engine and web in one event loop."""
 
-    host, wanted = entry.web.host, entry.web.port if port is None else port
+    entry: SiteFile
+    text: str
+    site: Site
+    wish: Wish
+    observer: Observer
+    on_url: Callable[[str], None]
 
-    def up(bound: int) -> None:
-        shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
-        summary.url = f"http://{shown}:{bound}/"
-        on_url(summary.url)
-        started.set()
+    async def run(self) -> Summary:
+        runtime = Runtime(make_plan(self.site), self.text, self.wish.folder, self.entry.journal.size_mib_max)
+        runtime.watchers.append(self.observer.see)
+        summary, stop = Summary(self.site.name), asyncio.Event()
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):
+                asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+        try:
+            web = await self._serve(runtime, summary)
+            await self._until_told(runtime, web, stop)
+        finally:
+            runtime.journal.close()
+        self.observer.fill(summary, runtime)
+        return summary
 
-    web_app = create_app(runtime.shelf, site, WebOptions(host, wanted, tuple(entry.web.names)))
-    web = asyncio.create_task(serve_web(web_app, host, wanted, up))
-    await asyncio.wait([web, asyncio.create_task(started.wait())], return_when=asyncio.FIRST_COMPLETED)
-    if web.done():
-        runtime.journal.close()
-        web.result()
-    engine = asyncio.create_task(runtime.run(stop))
-    waits = [asyncio.create_task(stop.wait()), engine, web]
-    if exit_at_end:
-        waits.append(asyncio.create_task(runtime.recorded_ended.wait()))
-    await asyncio.wait(waits, timeout=for_s, return_when=asyncio.FIRST_COMPLETED)
-    stop.set()
-    try:
-        await engine
-    finally:
-        web.cancel()
-        await asyncio.gather(web, return_exceptions=True)
-        runtime.journal.close()
-    observer.fill(summary, runtime)
-    return summary
+    async def _serve(self, runtime: Runtime, summary: Summary) -> asyncio.Task[None]:
+        """The web server's task, listening. Raises WebAddressError."""
+        host = self.entry.web.host
+        wanted = self.entry.web.port if self.wish.port is None else self.wish.port
+        started = asyncio.Event()
+
+        def up(bound: int) -> None:
+            shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+            summary.url = f"http://{shown}:{bound}/"
+            self.on_url(summary.url)
+            started.set()
+
+        app = create_app(runtime.shelf, self.site, WebOptions(host, wanted, tuple(self.entry.web.names)))
+        web = asyncio.create_task(serve_web(app, host, wanted, up))
+        listening = asyncio.create_task(started.wait())
+        await asyncio.wait([web, listening], return_when=asyncio.FIRST_COMPLETED)
+        if web.done():
+            listening.cancel()
+            web.result()
+        return web
+
+    async def _until_told(self, runtime: Runtime, web: asyncio.Task[None], stop: asyncio.Event) -> None:
+        engine = asyncio.create_task(runtime.run(stop))
+        told = [asyncio.create_task(stop.wait())]
+        if self.wish.exit_at_end:
+            told.append(asyncio.create_task(runtime.recorded_ended.wait()))
+        await asyncio.wait([*told, engine, web], timeout=self.wish.for_s, return_when=asyncio.FIRST_COMPLETED)
+        stop.set()
+        try:
+            await engine
+        finally:
+            for task in (web, *told):
+                task.cancel()
+            await asyncio.gather(web, *told, return_exceptions=True)

@@ -10,7 +10,7 @@ import json
 import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from heapq import merge
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -53,7 +53,7 @@ def _opened(path: Path) -> BinaryIO:
     return cast(BinaryIO, gzip.open(path, "rb")) if packed else path.open("rb")
 
 
-def _reader(feed: FeedConfig):  # type: ignore[no-untyped-def]
+def _reader(feed: FeedConfig) -> Callable[[BinaryIO, FeedConfig], Iterator[tuple[int, bytes]]]:
     name = feed.path.removesuffix(".gz")
     if feed.decoder == "beast":
         return _beast
@@ -94,9 +94,9 @@ JSON_FRAME = re.compile(rb'"frame": ?"([0-9a-fA-F]{14,28})"')
 def _lines(file: BinaryIO, feed: FeedConfig) -> Iterator[tuple[int, bytes]]:
     """Line by line; a line without its own time follows the one before."""
     time_ns, spacing = feed.start_ns or EPOCH_NS, 0
-    for line in iter(lambda: file.readline(65_536), b""):
-        match = STAMP.match(line)
-        if match and match["json"] and (frame := JSON_FRAME.search(line)):
+    for raw in iter(lambda: file.readline(65_536), b""):
+        match, line = STAMP.match(raw), raw
+        if match and match["json"] and (frame := JSON_FRAME.search(raw)):
             line = match["json"] + b"," + frame[1] + b"\n"  # as the AVR decoder reads a recorded frame
         if match:
             time_ns, spacing = _stamp_ns(match), 0

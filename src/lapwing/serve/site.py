@@ -98,8 +98,17 @@ class ZoneEntry(BaseModel):
         else:
             shape = Polygon(tuple(Position(math.radians(a), math.radians(o), 0.0) for a, o in self.polygon or ()))
         times = tuple(t for entry in self.schedule for t in parse_schedule(entry))
-        limits = (self.priority, self.hold_s, self.margin_m, self.warn_s, self.cooperative_allowed)
-        return Zone(self.name, shape, *self.height_m, times, *limits)
+        return Zone(
+            self.name,
+            shape,
+            *self.height_m,
+            schedule=times,
+            priority=self.priority,
+            hold_s=self.hold_s,
+            margin_m=self.margin_m,
+            warn_s=self.warn_s,
+            cooperative_allowed=self.cooperative_allowed,
+        )
 
 
 def parse_schedule(entry: str) -> list[tuple[int, float, float]]:

@@ -36,10 +36,13 @@ class Column:
     meaning: str
 
 
+HEIGHT_UNKNOWN = -32_768
+HEIGHT_SIGMA_M_MAX = 500.0  # vaguer than this is not worth showing: a radar without elevation knows no height
+
 _KINEMATICS = (
     Column("latitude", "i4", 1e-7, "deg", "WGS 84 geodetic"),
     Column("longitude", "i4", 1e-7, "deg", "WGS 84 geodetic"),
-    Column("height", "i2", 1.0, "m", "above the ellipsoid"),
+    Column("height", "i2", 1.0, "m", "above the ellipsoid; -32768 = not measured (1-sigma over 500 m)"),
     Column("speed", "u2", 0.1, "m/s", "over ground"),
     Column("course", "u2", 360 / 65536, "deg", "clockwise from true north, wraps"),
     Column("climb", "i2", 0.01, "m/s", "vertical rate, up positive"),
@@ -89,6 +92,7 @@ class Place:
     latitude_rad: Float64[Array, " n"]
     longitude_rad: Float64[Array, " n"]
     height_ellipsoid_m: Float64[Array, " n"]
+    height_sigma_m: Float64[Array, " n"]
     velocity_mps: Float64[Array, "n 3"]  # east, north, up where the target is (not where the site is)
     major_m: Float64[Array, " n"]
     minor_m: Float64[Array, " n"]
@@ -125,7 +129,8 @@ def place(origin: Position, mean: Float64[Array, "n 6"], cov: Float64[Array, "n 
     velocity = (turn @ state[:, 3:, None])[..., 0]
     spread = turn @ np.clip(cov[:, :3, :3], -VARIANCE_MAX, VARIANCE_MAX) @ turn.transpose(0, 2, 1)
     major, minor, orientation = ellipse(spread[:, 0, 0], spread[:, 1, 1], spread[:, 0, 1])
-    return Place(latitude, longitude, height, velocity, major, minor, orientation)
+    vertical = np.sqrt(np.maximum(spread[:, 2, 2], 0.0))
+    return Place(latitude, longitude, height, vertical, velocity, major, minor, orientation)
 
 
 def _axes(latitude: Float64[Array, " n"], longitude: Float64[Array, " n"]) -> Float64[Array, "n 3 3"]:
@@ -215,7 +220,7 @@ def _kinematics(where: Place) -> dict[str, Array]:
     return {
         "latitude": where.latitude_rad / DEGREE,
         "longitude": where.longitude_rad / DEGREE,
-        "height": where.height_ellipsoid_m,
+        "height": np.where(where.height_sigma_m > HEIGHT_SIGMA_M_MAX, HEIGHT_UNKNOWN, where.height_ellipsoid_m),
         "speed": where.speed_mps,
         "course": where.course_rad / DEGREE,
         "climb": where.velocity_mps[:, 2],

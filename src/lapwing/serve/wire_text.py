@@ -263,6 +263,7 @@ def _where(where: Any) -> dict[str, Array]:
         "latitude_deg": np.round(where.latitude_rad / DEGREE, 7),
         "longitude_deg": np.round(where.longitude_rad / DEGREE, 7),
         "height_ellipsoid_m": np.round(where.height_ellipsoid_m, 1),
+        "height_sigma_m": np.round(where.height_sigma_m, 1),
         "speed_mps": np.round(where.speed_mps, 2),
         "course_deg": np.round(where.course_rad / DEGREE, 2),
         "climb_mps": np.round(where.velocity_mps[:, 2], 2),
