@@ -73,7 +73,7 @@ class FeedConfig:
     host: str = ""
     port: int = 0
     path: str = ""
-    speed: float = 1.0  # of a file: 1 = as recorded, 0 = as fast as possible
+    speed_ratio: float = 1.0  # of a file: 1 = as recorded, 0 = as fast as possible
     quiet_s_max: float = 30.0
     receiver: Position | None = None
     sensor: str = ""  # for detections: the SensorConfig this feed delivers

@@ -73,9 +73,11 @@ async def _tcp(config: FeedConfig, inbox: Inbox) -> None:
             async with asyncio.timeout(10.0):
                 reader, writer = await asyncio.open_connection(config.host, config.port)
             link.connected(where)
-            got = await _read_all(config.feed, reader, inbox, config.quiet_s_max)
+            try:
+                got = await _read_all(config.feed, reader, inbox, config.quiet_s_max)
+            finally:
+                writer.close()
             pause_s = PAUSE_S_MIN if got else pause_s
-            writer.close()
             link.lost("the other side closed the connection")
         except (OSError, TimeoutError) as error:
             link.lost(reason(error))

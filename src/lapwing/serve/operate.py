@@ -1,7 +1,6 @@
 """One run of a site: runtime and web together, until told to stop; and the summary of what was seen."""
 
 import asyncio
-import contextlib
 import logging
 import signal
 from collections.abc import Callable
@@ -172,8 +171,7 @@ class _Run:
         runtime.watchers.append(self.observer.see)
         summary, stop = Summary(self.site.name), asyncio.Event()
         for signum in (signal.SIGINT, signal.SIGTERM):
-            with contextlib.suppress(NotImplementedError):
-                asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+            asyncio.get_running_loop().add_signal_handler(signum, stop.set)
         try:
             web = await self._serve(runtime, summary)
             await self._until_told(runtime, web, stop)

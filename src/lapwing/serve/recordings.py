@@ -69,9 +69,9 @@ def _reader(feed: FeedConfig) -> Callable[[BinaryIO, FeedConfig], Iterator[tuple
 def _beast(file: BinaryIO, feed: FeedConfig) -> Iterator[tuple[int, bytes]]:
     """Cut before each frame's escape byte; time is the counter's, from the first frame on."""
     data = file.read()
-    if b"\x1a" not in data:
-        raise RecordingError(f"{feed.path}: not a Beast recording (no frame marker in it)")
     starts = [m.start() for m in re.finditer(rb"(?<!\x1a)(?:\x1a\x1a)*\x1a(?=[123])", data)]
+    if not starts:
+        raise RecordingError(f"{feed.path}: not a Beast recording (no frame marker in it)")
     first, at, time_ns = None, 0, feed.start_ns or EPOCH_NS
     begin = time_ns
     for start, end in zip(starts, [*starts[1:], len(data)], strict=True):

@@ -85,7 +85,7 @@ class Runtime:
         recorded = [f for f in self.plan.site.feeds if f.transport == "file"]
         try:
             if recorded:
-                await self._run_recorded(stop, min(f.speed for f in recorded))
+                await self._run_recorded(stop, min(f.speed_ratio for f in recorded))
                 self.recorded_ended.set()
                 await stop.wait()
             else:
