@@ -1,0 +1,33 @@
+"""One page in a real browser, with what it asked for and what it complained about."""
+
+import time
+
+import pytest
+
+
+class Seat:
+    """One page with what it asked for and what it complained about."""
+
+    def __init__(self, browser, url: str) -> None:
+        self.page = browser.new_page(viewport={"width": 1280, "height": 800})
+        self.asked: list[str] = []
+        self.complaints: list[str] = []
+        self.page.on("request", lambda r: self.asked.append(r.url))
+        self.page.on("websocket", lambda w: self.asked.append(w.url))
+        self.page.on("pageerror", lambda e: self.complaints.append(str(e)))
+        self.page.on("console", lambda m: self.complaints.append(m.text) if m.type == "error" else None)
+        self.page.goto(url, wait_until="commit")
+
+    def read(self, name: str):
+        return self.page.evaluate(f"window.lapwing ? window.lapwing.{name} : 0")
+
+    def until(self, holds, what: str, seconds: float = 20.0) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if holds():
+                return
+            self.page.wait_for_timeout(50)
+        pytest.fail(f"the page did not show {what} within {seconds:.0f} s; it complained: {self.complaints}")
+
+    def texts(self, selector: str) -> list[str]:
+        return self.page.locator(selector).all_inner_texts()
