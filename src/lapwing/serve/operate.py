@@ -28,6 +28,7 @@ class Summary:
     late_ticks: int = 0
     step_ms_mean: float = 0.0
     step_ms_max: float = 0.0
+    cpu_share: float = 0.0  # of one core, between the first and the last tick
     frames: int = 0
     messages: int = 0
     faults: int = 0
@@ -47,7 +48,7 @@ class Summary:
     def text(self) -> str:
         """One screen."""
         ticks = f"{self.ticks} ticks ({self.late_ticks} late)"
-        steps = f"step {self.step_ms_mean:.1f} ms mean, {self.step_ms_max:.0f} ms longest"
+        steps = f"step {self.step_ms_mean:.1f} ms mean, {self.step_ms_max:.0f} ms longest, cpu {self.cpu_share:.0%}"
         lines = [f"{self.name}: {self.seconds:.0f} s, {ticks}, {steps}"]
         lines.append(f"  picture       {self.url}")
         lines.append(f"  received      {self.messages} messages in {self.frames} frames, {self.faults} refused")
@@ -118,6 +119,7 @@ class Observer:
         summary.ticks, summary.late_ticks = counts.ticks, counts.late
         summary.step_ms_mean = 1000.0 * counts.step_s_total / max(counts.ticks, 1)
         summary.step_ms_max = 1000.0 * counts.step_s_max
+        summary.cpu_share = counts.cpu_s / counts.wall_s if counts.wall_s > 0 else 0.0
         summary.alarms = sorted(self.alarms.values(), key=lambda a: a["alarm_id"])
         summary.regions = sorted(self.regions.values(), key=lambda r: r["region_id"])
         if last is not None:

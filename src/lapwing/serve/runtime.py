@@ -41,6 +41,8 @@ class Counts:
     late: int = 0  # ticks that began after the next one was due
     step_s_max: float = 0.0
     step_s_total: float = 0.0
+    cpu_s: float = 0.0  # of the whole process since the first tick
+    wall_s: float = 0.0
 
 
 class Runtime:
@@ -59,6 +61,7 @@ class Runtime:
         self.recorded_ended = asyncio.Event()
         self._bytes_max = int(size_mib_max * (1 << 20))
         self._digest: tuple[int, bytes] | None = None
+        self._first = (0.0, 0.0)
         self.state, self._picture = self._recover()
 
     def _recover(self) -> tuple[State, Picture | None]:
@@ -131,6 +134,7 @@ class Runtime:
                 await asyncio.sleep(wait_s)
             else:
                 self.counts.late += 1
+                log.debug("tick %d begins %.0f ms late", self.state.tick + 1, -1000.0 * wait_s)
                 due = time.monotonic()
             picture = await asyncio.to_thread(self._advance, self.inbox.drain(), self.clock.now_ns())
             self._publish(picture)
@@ -154,11 +158,15 @@ class Runtime:
         frames = self.journal.append(tick, max(now_ns, self.state.time_ns), chunks)
         if commit:
             self.journal.commit()
+        if self.counts.ticks == 0:
+            self._first = (time.monotonic(), time.process_time())
         began = time.perf_counter()
         self.state, picture = step(self.state, frames, tick, max(now_ns, self.state.time_ns), self.plan)
         self._digest = (tick, codec.digest(picture))
         took = time.perf_counter() - began
         self.counts.ticks += 1
+        self.counts.wall_s = time.monotonic() - self._first[0]
+        self.counts.cpu_s = time.process_time() - self._first[1]
         self.counts.step_s_total += took
         self.counts.step_s_max = max(self.counts.step_s_max, took)
         self._note(picture)
