@@ -76,7 +76,7 @@ def main() -> None:
     half = table[len(table) // 2 :]
     slope = np.polyfit(half[:, 0] / 3600, half[:, 2], 1)[0] if len(half) > 2 else float("nan")
     print(
-        f"mean cpu after the first minute {100 * table[1:, 1].mean() if len(table) > 1 else float('nan'):.1f} % of a core"
+    print(f"memory in the second half: {low:.1f} to {high:.1f} MiB, slope {slope:+.1f} MiB/h")
     )
     low, high = half[:, 2].min(), half[:, 2].max()
     print(f"memory in the second half: {low:.1f} to {high:.1f} MiB, slope {slope:+.1f} MiB/h")

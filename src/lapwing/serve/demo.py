@@ -10,7 +10,7 @@ import tempfile
 import threading
 import webbrowser
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,8 @@ class Lab:
             str(seed),
         ]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=dict(os.environ))
-        self.events: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = []  # all but truth, which would grow without end
+        self.truth: deque[dict[str, Any]] = deque(maxlen=30)
         self._lines: queue.Queue[dict[str, Any] | None] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -56,6 +57,9 @@ class Lab:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             event = json.loads(line)
+            if event["event"] == "truth":
+                self.truth.append(event)
+                continue
             self.events.append(event)
             self._lines.put(event)
         self._lines.put(None)
@@ -84,7 +88,6 @@ class Lab:
 class Shown:
     """What one picture showed, as positions."""
 
-    time_ns: int
     lat_deg: Array
     lon_deg: Array
     is_track: Array
@@ -92,20 +95,39 @@ class Shown:
 
 
 @dataclass
+class Held:
+    """How one target was held so far."""
+
+    kind: str
+    looks: int = 0
+    held: int = 0
+    now: bool = False
+
+
 class Scorer(Observer):
-    """An observer that also keeps what was shown, to compare with truth afterwards."""
+    """An observer that also compares what is shown with the simulator's truth, as it comes."""
 
-    site: Site | None = None
-    shown: deque[Shown] = field(default_factory=lambda: deque(maxlen=20_000))
-
-    def __post_init__(self) -> None:
+    def __init__(self, site: Site, lab: Lab) -> None:
         super().__init__()
+        self.site, self.lab = site, lab
+        self.targets: dict[str, Held] = {}
 
     def see(self, picture: Picture) -> None:
         """One published picture."""
         super().see(picture)
-        if picture.tick % 5 or self.site is None:
-            return
+        while self.lab.truth and self.lab.truth[0]["time_ns"] <= picture.time_ns:
+            event = self.lab.truth.popleft()
+            if self.first_ns is None or event["time_ns"] < self.first_ns + WARMED_UP_S * 1e9:
+                continue
+            shown = self._shown(picture)
+            for name, kind, lat, lon, _, ident in event["targets"]:
+                target = self.targets.setdefault(name, Held(kind))
+                target.now = _held(shown, kind, lat, lon, ident)
+                target.looks += 1
+                target.held += target.now
+
+    def _shown(self, picture: Picture) -> Shown:
+        """Confirmed tracks and fresh claims, as positions."""
         tracks, claims = picture.tracks, picture.claims
         firm = tracks.status != TrackStatus.TENTATIVE
         placed = (claims.has_position > 0) & (picture.time_ns - claims.position_ns < 30e9)
@@ -114,29 +136,18 @@ class Scorer(Observer):
         lat, lon, _ = enu_to_geodetic((o.latitude_rad, o.longitude_rad, o.height_ellipsoid_m), mean[:, :3])
         is_track = np.arange(len(mean)) < firm.sum()
         ident = np.concatenate([tracks.track_id[firm], claims.address[placed]])
-        self.shown.append(Shown(picture.time_ns, np.degrees(lat), np.degrees(lon), is_track, ident))
+        return Shown(np.degrees(lat), np.degrees(lon), is_track, ident)
 
 
-def score(events: list[dict[str, Any]], shown: list[Shown], summary: Summary) -> None:
+def score(scorer: Scorer, summary: Summary) -> None:
     """Measure the run against the simulator's truth; lines and numbers go into the summary."""
+    events = scorer.lab.events
     begun = next((e["time_ns"] for e in events if e["event"] == "begun"), None)
-    if begun is None or not shown:
+    if begun is None:
         return
-    times = np.array([s.time_ns for s in shown])
-    held: dict[str, list[tuple[str, bool]]] = {}
-    for event in events:
-        if event["event"] != "truth" or event["time_ns"] < begun + WARMED_UP_S * 1e9:
-            continue
-        at = int(np.searchsorted(times, event["time_ns"]))
-        if at >= len(shown):
-            break
-        for name, kind, lat, lon, _, ident in event["targets"]:
-            held.setdefault(name, []).append((kind, _held(shown[at], kind, lat, lon, ident)))
-    kinds = sorted({rows[0][0] for rows in held.values()})
-    for kind in kinds:
-        mine = {n: [h for _, h in rows] for n, rows in held.items() if rows[0][0] == kind}
-        now = sum(rows[-1] for rows in mine.values())
-        share = float(np.mean([np.mean(rows) for rows in mine.values()]))
+    for kind in sorted({t.kind for t in scorer.targets.values()}):
+        mine = [t for t in scorer.targets.values() if t.kind == kind]
+        now, share = sum(t.now for t in mine), sum(t.held / t.looks for t in mine) / len(mine)
         summary.truth[kind] = {"targets": len(mine), "held_at_end": now, "held_share": share}
         plural = {"aircraft": "aircraft"}.get(kind, f"{kind}s")
         summary.extra.append(f"{plural + ' held':13s} {now} of {len(mine)} at the end, {100 * share:.0f} % of the time")
@@ -194,7 +205,7 @@ def demo(
         try:
             lab.wait_ready()
             entry, site = load(site_file)
-            scorer = Scorer(site=site)
+            scorer = Scorer(site, lab)
 
             def up(url: str) -> None:
                 log.info("live picture: %s   (Ctrl-C ends the demo)", url)
@@ -205,5 +216,5 @@ def demo(
             summary = operate(entry, text, site, Wish(folder, port, for_s), scorer, up)
         finally:
             lab.stop()
-        score(lab.events, list(scorer.shown), summary)
+        score(scorer, summary)
         return summary
