@@ -74,11 +74,10 @@ def main() -> None:
         )
     table = np.array(samples)
     half = table[len(table) // 2 :]
-    slope = np.polyfit(half[:, 0] / 3600, half[:, 2], 1)[0] if len(half) > 2 else float("nan")
-    print(
-    print(f"memory in the second half: {low:.1f} to {high:.1f} MiB, slope {slope:+.1f} MiB/h")
-    )
     low, high = half[:, 2].min(), half[:, 2].max()
+    slope = np.polyfit(half[:, 0] / 3600, half[:, 2], 1)[0] if len(half) > 2 else float("nan")
+    share = table[1:, 1].mean() if len(table) > 1 else float("nan")
+    print(f"mean cpu after the first minute {100 * share:.1f} % of a core")
     print(f"memory in the second half: {low:.1f} to {high:.1f} MiB, slope {slope:+.1f} MiB/h")
     process.wait()
     print(f"pictures read {result}")
