@@ -26,7 +26,7 @@ run: $(UV)
 	@$(UV) run -q --frozen --no-default-groups --group samples lapwing $(ARGS)
 
 test: $(UV)
-	@$(UV) run -q --frozen pytest $(ARGS)
+	@$(UV) run -q --frozen pytest -n auto --dist loadfile $(ARGS)
 
 lint: $(UV)
 	@$(UV) run -q --frozen ruff check .

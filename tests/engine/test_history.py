@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 
 from lapwing.engine.history import CLAIM, TRACK, History
 from lapwing.records import Alarms, Picture, Position
@@ -58,3 +59,13 @@ def test_nothing_is_an_empty_answer(tmp_path):
     h = History(tmp_path, ORIGIN)
     h.flush()
     assert len(h.query(0, S)["id"]) == 0
+
+
+def test_a_folder_that_cannot_be_written_keeps_the_rows_for_later(tmp_path):
+    (tmp_path / "history").write_text("a file in the way")
+    h = filled(tmp_path / "history", range(1, 4))
+    with pytest.raises(OSError, match="cannot be written"):
+        h.flush()
+    (tmp_path / "history").unlink()
+    h.flush()
+    assert len(h.query(0, 100 * S)["id"]) == 12

@@ -243,7 +243,7 @@ def test_a_high_claim_is_found_where_a_flat_radar_puts_it():
 
 def test_a_jammed_speaker_keeps_its_track_while_it_is_heard():
     sky, state = Sky(1), start(SETTINGS)
-    for t in range(80):
+    for t in range(100):
         sky.position_age_s[0] = max(t - 20, 0)
         sky.heard_age_s[0] = max(t - 50, 0)
         state, verdict = step(state, sky.claims(t), track(t, [[50.0, 0, 0, 0, 0, 0]]), SETTINGS)

@@ -16,6 +16,7 @@ from lapwing.kernel.geodesy import enu_to_geodetic
 from lapwing.records import Array, Picture, Position, TrackStatus
 
 TRACK, CLAIM = 0, 1
+KEPT_MAX = 3_600  # pictures that wait for a disk
 COLUMNS = {
     "time_ns": pl.Int64,
     "kind": pl.Int8,  # 0 track, 1 claim
@@ -76,10 +77,18 @@ class History:
         self._ticks.append(picture.tick)
 
     def flush(self) -> None:
-        """Write what is remembered as one part. Raises OSError (disk full)."""
+        """Write what is remembered as one part. Raises OSError (disk full); the rows are then kept for the next try, the
+        oldest given up beyond an hour of them (the journal can rebuild them)."""
         if not self._rows:
             return
-        table = self._table()
+        try:
+            self._write(self._table())
+        except (OSError, pl.exceptions.PolarsError) as error:
+            self._rows, self._ticks = self._rows[-KEPT_MAX:], self._ticks[-KEPT_MAX:]
+            raise OSError(f"the history in {self._folder} cannot be written: {error}") from error
+        self._rows, self._ticks = [], []
+
+    def _write(self, table: pl.DataFrame) -> None:
         hour = datetime.fromtimestamp(int(self._rows[0][0][0]) * 1e-9, UTC)
         folder = self._folder / hour.strftime("%Y-%m-%d") / hour.strftime("%H")
         folder.mkdir(parents=True, exist_ok=True)
@@ -87,7 +96,6 @@ class History:
         draft = path.with_suffix(".draft")
         table.write_parquet(draft, compression="zstd")
         os.replace(draft, path)
-        self._rows, self._ticks = [], []
 
     def _table(self) -> pl.DataFrame:
         if not self._rows:

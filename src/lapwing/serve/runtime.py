@@ -62,6 +62,7 @@ class Runtime:
         self._bytes_max = int(size_mib_max * (1 << 20))
         self._digest: tuple[int, bytes] | None = None
         self._first = (0.0, 0.0)
+        self._history_fails = False
         self.state, self._picture = self._recover()
 
     def _recover(self) -> tuple[State, Picture | None]:
@@ -176,7 +177,13 @@ class Runtime:
         """The state of the last tick, and everything that must be as new as it."""
         if self._digest is not None:
             self.journal.witness(*self._digest)
-        self.history.flush()
+        try:
+            self.history.flush()
+            self._history_fails = False
+        except OSError as error:
+            if not self._history_fails:
+                log.error("%s", error)
+            self._history_fails = True
         self.journal.checkpoint(self.state.tick, self.state.through_seq, codec.encode(self.state))
         self.journal.trim(self._bytes_max)
 
