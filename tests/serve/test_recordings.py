@@ -42,6 +42,12 @@ def test_nmea_with_and_without_tag_blocks(tmp_path):
     assert got[2] == T0 * 10**9
 
 
+def test_the_last_line_counts_without_its_end(tmp_path):
+    path = tmp_path / "a.nmea"
+    path.write_bytes(b"!AIVDM,a\n!AIVDM,b")
+    assert [d for _, d in rows(path, "nmea")] == [b"!AIVDM,a\n", b"!AIVDM,b\n"]
+
+
 def test_times_never_go_back(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text(f"{T0 + 5}.0,00\n{T0}.0,01\n")

@@ -77,8 +77,8 @@ class History:
         self._ticks.append(picture.tick)
 
     def flush(self) -> None:
-        """Write what is remembered as one part. Raises OSError (disk full); the rows are then kept for the next try, the
-        oldest given up beyond an hour of them (the journal can rebuild them)."""
+        """Write what is remembered as one part. Raises OSError (disk full); the rows are then kept for the next try,
+        the oldest given up beyond an hour of them (the journal can rebuild them)."""
         if not self._rows:
             return
         try:

@@ -21,6 +21,7 @@ from lapwing.serve.inbox import Chunk
 EPOCH_NS = 946_684_800_000_000_000  # 2000-01-01: when a recording without dates and without `start` begins
 SPACING_NS = 100_000_000  # between lines that carry no time
 TRACE_BYTES_MAX = 256 << 20
+LINE_BYTES_MAX = 65_536
 
 
 class RecordingError(Exception):
@@ -94,8 +95,9 @@ JSON_FRAME = re.compile(rb'"frame": ?"([0-9a-fA-F]{14,28})"')
 def _lines(file: BinaryIO, feed: FeedConfig) -> Iterator[tuple[int, bytes]]:
     """Line by line; a line without its own time follows the one before."""
     time_ns, spacing = feed.start_ns or EPOCH_NS, 0
-    for raw in iter(lambda: file.readline(65_536), b""):
-        match, line = STAMP.match(raw), raw
+    for raw in iter(lambda: file.readline(LINE_BYTES_MAX), b""):
+        cut = len(raw) < LINE_BYTES_MAX and not raw.endswith(b"\n")  # the last line of a file that does not end one
+        match, line = STAMP.match(raw), raw + b"\n" if cut else raw
         if match and match["json"] and (frame := JSON_FRAME.search(raw)):
             line = match["json"] + b"," + frame[1] + b"\n"  # as the AVR decoder reads a recorded frame
         if match:

@@ -101,6 +101,7 @@ def feeds(record: tuple[FeedHealth, ...]) -> list[Json]:
             "received_ns": str(f.received_ns),
             "rate_hz": round(f.rate_hz, 2) if np.isfinite(f.rate_hz) else None,
             "quiet": f.quiet,
+            "link": f.link,
             "last_fault": f.last_fault,
             "last_fault_seq": f.last_fault_seq,
             "last_fault_example": f.last_fault_example[:64].hex(),
