@@ -130,6 +130,7 @@ export class Lists {
           line("Last frame", silent === Infinity ? "never" : `${duration(silent)} ago`),
           line("So far", `${f.messages.toLocaleString("en")} messages in ${f.frames.toLocaleString("en")} frames, ${(f.bytes / 1e6).toFixed(2)} MB`),
           line("Refused", f.faults ? `${f.faults.toLocaleString("en")} (${((100 * f.faults) / Math.max(1, f.faults + f.messages)).toFixed(1)} %)` : "none"),
+          ...(f.link ? [line("Link", f.link)] : []),
           ...(f.last_fault ? [line("Last refusal", `${f.last_fault} `, frameLink(f.last_fault_seq)), line("Its bytes", h("code", {}, f.last_fault_example))] : []),
         ));
     });

@@ -8,7 +8,7 @@ export interface Alarm {
 }
 export interface Feed {
   feed: string; frames: number; bytes: number; messages: number; faults: number; received_ns: string;
-  rate_hz: number | null; quiet: boolean; last_fault: string; last_fault_seq: number; last_fault_example: string;
+  rate_hz: number | null; quiet: boolean; link?: string; last_fault: string; last_fault_seq: number; last_fault_example: string;
 }
 export interface Reason { reason: string; since_ns: string; frame: number }
 export interface Region {
