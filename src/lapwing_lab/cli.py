@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from lapwing_lab import cli_files
 from lapwing_lab.play import play as run_play
 from lapwing_lab.scenario import ScenarioError, folder, load
 
@@ -51,6 +52,9 @@ def scenarios() -> None:
     """List the scenarios."""
     for path in sorted(folder().glob("*.toml")):
         typer.echo(path.stem)
+
+
+cli_files.add_to(app)
 
 
 def main() -> None:
