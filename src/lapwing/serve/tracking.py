@@ -2,7 +2,7 @@
 the same data. The columns are described in docs/files.md. Axes: m detections, n tracks.
 
 Scans are taken in the order of their end. A sensor whose space gives no position (bearings alone) is left out and said
-so. Settings that are not given are those of a live site.
+so; so is one with measurement columns that are not known here. Settings that are not given are those of a live site.
 """
 
 import dataclasses
@@ -70,20 +70,24 @@ def _numbers(table: dict[str, Any]) -> dict[str, Any]:
 
 def scans(frame: pl.DataFrame, sensors: dict[str, SensorConfig]) -> Iterator[Detections]:
     """Scans in order of their end; a row without measurements says that its scan was empty. Raises TrackingError."""
-    space: dict[str, Space] = {}
+    space: dict[str, Space | None] = {}
+    others = [c for c, kind in frame.schema.items() if kind.is_float() and c not in MEASURES]
     for (name,), rows in frame.group_by("sensor", maintain_order=True):
         filled = tuple(c for c in MEASURES if c in rows.columns and rows[c].null_count() < len(rows))
         if name not in sensors:
             raise TrackingError(f"the site has no sensor {name!r}; it has {sorted(sensors)}")
+        foreign = [c for c in others if rows[c].null_count() < len(rows)]
         try:
-            space[str(name)] = Space(filled) if filled else Space.POSITION_2D
+            space[str(name)] = None if foreign else Space(filled) if filled else Space.POSITION_2D
         except ValueError:
             raise TrackingError(f"sensor {name!r}: {', '.join(filled)} is no measurement space") from None
     frame = frame.sort("scan_ns", "sensor", maintain_order=True)
     ends, names = frame["scan_ns"].cast(pl.Int64).to_numpy(), frame["sensor"].to_list()
     cuts = [k for k in range(1, len(names)) if ends[k] != ends[k - 1] or names[k] != names[k - 1]]
     for begin, end in zip([0, *cuts], [*cuts, len(names)], strict=True):
-        yield _scan(frame[begin:end], sensors[names[begin]], space[names[begin]])
+        of = space[names[begin]]
+        if of is not None:
+            yield _scan(frame[begin:end], sensors[names[begin]], of)
 
 
 def _scan(rows: pl.DataFrame, config: SensorConfig, space: Space) -> Detections:
@@ -127,11 +131,11 @@ def track_file(detections: Path, site_file: Path, out: Path, settings_file: Path
             state, _ = track.step(state, scan, model, settings)
             parts.append(rows_of(track.predict_tracks(state, scan.scan_ns, settings), scan.scan_ns))
             looks += 1
-    left_out = sorted(name for name, model in models.items() if model is None)
+    left_out = sorted({*frame["sensor"].unique()} - {name for name, model in models.items() if model is not None})
     whole = pl.concat(parts, how="diagonal") if parts else rows_of(state.tracks, 0)
     out.parent.mkdir(parents=True, exist_ok=True)
     whole.write_parquet(out)
-    note = f"; left out, bearings alone give no track: {', '.join(left_out)}" if left_out else ""
+    note = f"; left out, no position in what they measure: {', '.join(left_out)}" if left_out else ""
     return f"{looks} scans, {whole['track_id'].n_unique()} tracks to {out}{note}"
 
 
