@@ -141,9 +141,13 @@ def born(tracks: Tracks, z: Array, R: Array, next_id: int, speed_mps_sigma: floa
     return Tracks(*(np.concatenate(pair) for pair in zip(old, new, strict=True)))
 
 
-def track(detections: pl.DataFrame, site: Path, noise: float = 4.0, speed_mps_sigma: float = 100.0) -> pl.DataFrame:
-    """The frame of confirmed tracks after every scan."""
+def track(detections: pl.DataFrame, site: Path, settings: Path | None = None) -> pl.DataFrame:
+    """The frame of confirmed tracks after every scan. It knows what the product is told: the site and, where there is
+    one, the file of settings."""
     known = sensors(site)
+    told = tomllib.loads(settings.read_text(encoding="utf-8")) if settings is not None and settings.exists() else {}
+    noise = float(told.get("noise_horizontal_m2ps3", 4.0))
+    speed_mps_sigma = float(told.get("prior", {}).get("speed_mps_sigma", 100.0))
     none = np.zeros(0, dtype=np.int64)
     tracks = Tracks(none, np.zeros((0, 4)), np.zeros((0, 4, 4)), none, none, none, np.zeros(0, dtype=bool))
     now, next_id, parts, empty = None, 1, [], []

@@ -1,7 +1,8 @@
 """Commands of the examiner that work on files."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
@@ -84,7 +85,109 @@ def text(s: Any, cutoff_m: float) -> str:
     return "\n".join(lines)
 
 
+@plainly
+def baseline(
+    detections: Annotated[Path, typer.Argument(help="Detections (Parquet).")],
+    site: Annotated[Path, typer.Option(help="The site file that knows the sensors.")],
+    out: Annotated[Path, typer.Option(help="Where the tracks go (Parquet).")] = Path("naive.parquet"),
+    settings: Annotated[Path | None, typer.Option(help="Settings (TOML): noise and speed are read.")] = None,
+) -> None:
+    """Track a file of detections with the naive tracker: nearest neighbour, M of N."""
+    from lapwing_lab import baseline as naive
+    from lapwing_lab import files
+
+    frame = naive.track(files.read(detections, "detections"), site, settings)
+    files.write(frame, out)
+    typer.echo(f"{frame['track_id'].n_unique()} tracks to {out}")
+
+
+@plainly
+def simulate(
+    scenario: Annotated[str, typer.Argument(help="Name of a scenario, or the path of its TOML file.")],
+    out: Annotated[Path, typer.Option(help="Folder for detections, truth, site.")] = Path("simulated"),
+    seed: Annotated[int | None, typer.Option(help="Seed, instead of the scenario's own.")] = None,
+    wire: Annotated[bool, typer.Option("--wire", help="Also the bytes that receivers and radars would send.")] = False,
+) -> None:
+    """Write a scenario's detections and truth as files, as fast as possible."""
+    from lapwing_lab.scenario import load
+    from lapwing_lab.simulate import record
+    from lapwing_lab.simulate import simulate as write
+
+    with bar() as say:
+        counts = write(load(scenario, seed), out, lambda share: say("simulating", share))
+        if wire:
+            record(load(scenario, seed), out / "recorded", lambda share: say("recording", share))
+    typer.echo(f"{out}: {counts['scans']} scans, {counts['detections']} rows, {counts['truth']} rows of truth")
+
+
+@plainly
+def run(
+    scenarios: Annotated[list[str], typer.Argument(help="Scenarios; 'all' for every one.")],
+    runs: Annotated[int, typer.Option(min=1, help="Runs each, with seeds from the scenario's own on.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="Keep the last run's files here.")] = None,
+    picture: Annotated[bool, typer.Option(help="Also run the whole product over the recorded bytes.")] = True,
+    expected: Annotated[Path | None, typer.Option(help="Write the mean scores as CSV into this folder.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="All numbers as JSON.")] = False,
+) -> None:
+    """Run scenarios headless, score Lapwing and the naive tracker, compare with the pass marks (exit 1 if not met)."""
+    from lapwing_lab import run as runner
+    from lapwing_lab.scenario import folder, load
+
+    names = [p.stem for p in sorted(folder().glob("*.toml"))] if scenarios == ["all"] else scenarios
+    met, told = True, {}
+    for name in names:
+        table = load(name, None).table
+        with bar() as say:
+            results = [_one(runner, name, table["seed"] + k, (out, picture), say) for k in range(runs)]
+        found = [mark for r in results for mark in runner.marks(table, r.numbers(), picture)]
+        met &= all(good for *_, good in found)
+        told[name] = [{"seed": r.seed, "trackers": r.rows, "picture": r.picture} for r in results]
+        if not as_json:
+            typer.echo(shown(name, results, found))
+        if expected is not None:
+            expected.mkdir(parents=True, exist_ok=True)
+            (expected / f"{name}.csv").write_text(runner.expected(results), encoding="utf-8")
+    if as_json:
+        typer.echo(json.dumps(told))
+    raise typer.Exit(0 if met else 1)
+
+
+def _one(runner: Any, name: str, seed: int, how: tuple[Path | None, bool], say: Callable[[str, float], None]) -> Any:
+    return runner.run(name, seed, *how, lambda what, share: say(f"{name} seed {seed}: {what}", share))
+
+
+def shown(name: str, results: list[Any], found: list[tuple[str, float, float, bool]]) -> str:
+    """A few lines on the runs of a scenario."""
+    lines = [name]
+    for tracker in ("lapwing", "naive"):
+        rows = [r.rows[tracker] for r in results if tracker in r.rows]
+        if rows:
+            mean = {k: sum(r[k] for r in rows) / len(rows) for k in rows[0]}
+            text = f"  {tracker:8s} GOSPA {mean['gospa']:9.2f} = loc {mean['localisation']:.2f}, missed "
+            text += f"{mean['missed_count']:.2f}, false {mean['false_count']:.2f} each; complete "
+            text += f"{mean['completeness']:.3f}, switches {mean['id_switches']:.1f}, NEES {mean['nees']:.2f}"
+            lines.append(text)
+    for r in results:
+        if r.picture:
+            lines.append(f"  picture  seed {r.seed}: " + ", ".join(f"{k} {v:.4g}" for k, v in r.picture.items()))
+    lines += [f"  {'met   ' if good else 'NOT MET'} {mark} {want:g}: {have:.4g}" for mark, want, have, good in found]
+    return "\n".join(lines)
+
+
+@contextmanager
+def bar() -> Iterator[Callable[[str, float], None]]:
+    """A progress bar on standard error that says what is being done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=1.0)
+        yield lambda what, share: progress.update(task, description=what, completed=share)
+
+
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command(name="import")(import_)
-    app.command()(score)
+    for command in (simulate, score, baseline, run):
+        app.command()(command)

@@ -142,8 +142,8 @@ def test_ospa2_of_copies_shifted_and_halves():
 
 def test_the_floor_of_the_notes_on_the_benchmark_arrays():
     """A Kalman filter that is told which detection is whose: the reference notes measured 23.3 m^2 per target."""
-    f = np.load(recording("tracking/cv_sparse_N10_s0.npz"))
-    truth, z, scan, origin = f["truth"], f["z"], f["scan"], f["origin"]
+    with np.load(recording("tracking/cv_sparse_N10_s0.npz")) as f:
+        truth, z, scan, origin = f["truth"], f["z"], f["scan"], f["origin"]
     F, q = np.kron(np.eye(2), [[1.0, 1.0], [0.0, 1.0]]), 0.5
     Q = q * np.kron(np.eye(2), [[1 / 3, 1 / 2], [1 / 2, 1.0]])
     H = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0]])

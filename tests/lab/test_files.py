@@ -134,10 +134,11 @@ def test_the_product_tells_what_is_wrong_with_its_files(tmp_path):
 def test_the_four_target_arrays_import_run_by_run(tmp_path):
     path = recording("tracking/williams15_seed9.npz")
     assert RUN.invoke(lab, ["import", str(path), "--out", str(tmp_path), "--run", "2"]).exit_code == 0
-    f = np.load(path)
+    with np.load(path) as f:
+        counts, z = f["counts"], f["z"]
     frame = pl.read_parquet(tmp_path / "detections.parquet").drop_nulls("east_m")
-    assert frame.height == f["counts"][1].sum()
-    assert frame["east_m"][0] == f["z"][f["counts"][0].sum(), 0]
+    assert frame.height == counts[1].sum()
+    assert frame["east_m"][0] == z[counts[0].sum(), 0]
     truth = pl.read_parquet(tmp_path / "truth.parquet")
     assert truth.height == 40 + 3 * 81  # one of the four ends after scan 40
     assert RUN.invoke(lab, ["import", str(path), "--out", str(tmp_path), "--run", "101"]).exit_code == 2
