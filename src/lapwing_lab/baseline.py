@@ -122,7 +122,9 @@ def update(tracks: Tracks, took: Array, z: Array, R: Array) -> None:
     S = tracks.cov[i][:, :2, :2] + R[j]
     K = tracks.cov[i][:, :, :2] @ np.linalg.inv(S)
     tracks.mean[i] += (K @ (z[j] - tracks.mean[i, :2])[:, :, None])[:, :, 0]
-    tracks.cov[i] = tracks.cov[i] - K @ S @ np.swapaxes(K, 1, 2)
+    left = np.tile(np.eye(4), (len(i), 1, 1))
+    left[:, :, :2] -= K  # Joseph's form: stays positive
+    tracks.cov[i] = left @ tracks.cov[i] @ np.swapaxes(left, 1, 2) + K @ R[j] @ np.swapaxes(K, 1, 2)
     tracks.looks += 1
     tracks.hits[i] += 1
     tracks.missed = np.where(took >= 0, 0, tracks.missed + 1)

@@ -131,12 +131,12 @@ def run(
 ) -> None:
     """Run scenarios headless, score Lapwing and the naive tracker, compare with the pass marks (exit 1 if not met)."""
     from lapwing_lab import run as runner
-    from lapwing_lab.scenario import folder, load
+    from lapwing_lab.scenario import folder, read_table
 
     names = [p.stem for p in sorted(folder().glob("*.toml"))] if scenarios == ["all"] else scenarios
     met, told = True, {}
     for name in names:
-        table = load(name, None).table
+        table = read_table(name)
         with bar() as say:
             results = [_one(runner, name, table["seed"] + k, (out, picture), say) for k in range(runs)]
         found = [mark for r in results for mark in runner.marks(table, r.numbers(), picture)]

@@ -48,21 +48,26 @@ def convert(path: Path, folder: Path, run: int = 1) -> Known:
         known, scans, truth = _constant_velocity(arrays)
     else:
         raise FileError(f"{path}: holds {', '.join(arrays)}; neither form of the benchmark arrays")
-    folder.mkdir(parents=True, exist_ok=True)
-    files.write(files.detections(scans), folder / "detections.parquet")
-    files.write(truth, folder / "truth.parquet")
-    (folder / "site.toml").write_text(site_text(path.stem, known), encoding="utf-8")
-    (folder / "score.toml").write_text(score_text(known), encoding="utf-8")
-    (folder / "settings.toml").write_text(settings_text(known), encoding="utf-8")
+    write(folder, path.stem, known, scans, truth)
     return known
 
 
-def _scan(k: int, period_s: float, z: Array) -> Scan:
+def write(folder: Path, name: str, known: Known, scans: list[Scan], truth: pl.DataFrame) -> None:
+    """The files of one set of arrays."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files.write(files.detections(scans), folder / "detections.parquet")
+    files.write(truth, folder / "truth.parquet")
+    (folder / "site.toml").write_text(site_text(name, known), encoding="utf-8")
+    (folder / "score.toml").write_text(score_text(known), encoding="utf-8")
+    (folder / "settings.toml").write_text(settings_text(known), encoding="utf-8")
+
+
+def scan_of(k: int, period_s: float, z: Array) -> Scan:
     at = BEGIN_NS + round(k * period_s * 1e9)
     return Scan("array", ("east_m", "north_m"), at, np.full(len(z), at, dtype=np.int64), z)
 
 
-def _truth(states: Array, alive: Array, period_s: float) -> pl.DataFrame:
+def truth_of(states: Array, alive: Array, period_s: float) -> pl.DataFrame:
     """`states` (scans, targets, 4) = x, vx, y, vy; `alive` (scans, targets)."""
     k, i = np.nonzero(alive)
     zero = np.zeros(len(k))
@@ -78,13 +83,13 @@ def _truth(states: Array, alive: Array, period_s: float) -> pl.DataFrame:
 
 def _constant_velocity(f: Mapping[str, Array]) -> tuple[Known, list[Scan], pl.DataFrame]:
     states, period = f["truth"], float(f["T"])
-    scans = [_scan(k, period, f["z"][f["scan"] == k]) for k in range(len(states))]
+    scans = [scan_of(k, period, f["z"][f["scan"] == k]) for k in range(len(states))]
     alive = np.ones(states.shape[:2], dtype=bool)
     known = Known(
         float(f["sigma"]), float(f["pd"]), float(f["lam"]), float(f["side"]), period, float(f["q"]),
         8.0, 100_000.0, 50.0, 10.0 * period,
     )  # fmt: skip
-    return known, scans, _truth(states, alive, period)
+    return known, scans, truth_of(states, alive, period)
 
 
 def _four_targets(f: Mapping[str, Array], run: int) -> tuple[Known, list[Scan], pl.DataFrame]:
@@ -93,11 +98,11 @@ def _four_targets(f: Mapping[str, Array], run: int) -> tuple[Known, list[Scan], 
         raise FileError(f"there are runs 1 to {len(counts)}, not {run}")
     ends = np.cumsum(counts.ravel())
     starts = (ends - counts.ravel()).reshape(counts.shape)[run - 1]
-    scans = [_scan(k, 1.0, f["z"][s : s + n]) for k, (s, n) in enumerate(zip(starts, counts[run - 1], strict=True))]
+    scans = [scan_of(k, 1.0, f["z"][s : s + n]) for k, (s, n) in enumerate(zip(starts, counts[run - 1], strict=True))]
     states = f["X_truth"].reshape(4, 4, -1).transpose(2, 0, 1)
     k = np.arange(1, states.shape[0] + 1)[:, None]
     alive = (f["t_birth"] <= k) & (k < f["t_death"])
-    return Known(1.0, 0.9, 10.0, 300.0, 1.0, 0.02, 1.0, 100.0, 10.0, 0.0), scans, _truth(states, alive, 1.0)
+    return Known(1.0, 0.9, 10.0, 300.0, 1.0, 0.02, 1.0, 100.0, 10.0, 0.0), scans, truth_of(states, alive, 1.0)
 
 
 def site_text(name: str, k: Known) -> str:

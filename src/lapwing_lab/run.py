@@ -17,7 +17,9 @@ import polars as pl
 from lapwing_lab import baseline, files
 from lapwing_lab.examine import Measure, Scores, examine, measure
 from lapwing_lab.files import FileError
-from lapwing_lab.scenario import Scenario, load
+from lapwing_lab.importing import write
+from lapwing_lab.literature import draw
+from lapwing_lab.scenario import Scenario, load, read_table
 from lapwing_lab.score.alarms import warnings
 from lapwing_lab.simulate import record, simulate
 
@@ -41,6 +43,9 @@ class Result:
 
 def run(name: str, seed: int | None, keep: Path | None, picture: bool, say: Say) -> Result:
     """All scores of one run. Raises FileError, ScenarioError."""
+    table = read_table(name)
+    if "arrays" in table:
+        return _literature(table, seed, keep, say)
     s = load(name, seed)
     with tempfile.TemporaryDirectory(prefix="lapwing-lab-") as temporary:
         folder = keep or Path(temporary)
@@ -57,6 +62,16 @@ def run(name: str, seed: int | None, keep: Path | None, picture: bool, say: Say)
             result.picture = watch(fresh, folder / "recorded")
         say("done", 1.0)
         return result
+
+
+def _literature(table: dict[str, Any], seed: int | None, keep: Path | None, say: Say) -> Result:
+    """A scenario of the literature: points in a square, no sensors of this world, no picture."""
+    number = int(table["seed"] if seed is None else seed)
+    with tempfile.TemporaryDirectory(prefix="lapwing-lab-") as temporary:
+        folder = keep or Path(temporary)
+        write(folder, table["name"], *draw(table["arrays"], number))
+        say("tracking", 0.5)
+        return Result(table["name"], number, trackers(folder))
 
 
 def trackers(folder: Path) -> dict[str, dict[str, float]]:

@@ -86,20 +86,27 @@ def folder() -> Path:
     return packed if packed.is_dir() else Path(__file__).resolve().parents[2] / "scenarios"
 
 
-def load(name: str, seed: int | None) -> Scenario:
-    """A scenario by name or path. Raises ScenarioError."""
+def read_table(name: str) -> dict[str, Any]:
+    """The TOML of a scenario by name or path. Raises ScenarioError."""
     path = Path(name) if name.endswith(".toml") else folder() / f"{name}.toml"
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         known = ", ".join(sorted(p.stem for p in folder().glob("*.toml")))
         raise ScenarioError(f"there is no scenario {name!r}; there are: {known}") from None
     except (OSError, ValueError) as error:
         raise ScenarioError(f"{path}: {error}") from None
+
+
+def load(name: str, seed: int | None) -> Scenario:
+    """A scenario by name or path. Raises ScenarioError."""
+    table = read_table(name)
+    if "arrays" in table:
+        raise ScenarioError(f"{name} is a scenario of the literature: it has no sensors to play, only `run`")
     try:
         return build(table, seed)
     except (KeyError, TypeError, ValueError) as error:
-        raise ScenarioError(f"{path}: missing or wrong: {error}") from error
+        raise ScenarioError(f"{name}: missing or wrong: {error}") from error
 
 
 def _place(table: dict[str, float], origin: Place | None = None) -> Place:

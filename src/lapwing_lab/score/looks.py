@@ -32,9 +32,16 @@ class Look:
         return self.truth[self.counts, :dims], self.mean[keep, :dims]
 
     def judged(self, dims: int, reach_m: float = 1_000.0) -> Bool[Array, " m"]:
-        """Tracks that are judged: those whose nearest truth counts, or that have no truth within `reach_m`."""
+        """Tracks that are judged: those whose nearest truth counts and is within `reach_m`, and those that stand for
+        no other truth. A truth that does not count explains tracks within `reach_m`; and, up to its height farther
+        off, tracks that fly as it does: a flat radar shows a high target displaced by as much as its height."""
         if self.counts.all() or len(self.truth) == 0 or len(self.mean) == 0:
             return np.ones(len(self.mean), dtype=bool)
         distance = distances(self.mean[:, :dims], self.truth[:, :dims])
         nearest = distance.argmin(axis=1)
-        return np.asarray(self.counts[nearest] | (distance.min(axis=1) > reach_m))
+        wanted = self.counts[nearest] & (distance.min(axis=1) < reach_m)
+        apart = distances(self.mean[:, 3:5], self.velocity[:, :2])
+        alike = apart < 10.0 + 0.4 * np.hypot(self.velocity[:, 0], self.velocity[:, 1])
+        reach = reach_m + np.where(alike, np.maximum(self.truth[:, 2], 0.0), 0.0)
+        explained = ((distance < reach) & ~self.counts).any(axis=1)
+        return np.asarray(wanted | ~explained)
