@@ -1,12 +1,12 @@
 """The command line of the examiner."""
 
 import asyncio
-import socket
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from lapwing_lab import cli_files
 from lapwing_lab.play import play as run_play
 from lapwing_lab.scenario import ScenarioError, folder, load
 
@@ -27,7 +27,9 @@ def play(
         "site.toml"
     ),
     seed: Annotated[int | None, typer.Option(help="Seed, instead of the scenario's own.")] = None,
-    radar_port: Annotated[int, typer.Option(help="UDP port that will listen for the radar; 0 picks a free one.")] = 0,
+    radar_port: Annotated[
+        int, typer.Option(help="UDP port that will listen for the first radar; 0 picks a free one.")
+    ] = 0,
     for_: Annotated[float | None, typer.Option("--for", help="Seconds to play; for ever if not given.")] = None,
 ) -> None:
     """Play a scenario in real time over loopback and print its truth as JSON lines."""
@@ -36,10 +38,6 @@ def play(
     except ScenarioError as error:
         typer.echo(f"lapwing-lab: {error}", err=True)
         raise typer.Exit(2) from None
-    if radar_port == 0:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-            s.bind(("127.0.0.1", 0))
-            radar_port = s.getsockname()[1]
     try:
         asyncio.run(run_play(world, site, radar_port, for_))
     except (KeyboardInterrupt, BrokenPipeError):
@@ -51,6 +49,9 @@ def scenarios() -> None:
     """List the scenarios."""
     for path in sorted(folder().glob("*.toml")):
         typer.echo(path.stem)
+
+
+cli_files.add_to(app)
 
 
 def main() -> None:

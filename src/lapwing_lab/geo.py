@@ -6,6 +6,8 @@ Angles in degrees here: this is the world outside. Inverse geodetic by fixed-poi
 from dataclasses import dataclass
 from math import asin, atan2, cos, degrees, hypot, radians, sin, sqrt
 
+import numpy as np
+
 A_M = 6_378_137.0
 B_M = 6_356_752.314245
 E2 = 1.0 - (B_M / A_M) ** 2
@@ -69,6 +71,16 @@ def offset(origin: Place, east_m: float, north_m: float, height_m: float) -> Pla
     )
 
 
+def surface(origin: Place, p: Place) -> Vector:
+    """East, north along the ellipsoid and height: the inverse of `offset`."""
+    la = radians(origin.lat_deg)
+    meridian = A_M * (1.0 - E2) / sqrt(1.0 - E2 * sin(la) ** 2) ** 3
+    north = radians(p.lat_deg - origin.lat_deg) * meridian
+    mid = la + 0.5 * north / meridian
+    normal = A_M / sqrt(1.0 - E2 * sin(mid) ** 2)
+    return radians(p.lon_deg - origin.lon_deg) * normal * cos(mid), north, p.height_m
+
+
 def sight(origin: Place, p: Place) -> tuple[float, float, float]:
     """Slant range in metres, azimuth clockwise from north and elevation, both in degrees."""
     e, n, u = local(origin, p)
@@ -79,3 +91,30 @@ def sight(origin: Place, p: Place) -> tuple[float, float, float]:
 def horizon_m(h1_m: float, h2_m: float) -> float:
     """Radio horizon between two heights with the usual 4/3 Earth."""
     return 4120.0 * (sqrt(max(h1_m, 0.0)) + sqrt(max(h2_m, 0.0)))
+
+
+def enu_of_surface(origin: Place, places: np.ndarray) -> np.ndarray:
+    """East, north, up of `origin` for rows (east, north along the ellipsoid, height above it), shape (n, 3)."""
+    east, north, height = places[:, 0], places[:, 1], places[:, 2]
+    la0, lo0 = radians(origin.lat_deg), radians(origin.lon_deg)
+    meridian = A_M * (1.0 - E2) / sqrt(1.0 - E2 * sin(la0) ** 2) ** 3
+    mid = la0 + 0.5 * north / meridian
+    la = la0 + north / meridian
+    lo = lo0 + east / (A_M / np.sqrt(1.0 - E2 * np.sin(mid) ** 2) * np.cos(mid))
+    n = A_M / np.sqrt(1.0 - E2 * np.sin(la) ** 2)
+    rho = (n + height) * np.cos(la)
+    xyz = np.stack([rho * np.cos(lo), rho * np.sin(lo), (n * (1.0 - E2) + height) * np.sin(la)], axis=1)
+    d = xyz - np.array(ecef(origin))
+    return np.asarray(d @ axes(origin).T)
+
+
+def axes(p: Place) -> np.ndarray:
+    """Rows: the unit vectors east, north, up at a place, Earth-centred."""
+    la, lo = radians(p.lat_deg), radians(p.lon_deg)
+    return np.array(
+        [
+            [-sin(lo), cos(lo), 0.0],
+            [-sin(la) * cos(lo), -sin(la) * sin(lo), cos(la)],
+            [cos(la) * cos(lo), cos(la) * sin(lo), sin(la)],
+        ]
+    )

@@ -6,6 +6,7 @@ Standard output carries one JSON line per event (ready, truth, entered, jamming,
 import asyncio
 import contextlib
 import json
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -14,10 +15,26 @@ from pathlib import Path
 from typing import Any
 
 from lapwing_lab.geo import local
-from lapwing_lab.scenario import Scenario, site_text
+from lapwing_lab.scenario import Scenario
+from lapwing_lab.sensors import alive
+from lapwing_lab.site import site_text
+from lapwing_lab.wire_asterix import rotation
 
 STEP_S = 0.05
 TRUTH_S = 2.0
+# what a listener of the events is told of each kind; birds and vehicles are nobody's to hold
+TOLD = {
+    "drone": "drone",
+    "multirotor": "drone",
+    "fixed_wing_drone": "drone",
+    "aircraft": "aircraft",
+    "airliner": "aircraft",
+    "arrival": "aircraft",
+    "light_aircraft": "aircraft",
+    "helicopter": "aircraft",
+    "ship": "ship",
+}
+SAC = 7
 
 
 def say(**event: Any) -> None:
@@ -64,9 +81,8 @@ class Player:
     def __init__(self, scenario: Scenario, begin_ns: int) -> None:
         self.s, self.begin_ns = scenario, begin_ns
         self.adsb, self.ais = Broadcast(), Broadcast()
-        self.radar: asyncio.DatagramTransport | None = None
-        self.radar_pending: list[tuple[float, bytes]] = []
-        self.rotation_s = 0.0
+        self.radars: list[asyncio.DatagramTransport] = []
+        self.rotation_s = [0.0] * len(scenario.radars)
         self.truth_s = 0.0
         self.inside: set[tuple[str, str]] = set()
         self.jamming = False
@@ -74,15 +90,17 @@ class Player:
     def step(self, t_s: float) -> None:
         """Everything that happens up to `t_s` of the scenario."""
         utc_s = self.begin_ns * 1e-9
-        self.adsb.send(self.s.adsb.between(t_s))
-        self.ais.send(self.s.ais.between(t_s, utc_s + t_s))
-        radar = self.s.radar
-        while self.rotation_s + radar.period_s <= t_s:
-            for datagram in radar.rotation(self.rotation_s, utc_s + self.rotation_s):
-                if self.radar is not None:
-                    self.radar.sendto(datagram)
-            self.rotation_s += radar.period_s
-        on = any(j.on_s <= t_s < j.off_s for j in self.s.jammers)
+        if self.s.adsb is not None:
+            self.adsb.send(self.s.adsb.between(t_s))
+        if self.s.ais is not None:
+            self.ais.send(self.s.ais.between(t_s, utc_s + t_s))
+        for i, transport in enumerate(self.radars):
+            period = self.s.radars[i].model.period_s
+            while self.rotation_s[i] + period <= t_s:
+                for datagram in look(self.s, i, self.rotation_s[i], self.begin_ns):
+                    transport.sendto(datagram)
+                self.rotation_s[i] += period
+        on = any(j.on(t_s) for j in self.s.air.jammers)
         if on != self.jamming:
             self.jamming = on
             say(event="jamming", on=on, time_ns=self.begin_ns + round(t_s * 1e9))
@@ -94,17 +112,20 @@ class Player:
         time_ns = self.begin_ns + round(t_s * 1e9)
         rows = []
         for target in self.s.targets:
+            kind = TOLD.get(target.kind)
+            if kind is None or not alive(target, t_s):
+                continue
             place = target.path.at(t_s).place
             row = [
                 target.name,
-                target.kind,
+                kind,
                 round(place.lat_deg, 6),
                 round(place.lon_deg, 6),
                 round(place.height_m, 1),
                 target.ident,
             ]
             rows.append(row)
-            for zone in self.s.zones if target.kind == "drone" else ():
+            for zone in self.s.zones if kind == "drone" else ():
                 e, n, _ = local(zone.centre, place)
                 key = (target.name, zone.name)
                 within = hypot(e, n) <= zone.radius_m and zone.height_m[0] <= place.height_m <= zone.height_m[1]
@@ -114,17 +135,40 @@ class Player:
         say(event="truth", time_ns=time_ns, targets=rows)
 
 
+def look(s: Scenario, i: int, begin_s: float, begin_ns: int) -> list[bytes]:
+    """Datagrams of one rotation of the i-th radar; none while it is out."""
+    sensor = s.radars[i]
+    if sensor.failings.down(begin_s):
+        return []
+    scan = sensor.failings.spoil(sensor.model.scan(s.world, begin_s, begin_ns, sensor.rng), sensor.rng)
+    return rotation(scan, SAC, i + 1, sensor.model.period_s)
+
+
+def free_port() -> int:
+    """A UDP port that nobody listens on now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("127.0.0.1", 0))
+        port: int = s.getsockname()[1]
+        return port
+
+
 async def play(scenario: Scenario, site_file: Path, radar_port: int, for_s: float | None) -> None:
     """Run until `for_s` or cancelled. Writes the site file, says "ready", then sends."""
+    _ = scenario.world  # made before the clock starts
     player = Player(scenario, 0)
-    ports = {"adsb": await player.adsb.start(), "ais": await player.ais.start(), "radar": radar_port}
+    sources = {
+        "ADS-B": f"tcp://127.0.0.1:{await player.adsb.start()}",
+        "AIS": f"tcp://127.0.0.1:{await player.ais.start()}",
+    }
     loop = asyncio.get_running_loop()
-    player.radar, _ = await loop.create_datagram_endpoint(
-        asyncio.DatagramProtocol, remote_addr=("127.0.0.1", radar_port)
-    )
-    site_file.write_text(site_text(scenario, ports), encoding="utf-8")
+    for i, sensor in enumerate(scenario.radars):
+        port = radar_port if i == 0 and radar_port else free_port()
+        sources[sensor.model.name] = f"udp://127.0.0.1:{port}"
+        transport, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, remote_addr=("127.0.0.1", port))
+        player.radars.append(transport)
+    site_file.write_text(site_text(scenario, sources), encoding="utf-8")
     say(event="ready", site=str(site_file), scenario=scenario.name)
-    await _joined(lambda: bool(player.adsb.writers))
+    await _joined(lambda: bool(player.adsb.writers or player.ais.writers), 120.0 if scenario.adsb else 5.0)
     player.begin_ns = time.time_ns()
     say(event="begun", time_ns=player.begin_ns)
     began = time.monotonic()
@@ -134,7 +178,7 @@ async def play(scenario: Scenario, site_file: Path, radar_port: int, for_s: floa
     say(event="ended", time_ns=time.time_ns())
 
 
-async def _joined(ready: Callable[[], bool], limit_s: float = 120.0) -> None:
+async def _joined(ready: Callable[[], bool], limit_s: float) -> None:
     """Wait for the first listener."""
     began = time.monotonic()
     while not ready() and time.monotonic() - began < limit_s:

@@ -1,17 +1,28 @@
-"""A scenario: one TOML file to targets, sensors and the site file that the product is given."""
+"""A scenario: one TOML file to targets, sensors, emitters and zones. Same file, same seed: same world."""
 
-import json
 import random
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from lapwing_lab import world as worlds
+from lapwing_lab.failings import Failings
 from lapwing_lab.geo import Place, offset
-from lapwing_lab.jamming import Jammer
-from lapwing_lab.sensors import AdsbReceiver, AisReceiver, Radar
+from lapwing_lab.jamming import Air, emitters
+from lapwing_lab.passive import Bistatic, Listener, bistatic, listener
+from lapwing_lab.radar import RadarModel, radar
+from lapwing_lab.sensors import AdsbReceiver, AisReceiver
+from lapwing_lab.traffic import group
 from lapwing_lab.truth import Route, Target, aircraft, ships
+from lapwing_lab.world import World
+
+BEGIN_NS = 1_700_000_000_000_000_000  # when a scenario without `begin` starts
+DURATION_S = 600.0
 
 
 class ScenarioError(Exception):
@@ -29,19 +40,44 @@ class Circle:
 
 
 @dataclass
+class Sensor:
+    """A sensor of detections, how it fails, and its own random numbers."""
+
+    model: RadarModel | Listener | Bistatic
+    failings: Failings
+    rng: np.random.Generator
+    table: dict[str, Any]
+
+
+@dataclass
 class Scenario:
     """A whole world, ready to run."""
 
     name: str
     title: str
     origin: Place
+    begin_ns: int
+    duration_s: float
     targets: list[Target]
-    adsb: AdsbReceiver
-    ais: AisReceiver
-    radar: Radar
-    jammers: list[Jammer]
+    adsb: AdsbReceiver | None
+    ais: AisReceiver | None
+    sensors: list[Sensor]
+    air: Air
     zones: list[Circle]
     table: dict[str, Any]
+    _world: World | None = field(default=None, repr=False)
+
+    @property
+    def world(self) -> World:
+        """Its targets as columns, made when first asked for."""
+        if self._world is None:
+            self._world = worlds.make(self.targets, self.origin, self.duration_s)
+        return self._world
+
+    @property
+    def radars(self) -> list[Sensor]:
+        """The sensors that have a wire format (ASTERIX)."""
+        return [s for s in self.sensors if isinstance(s.model, RadarModel)]
 
 
 def folder() -> Path:
@@ -50,97 +86,90 @@ def folder() -> Path:
     return packed if packed.is_dir() else Path(__file__).resolve().parents[2] / "scenarios"
 
 
-def load(name: str, seed: int | None) -> Scenario:
-    """A scenario by name or path. Raises ScenarioError."""
+def read_table(name: str) -> dict[str, Any]:
+    """The TOML of a scenario by name or path. Raises ScenarioError."""
     path = Path(name) if name.endswith(".toml") else folder() / f"{name}.toml"
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         known = ", ".join(sorted(p.stem for p in folder().glob("*.toml")))
         raise ScenarioError(f"there is no scenario {name!r}; there are: {known}") from None
     except (OSError, ValueError) as error:
         raise ScenarioError(f"{path}: {error}") from None
+
+
+def load(name: str, seed: int | None) -> Scenario:
+    """A scenario by name or path. Raises ScenarioError."""
+    table = read_table(name)
+    if "arrays" in table:
+        raise ScenarioError(f"{name} is a scenario of the literature: it has no sensors to play, only `run`")
     try:
         return build(table, seed)
     except (KeyError, TypeError, ValueError) as error:
-        raise ScenarioError(f"{path}: missing or wrong: {error}") from error
+        raise ScenarioError(f"{name}: missing or wrong: {error}") from error
 
 
-def _place(table: dict[str, float]) -> Place:
+def _place(table: dict[str, float], origin: Place | None = None) -> Place:
+    if origin is not None and "east_m" in table:
+        return offset(origin, table["east_m"], table["north_m"], table["height_m"])
     return Place(table["lat_deg"], table["lon_deg"], table["height_m"])
 
 
 def build(table: dict[str, Any], seed: int | None) -> Scenario:
     """The world that a scenario's table describes, drawn with `seed` (the scenario's own by default)."""
-    rng = random.Random(table["seed"] if seed is None else seed)
+    number = int(table["seed"] if seed is None else seed)
+    rng = random.Random(number)
     origin = _place(table["origin"])
-    planes = aircraft(origin, table["aircraft"]["count"], table["aircraft"]["radius_m"], rng)
-    fleet = ships(origin, table["ships"]["count"], tuple(table["ships"]["box_m"]), rng)
-    drones = [
-        Target(
-            d["name"],
-            "drone",
-            Route(
-                origin,
-                tuple((e, n, h) for e, n, h in d["points"]),
-                d["speed_mps"],
-                d["weave_m"],
-                phase=rng.uniform(0.0, 6.28),
-            ),
-            d.get("rcs_m2", 0.01),
-        )
-        for d in table["drone"]
-    ]
-    j, r = table["jammer"], table["radar"]
-    jammers = [Jammer(offset(origin, j["east_m"], j["north_m"], j["height_m"]), j["eirp_dbm"], j["on_s"], j["off_s"])]
-    everything = [*planes, *fleet, *drones]
+    duration = float(table.get("duration_s", DURATION_S))
+    targets = _endless(table, origin, rng)
+    for i, row in enumerate(table.get("group", [])):
+        targets += group(row, origin, duration, np.random.default_rng([number, 1, i]))
+    air = emitters(table, origin)
+    planes, fleet = ([t for t in targets if t.says == says] for says in ("adsb", "ais"))
+    adsb_rng, ais_rng = random.Random(rng.random()), random.Random(rng.random())
+    begin = table.get("begin")
     return Scenario(
         table["name"],
         table["title"],
         origin,
-        everything,
-        AdsbReceiver(_place(table["adsb"]), planes, jammers, random.Random(rng.random())),
-        AisReceiver(_place(table["ais"]), fleet, jammers, random.Random(rng.random())),
-        Radar(
-            _place(r),
-            [*planes, *drones],
-            random.Random(rng.random()),
-            period_s=r["period_s"],
-            range_m_max=r["range_m"],
-            clutter_per_scan=r["clutter_per_scan"],
-        ),
-        jammers,
+        round(begin.timestamp() * 1e9) if isinstance(begin, datetime) else BEGIN_NS,
+        duration,
+        targets,
+        AdsbReceiver(_place(table["adsb"], origin), planes, air, adsb_rng) if "adsb" in table else None,
+        AisReceiver(_place(table["ais"], origin), fleet, air, ais_rng) if "ais" in table else None,
+        [_sensor(row, origin, np.random.default_rng([number, 2, i])) for i, row in enumerate(table.get("sensor", []))],
+        air,
         [
             Circle(z["name"], offset(origin, z["east_m"], z["north_m"], 0.0), z["radius_m"], tuple(z["height_m"]))
-            for z in table["zone"]
+            for z in table.get("zone", [])
         ],
         table,
     )
 
 
-def site_text(s: Scenario, ports: dict[str, int]) -> str:
-    """The site file for the product: what an operator would write for these sensors. No truth in it."""
-    q = json.dumps
-    out = [f"name = {q(s.title)}", "", "[origin]", *_lines(s.origin), ""]
-    for name, decoder, source, place in (
-        ("ADS-B", "beast", f"tcp://127.0.0.1:{ports['adsb']}", s.adsb.place),
-        ("AIS", "nmea", f"tcp://127.0.0.1:{ports['ais']}", s.ais.place),
-    ):
-        out += ["[[feed]]", f"name = {q(name)}", f"decoder = {q(decoder)}", f"from = {q(source)}", "[feed.receiver]"]
-        out += [*_lines(place), ""]
-    udp = f"udp://127.0.0.1:{ports['radar']}"
-    out += ["[[feed]]", 'name = "Radar"', 'decoder = "asterix"', f"from = {q(udp)}"]
-    out += ['sensor = "Radar"', "", "[[sensor]]", 'name = "Radar"', 'kind = "radar"']
-    r = s.radar
-    out += [f"range_sigma_m = {r.range_sigma_m}", f"azimuth_sigma_deg = {r.azimuth_sigma_deg}"]
-    out += [f"range_max_m = {r.range_m_max}", "p_detect = 0.85", f"clutter_per_scan = {r.clutter_per_scan}"]
-    out += [f"period_s = {r.period_s}", "[sensor.at]", *_lines(r.place), ""]
-    for z, entry in zip(s.zones, s.table["zone"], strict=True):
-        out += ["[[zone]]", f"name = {q(z.name)}", f"height_m = [{z.height_m[0]}, {z.height_m[1]}]"]
-        out += [f"priority = {q(entry['priority'])}", f"warn_s = {entry['warn_s']}", "[zone.circle]"]
-        out += [*_lines(z.centre)[:2], f"radius_m = {z.radius_m}", ""]
-    return "\n".join(out)
+def _endless(table: dict[str, Any], origin: Place, rng: random.Random) -> list[Target]:
+    """Endless loops of aircraft and ships, and drones on routes: targets that never end, for live play."""
+    out: list[Target] = []
+    if "aircraft" in table:
+        out += aircraft(origin, table["aircraft"]["count"], table["aircraft"]["radius_m"], rng)
+    if "ships" in table:
+        out += ships(origin, table["ships"]["count"], tuple(table["ships"]["box_m"]), rng)
+    for d in table.get("drone", []):
+        points = tuple((e, n, h) for e, n, h in d["points"])
+        route = Route(origin, points, d["speed_mps"], d["weave_m"], phase=rng.uniform(0.0, 6.28))
+        out.append(Target(d["name"], "drone", route, d.get("rcs_m2", 0.01)))
+    return out
 
 
-def _lines(p: Place) -> list[str]:
-    return [f"latitude_deg = {p.lat_deg:.7f}", f"longitude_deg = {p.lon_deg:.7f}", f"height_m = {p.height_m:.1f}"]
+def _sensor(row: dict[str, Any], origin: Place, rng: np.random.Generator) -> Sensor:
+    where = worlds.stand(_place(row, origin), origin)
+    model: RadarModel | Listener | Bistatic
+    if row["kind"] == "radar":
+        model = radar(row, row["name"], where)
+    elif row["kind"] == "bistatic":
+        model = bistatic(row, row["name"], where, worlds.stand(_place(row["transmitter"], origin), origin))
+    elif row["kind"] in ("direction_finder", "acoustic", "camera"):
+        model = listener(row, row["name"], where)
+    else:
+        raise ValueError(f"sensor {row['name']!r} is of no kind that there is: {row['kind']!r}")
+    return Sensor(model, Failings.of(row), rng, row)

@@ -3,6 +3,7 @@
 import random
 from dataclasses import dataclass
 from math import cos, hypot, pi, radians, sin
+from typing import Protocol
 
 from lapwing_lab.geo import Place, offset
 
@@ -91,17 +92,25 @@ class Route:
         return State(offset(self.origin, e, n, h), (e1 - e0) / dt, (n1 - n0) / dt, (h1 - h0) / dt)
 
 
+class Moves(Protocol):
+    """Anything that has a state at every time."""
+
+    def at(self, t_s: float) -> State: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A named thing that moves. `rcs_m2`: mean radar cross section. `ident`: ICAO address or MMSI, 0 = says nothing."""
 
     name: str
     kind: str  # aircraft, ship, drone
-    path: Loop | Route
+    path: Moves
     rcs_m2: float
     ident: int = 0
     callsign: str = ""
     gnss_threshold_dbm: float = -95.0  # received jamming power that costs it its position
+    says: str = ""  # adsb, ais, remote_id: what it says of itself
+    counts: bool = True  # whether a tracker must track it
 
 
 def aircraft(origin: Place, count: int, radius_m: float, rng: random.Random) -> list[Target]:
@@ -130,6 +139,7 @@ def aircraft(origin: Place, count: int, radius_m: float, rng: random.Random) -> 
                 0x710000 + 37 * i + 1,
                 callsign,
                 threshold,
+                "adsb",
             )
         )
     return out
@@ -149,6 +159,8 @@ def ships(origin: Place, count: int, box: tuple[float, float, float, float], rng
             + rng.choice(["HERON", "TERN", "PLOVER", "CURLEW"])
         )
         out.append(
-            Target(f"ship-{i + 1}", "ship", path, 1_000.0, 440_100_000 + i, f"{name} {i + 1}", rng.gauss(-90.0, 4.0))
+            Target(
+                f"ship-{i + 1}", "ship", path, 1_000.0, 440_100_000 + i, f"{name} {i + 1}", rng.gauss(-90.0, 4.0), "ais"
+            )
         )
     return out

@@ -4,8 +4,12 @@ Item layouts: EUROCONTROL-SPEC-0149-4 (CAT048) and -2b (CAT034) as summarised in
 """
 
 from dataclasses import dataclass
+from math import degrees
+
+from lapwing_lab.files import Scan
 
 NM_M = 1852.0
+DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +68,16 @@ def service034(sac: int, sic: int, kind: int, time_of_day_s: float, sector_deg: 
     items.add(5)
     out += round(period_s * 128.0).to_bytes(2, "big")
     return fspec(items) + out
+
+
+def rotation(scan: Scan, sac: int, sic: int, period_s: float) -> list[bytes]:
+    """Datagrams of one rotation: its plots, then the north marker that ends it. Range and azimuth only."""
+    r, a = scan.space.index("range_m"), scan.space.index("azimuth_rad")
+    plots = [
+        Plot(float(z[r]), degrees(float(z[a])) % 360.0, (int(t) * 1e-9) % DAY_S)
+        for z, t in zip(scan.z, scan.time_ns, strict=True)
+    ]
+    records = [plot048(sac, sic, p) for p in plots]
+    out = [block(48, records[i : i + 20]) for i in range(0, len(records), 20)]
+    north = service034(sac, sic, 1, (scan.scan_ns * 1e-9) % DAY_S, None, period_s)
+    return [*out, block(34, [north])]

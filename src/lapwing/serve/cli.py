@@ -179,6 +179,20 @@ def replay(
         raise typer.Exit(1)
 
 
+@app.command(name="track")
+@plainly
+def track_(
+    detections: Annotated[Path, typer.Argument(help="Detections (Parquet, docs/files.md).")],
+    site: Annotated[Path, typer.Option(help="The site file that knows the sensors; it needs no feeds.")],
+    out: Annotated[Path, typer.Option(help="Where the tracks go (Parquet).")] = Path("tracks.parquet"),
+    settings: Annotated[Path | None, typer.Option(help="Tracker settings (TOML) instead of the defaults.")] = None,
+) -> None:
+    """Track a file of detections, scan by scan and as fast as possible; any other tracker can read the same file."""
+    from lapwing.serve.tracking import track_file
+
+    typer.echo(track_file(detections, site, out, settings))
+
+
 @app.command()
 @plainly
 def warm() -> None:

@@ -1,0 +1,163 @@
+"""Track a file of detections: Parquet in, Parquet out, no journal and no web, so that any tracker can be compared on
+the same data. The columns are described in docs/files.md. Axes: m detections, n tracks.
+
+Scans are taken in the order of their end. A sensor whose space gives no position (bearings alone) is left out and said
+so; so is one with measurement columns that are not known here. Settings that are not given are those of a live site.
+"""
+
+import dataclasses
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import polars as pl
+from pydantic import Field, ValidationError
+
+from lapwing import track
+from lapwing.engine.plan import LOW
+from lapwing.records import ANONYMOUS, Array, Detections, SensorConfig, Site, Space, Tracks, TrackStatus
+from lapwing.serve.site import FeedEntry, SiteError, SiteFile
+from lapwing.track import SensorModel, TrackSettings
+
+AXES = ("east_m", "north_m", "up_m", "east_mps", "north_mps", "up_mps")
+UPPER = [(i, j) for i in range(6) for j in range(i, 6)]
+MEASURES = ("east_m", "north_m", "up_m", "range_m", "azimuth_rad", "elevation_rad", "range_rate_mps")
+NEEDED = ("scan_ns", "sensor", "time_ns")
+
+
+class TrackingError(OSError):
+    """The files cannot be used; one sentence."""
+
+
+class Bench(SiteFile):
+    """A site file without feeds will do: detections come from a file."""
+
+    feed: Annotated[list[FeedEntry], Field(default_factory=list)]
+
+
+def load_site(path: Path) -> Site:
+    """The site in a file. Raises SiteError, TrackingError."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return Bench.model_validate(table).site(path.resolve().parent)
+    except tomllib.TOMLDecodeError as error:
+        raise SiteError(str(path), [f"not valid TOML: {error}"]) from None
+    except ValidationError as error:
+        raise SiteError(str(path), [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]) from None
+
+
+def load_settings(path: Path | None) -> TrackSettings:
+    """Settings of a live site, with those of a TOML file in their place. Raises TrackingError."""
+    settings = TrackSettings(prior=LOW)
+    if path is None:
+        return settings
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        prior = dataclasses.replace(settings.prior, **_numbers(table.pop("prior", {})))
+        return dataclasses.replace(settings, prior=prior, **_numbers(table))
+    except (tomllib.TOMLDecodeError, TypeError, AttributeError) as error:
+        raise TrackingError(f"{path}: not tracker settings: {error}") from None
+
+
+def _numbers(table: dict[str, Any]) -> dict[str, Any]:
+    wrong = [name for name, value in table.items() if isinstance(value, bool) or not isinstance(value, int | float)]
+    if wrong:
+        raise TypeError(f"{wrong[0]} must be a number")
+    return table
+
+
+def scans(frame: pl.DataFrame, sensors: dict[str, SensorConfig]) -> Iterator[Detections]:
+    """Scans in order of their end; a row without measurements says that its scan was empty. Raises TrackingError."""
+    space: dict[str, Space | None] = {}
+    others = [c for c, kind in frame.schema.items() if kind.is_float() and c not in MEASURES]
+    for (name,), rows in frame.group_by("sensor", maintain_order=True):
+        filled = tuple(c for c in MEASURES if c in rows.columns and rows[c].null_count() < len(rows))
+        if name not in sensors:
+            raise TrackingError(f"the site has no sensor {name!r}; it has {sorted(sensors)}")
+        foreign = [c for c in others if rows[c].null_count() < len(rows)]
+        try:
+            space[str(name)] = None if foreign else Space(filled) if filled else Space.POSITION_2D
+        except ValueError:
+            raise TrackingError(f"sensor {name!r}: {', '.join(filled)} is no measurement space") from None
+    frame = frame.sort("scan_ns", "sensor", maintain_order=True)
+    ends, names = frame["scan_ns"].cast(pl.Int64).to_numpy(), frame["sensor"].to_list()
+    cuts = [k for k in range(1, len(names)) if ends[k] != ends[k - 1] or names[k] != names[k - 1]]
+    for begin, end in zip([0, *cuts], [*cuts, len(names)], strict=True):
+        of = space[names[begin]]
+        if of is not None:
+            yield _scan(frame[begin:end], sensors[names[begin]], of)
+
+
+def _scan(rows: pl.DataFrame, config: SensorConfig, space: Space) -> Detections:
+    scan_ns = int(rows["scan_ns"][0])
+    seen = rows.drop_nulls(space.value)
+    m, d = len(seen), len(space.value)
+    z = np.ascontiguousarray(seen.select(space.value).cast(pl.Float64).to_numpy())
+    R = np.zeros((m, d, d))
+    R[:, np.arange(d), np.arange(d)] = [_sigma(config, c) ** 2 for c in space.value]
+    times = seen["time_ns"].cast(pl.Int64).to_numpy().copy()
+    nobody, nowhere = np.full(m, ANONYMOUS, dtype=np.int64), np.zeros(m, dtype=np.int64)
+    return Detections(config.sensor, space, scan_ns, times, z, R, nobody, nowhere)
+
+
+def _sigma(config: SensorConfig, column: str) -> float:
+    return {
+        "azimuth_rad": config.azimuth_sigma_rad,
+        "elevation_rad": config.elevation_sigma_rad,
+        "range_rate_mps": config.range_rate_sigma_mps,
+    }.get(column, config.range_sigma_m)
+
+
+def track_file(detections: Path, site_file: Path, out: Path, settings_file: Path | None = None) -> str:
+    """Write the tracks after every scan; one line that says what was done. Raises SiteError, TrackingError."""
+    site, settings = load_site(site_file), load_settings(settings_file)
+    try:
+        frame = pl.read_parquet(detections)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise TrackingError(f"{detections}: cannot be read ({str(error).splitlines()[0]})") from None
+    missing = [c for c in NEEDED if c not in frame.columns]
+    if missing:
+        raise TrackingError(f"{detections}: the column {missing[0]!r} is missing")
+    state = track.start(settings)
+    models: dict[str, SensorModel | None] = {}
+    parts, looks = [], 0
+    for scan in scans(frame, {s.sensor: s for s in site.sensors}):
+        if scan.sensor not in models:
+            models[scan.sensor] = _model(scan, site)
+        model = models[scan.sensor]
+        if model is not None:
+            state, _ = track.step(state, scan, model, settings)
+            parts.append(rows_of(track.predict_tracks(state, scan.scan_ns, settings), scan.scan_ns))
+            looks += 1
+    left_out = sorted({*frame["sensor"].unique()} - {name for name, model in models.items() if model is not None})
+    whole = pl.concat(parts, how="diagonal") if parts else rows_of(state.tracks, 0)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    whole.write_parquet(out)
+    note = f"; left out, no position in what they measure: {', '.join(left_out)}" if left_out else ""
+    return f"{looks} scans, {whole['track_id'].n_unique()} tracks to {out}{note}"
+
+
+def _model(scan: Detections, site: Site) -> SensorModel | None:
+    config = next(s for s in site.sensors if s.sensor == scan.sensor)
+    try:
+        return track.make_sensor(config, site.origin, scan.space)
+    except ValueError:
+        return None
+
+
+def rows_of(tracks: Tracks, time_ns: int) -> pl.DataFrame:
+    """One row per track; one row without a track where there is none."""
+    n = len(tracks)
+    if n == 0:
+        return pl.DataFrame({"time_ns": [time_ns]}, schema={"time_ns": pl.Int64})
+    names: dict[str, Array | list[str]] = {
+        "time_ns": np.full(n, time_ns, dtype=np.int64),
+        "track_id": tracks.track_id,
+        "existence": tracks.existence,
+        "status": [TrackStatus(int(s)).name.lower() for s in tracks.status],
+    }
+    names |= {axis: tracks.mean[:, i] for i, axis in enumerate(AXES)}
+    names |= {f"cov_{AXES[i]}_{AXES[j]}": tracks.cov[:, i, j] for i, j in UPPER}
+    return pl.DataFrame(names)

@@ -1,0 +1,132 @@
+"""Benchmark arrays (npz) to files: detections, truth and a site that knows the sensor. Axes: n targets, k scans.
+
+Two forms: `z`, `scan`, `truth` of the constant-velocity sets, and `z`, `counts`, `X_truth` of the four-target set with
+its Monte Carlo runs. Refuses anything else with FileError. The truth of which detection is whose stays behind.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from lapwing_lab import files
+from lapwing_lab.files import FileError, Scan
+
+Array = np.ndarray
+BEGIN_NS = 946_684_800_000_000_000  # 2000-01-01: arrays have no date
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a tracker may know of the sensor and the targets: given to every tracker alike."""
+
+    sigma_m: float
+    p_detect: float
+    clutter_per_scan: float
+    side_m: float
+    period_s: float
+    noise_m2ps3: float  # spectral density of the acceleration
+    speed_mps_sigma: float
+    lifetime_s: float
+    cutoff_m: float  # of the scores
+    skip_s: float  # start-up that is not scored
+
+
+def convert(path: Path, folder: Path, run: int = 1) -> Known:
+    """Write detections.parquet, truth.parquet, site.toml, settings.toml. Raises FileError."""
+    try:
+        with np.load(path) as f:
+            arrays = {name: f[name] for name in f.files}
+    except (OSError, ValueError) as error:
+        raise FileError(f"{path}: not a file of arrays ({error})") from None
+    if "X_truth" in arrays:
+        known, scans, truth = _four_targets(arrays, run)
+    elif {"truth", "z", "scan", "sigma"} <= arrays.keys():
+        known, scans, truth = _constant_velocity(arrays)
+    else:
+        raise FileError(f"{path}: holds {', '.join(arrays)}; neither form of the benchmark arrays")
+    write(folder, path.stem, known, scans, truth)
+    return known
+
+
+def write(folder: Path, name: str, known: Known, scans: list[Scan], truth: pl.DataFrame) -> None:
+    """The files of one set of arrays."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files.write(files.detections(scans), folder / "detections.parquet")
+    files.write(truth, folder / "truth.parquet")
+    (folder / "site.toml").write_text(site_text(name, known), encoding="utf-8")
+    (folder / "score.toml").write_text(score_text(known), encoding="utf-8")
+    (folder / "settings.toml").write_text(settings_text(known), encoding="utf-8")
+
+
+def scan_of(k: int, period_s: float, z: Array) -> Scan:
+    at = BEGIN_NS + round(k * period_s * 1e9)
+    return Scan("array", ("east_m", "north_m"), at, np.full(len(z), at, dtype=np.int64), z)
+
+
+def truth_of(states: Array, alive: Array, period_s: float) -> pl.DataFrame:
+    """`states` (scans, targets, 4) = x, vx, y, vy; `alive` (scans, targets)."""
+    k, i = np.nonzero(alive)
+    zero = np.zeros(len(k))
+    columns: dict[str, Any] = {
+        "time_ns": BEGIN_NS + np.round(k * period_s * 1e9).astype(np.int64),
+        "target_id": i.astype(np.int64),
+        "counts": np.ones(len(k), dtype=bool),
+    }
+    for name, at in (("east_m", 0), ("east_mps", 1), ("north_m", 2), ("north_mps", 3)):
+        columns[name] = states[k, i, at]
+    return files.truth(columns | {"up_m": zero, "up_mps": zero})
+
+
+def _constant_velocity(f: Mapping[str, Array]) -> tuple[Known, list[Scan], pl.DataFrame]:
+    states, period = f["truth"], float(f["T"])
+    scans = [scan_of(k, period, f["z"][f["scan"] == k]) for k in range(len(states))]
+    alive = np.ones(states.shape[:2], dtype=bool)
+    known = Known(
+        float(f["sigma"]), float(f["pd"]), float(f["lam"]), float(f["side"]), period, float(f["q"]),
+        8.0, 100_000.0, 50.0, 10.0 * period,
+    )  # fmt: skip
+    return known, scans, truth_of(states, alive, period)
+
+
+def _four_targets(f: Mapping[str, Array], run: int) -> tuple[Known, list[Scan], pl.DataFrame]:
+    counts = f["counts"]
+    if not 1 <= run <= len(counts):
+        raise FileError(f"there are runs 1 to {len(counts)}, not {run}")
+    ends = np.cumsum(counts.ravel())
+    starts = (ends - counts.ravel()).reshape(counts.shape)[run - 1]
+    scans = [scan_of(k, 1.0, f["z"][s : s + n]) for k, (s, n) in enumerate(zip(starts, counts[run - 1], strict=True))]
+    states = f["X_truth"].reshape(4, 4, -1).transpose(2, 0, 1)
+    k = np.arange(1, states.shape[0] + 1)[:, None]
+    alive = (f["t_birth"] <= k) & (k < f["t_death"])
+    return Known(1.0, 0.9, 10.0, 300.0, 1.0, 0.02, 1.0, 100.0, 10.0, 0.0), scans, truth_of(states, alive, 1.0)
+
+
+def site_text(name: str, k: Known) -> str:
+    """A site whose one sensor sees the square. Its disc reaches the corners, its clutter has the square's density."""
+    reach = k.side_m / np.sqrt(2.0)
+    clutter = k.clutter_per_scan * np.pi * reach**2 / k.side_m**2
+    middle = np.degrees(0.5 * k.side_m / 6_378_137.0)
+    return (
+        f'name = "{name}"\n\n[origin]\nlatitude_deg = 0.0\nlongitude_deg = 0.0\nheight_m = 0.0\n\n'
+        f'[[sensor]]\nname = "array"\nkind = "position"\nrange_sigma_m = {k.sigma_m}\n'
+        f"range_max_m = {reach:.3f}\np_detect = {k.p_detect}\nclutter_per_scan = {clutter:.6f}\n"
+        f"period_s = {k.period_s}\n[sensor.at]\nlatitude_deg = {middle * 1.006739496742:.9f}\n"
+        f"longitude_deg = {middle:.9f}\nheight_m = 0.0\n"
+    )
+
+
+def settings_text(k: Known) -> str:
+    """What the notes on the arrays say of the targets, as tracker settings."""
+    return (
+        f"noise_horizontal_m2ps3 = {k.noise_m2ps3}\nlifetime_s = {k.lifetime_s}\n"
+        f"[prior]\nspeed_mps_sigma = {k.speed_mps_sigma}\n"
+    )
+
+
+def score_text(k: Known) -> str:
+    """How the arrays are scored in the reference notes."""
+    return f"cutoff_m = {k.cutoff_m}\nskip_s = {k.skip_s}\n"

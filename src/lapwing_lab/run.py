@@ -1,0 +1,197 @@
+"""Run a scenario headless, as fast as possible: files, the product's tracker, the naive tracker, scores; and, where the
+scenario has receivers or zones, the product's whole picture over the recorded bytes. The product is always its own
+process, started by its command."""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from lapwing_lab import baseline, files
+from lapwing_lab.examine import Measure, Scores, examine, measure
+from lapwing_lab.files import FileError
+from lapwing_lab.importing import write
+from lapwing_lab.literature import draw
+from lapwing_lab.scenario import Scenario, load, read_table
+from lapwing_lab.score.alarms import warnings
+from lapwing_lab.simulate import record, simulate
+
+Say = Callable[[str, float], None]
+EARLY_S, LATE_S = 180.0, 60.0
+
+
+@dataclass
+class Result:
+    """One run of one scenario: a row of numbers per tracker, and those of the picture."""
+
+    scenario: str
+    seed: int
+    rows: dict[str, dict[str, float]] = field(default_factory=dict)  # by tracker
+    picture: dict[str, float] = field(default_factory=dict)
+
+    def numbers(self) -> dict[str, float]:
+        """What pass marks may name: the product's scores and the picture's."""
+        return {**self.rows.get("lapwing", {}), **self.picture}
+
+
+def run(name: str, seed: int | None, keep: Path | None, picture: bool, say: Say) -> Result:
+    """All scores of one run. Raises FileError, ScenarioError."""
+    table = read_table(name)
+    if "arrays" in table:
+        return _literature(table, seed, keep, say)
+    s = load(name, seed)
+    with tempfile.TemporaryDirectory(prefix="lapwing-lab-") as temporary:
+        folder = keep or Path(temporary)
+        result = Result(s.name, int(s.table["seed"] if seed is None else seed))
+        if s.sensors:
+            say("simulating", 0.0)
+            simulate(s, folder, lambda share: say("simulating", share))
+            say("tracking", 0.0)
+            result.rows = trackers(folder)
+        if picture and (s.adsb or s.ais or s.zones):
+            fresh = load(name, seed)  # its own random numbers from the start
+            record(fresh, folder / "recorded", lambda share: say("recording", share))
+            say("picture", 0.0)
+            result.picture = watch(fresh, folder / "recorded")
+        say("done", 1.0)
+        return result
+
+
+def _literature(table: dict[str, Any], seed: int | None, keep: Path | None, say: Say) -> Result:
+    """A scenario of the literature: points in a square, no sensors of this world, no picture."""
+    number = int(table["seed"] if seed is None else seed)
+    with tempfile.TemporaryDirectory(prefix="lapwing-lab-") as temporary:
+        folder = keep or Path(temporary)
+        write(folder, table["name"], *draw(table["arrays"], number))
+        say("tracking", 0.5)
+        return Result(table["name"], number, trackers(folder))
+
+
+def trackers(folder: Path) -> dict[str, dict[str, float]]:
+    """Scores of the product's tracker and of the naive one on the files of a folder."""
+    settings = folder / "settings.toml"
+    command = ["track", str(folder / "detections.parquet"), "--site", str(folder / "site.toml")]
+    command += ["--out", str(folder / "tracks.parquet")]
+    product(command + (["--settings", str(settings)] if settings.exists() else []))
+    naive = baseline.track(files.read(folder / "detections.parquet", "detections"), folder / "site.toml", settings)
+    files.write(naive, folder / "naive.parquet")
+    told, how = files.read(folder / "truth.parquet", "truth"), measure(folder / "truth.parquet")
+    ours = files.read(folder / "tracks.parquet", "tracks")
+    return {"lapwing": _row(ours, told, how), "naive": _row(naive, told, how)}
+
+
+def _row(tracks: pl.DataFrame, told: pl.DataFrame, how: Measure) -> dict[str, float]:
+    return row(examine(tracks, told, how))
+
+
+def row(s: Scores) -> dict[str, float]:
+    """The numbers that are kept of a run."""
+    return {
+        "gospa": s.gospa,
+        "localisation": s.localisation,
+        "missed": s.missed,
+        "false": s.false,
+        "missed_count": s.missed_count,
+        "false_count": s.false_count,
+        "t_gospa": s.t_gospa_normalised,
+        "ospa2": s.ospa2,
+        "completeness": s.siap.completeness,
+        "ambiguity": s.siap.ambiguity,
+        "spuriousness": s.siap.spuriousness,
+        "mota": s.clear.mota,
+        "id_switches": float(s.clear.id_switches),
+        "fragmentations": float(s.clear.fragmentations),
+        "track_life": s.clear.track_life,
+        "nees": s.nees.mean,
+        "brier": s.existence.brier,
+    }
+
+
+def product(arguments: list[str]) -> str:
+    """Run the product's command; what it printed. Raises FileError with what it said."""
+    beside = Path(sys.executable).with_name("lapwing")
+    command = str(beside) if beside.exists() else shutil.which("lapwing")
+    if command is None:
+        raise FileError("there is no `lapwing` command to examine")
+    done = subprocess.run([command, *arguments], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise FileError(f"lapwing {arguments[0]} failed: {done.stderr.strip()[-500:]}")
+    return done.stdout
+
+
+def watch(s: Scenario, folder: Path) -> dict[str, float]:
+    """The picture's scores: warnings against true entries, interference against emitters, alarms per hour."""
+    said = product(
+        ["run", str(folder / "site.toml"), "--exit", "--json", "--port", "0", "--journal", str(folder / "journal")]
+    )
+    (folder / "summary.json").write_text(said, encoding="utf-8")
+    events = [json.loads(line) for line in (folder / "events.jsonl").read_text(encoding="utf-8").splitlines()]
+    return judged(json.loads(said), events, s)
+
+
+def judged(summary: dict[str, Any], events: list[dict[str, Any]], s: Scenario) -> dict[str, float]:
+    """Numbers of a picture's summary against what happened. A delay that never came is the scenario's length."""
+    begin, hours = s.begin_ns, s.duration_s / 3600.0
+    entries = [(e["zone"], (e["time_ns"] - begin) * 1e-9) for e in events if e["event"] == "entered"]
+    alarms = [(a["zone"], (a["raised_ns"] - begin) * 1e-9) for a in summary["alarms"]]
+    zoned = [a for a in alarms if a[0]]
+    w = warnings(entries, zoned, hours, EARLY_S, LATE_S)
+    out = {
+        "alarms": float(len(alarms)),
+        "alarms_per_h": len(alarms) / hours,
+        "entries": float(w.entries),
+        "entries_missed": float(w.missed),
+        "nuisance": float(w.nuisance),
+        "nuisance_per_h": w.nuisance_per_h,
+        "lead_s_min": min(w.lead_s, default=0.0),
+        "step_ms_max": float(summary["step_ms_max"]),
+    }
+    on = [(e["time_ns"] - begin) * 1e-9 for e in events if e["event"] == "jamming"]
+    found = [(r["found_ns"] - begin) * 1e-9 for r in summary["regions"]]
+    early = [t for t in found if not on or t < min(on)]
+    out["interference_false"] = float(len(early))
+    if on:
+        delay = [t - min(on) for t in found if t >= min(on)]
+        out["interference_found_s"] = min(delay, default=s.duration_s)
+    return out
+
+
+def marks(
+    table: dict[str, Any], numbers: dict[str, float], picture: bool = True
+) -> list[tuple[str, float, float, bool]]:
+    """(mark, wanted, found, good) of each pass mark NAME_max or NAME_min of a scenario. Raises FileError."""
+    out = []
+    for mark, wanted in table.get("pass", {}).items():
+        name, _, side = mark.rpartition("_")
+        if not picture and name not in numbers:
+            continue  # a mark of the picture, which was not asked for
+        if name not in numbers or side not in ("max", "min"):
+            raise FileError(f"pass mark {mark!r} names no score; there are {', '.join(sorted(numbers))}")
+        found = numbers[name]
+        out.append((mark, float(wanted), found, found <= wanted if side == "max" else found >= wanted))
+    return out
+
+
+def expected(results: list[Result]) -> str:
+    """The CSV kept for comparison: mean of each score over the runs, one line per tracker and score."""
+    lines = ["tracker,score,runs,mean"]
+    for tracker in ("lapwing", "naive"):
+        have = [r.rows[tracker] for r in results if tracker in r.rows]
+        for score in have[0] if have else ():
+            lines.append(f"{tracker},{score},{len(have)},{_short(sum(r[score] for r in have) / len(have))}")
+    seen = [r.picture for r in results if r.picture]
+    for score in seen[0] if seen else ():
+        if score != "step_ms_max":  # a time of this machine
+            lines.append(f"picture,{score},{len(seen)},{_short(sum(p[score] for p in seen) / len(seen))}")
+    return "\n".join(lines) + "\n"
+
+
+def _short(value: float) -> str:
+    return f"{value:.4g}"

@@ -1,0 +1,1 @@
+"""Scores: what a tracker said against what was true. Arrays in, numbers out; nothing here reads a file."""
