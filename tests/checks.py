@@ -44,7 +44,8 @@ def sane(decoded: Decoded, seqs: set[int]) -> None:
     for record in (p, v, t):
         assert set(record.frame_seq.tolist()) <= seqs
         assert set(record.source.tolist()) <= SOURCES
-        assert not len(record) or (record.address.min() >= 0 and record.address.max() < 1 << 30)
+        highest = np.where(record.source == Source.REMOTE_ID, 1 << 40, 1 << 30)  # interned identities have 40 bits
+        assert ((record.address >= 0) & (record.address < highest)).all()
         assert not len(record) or record.time_ns.min() >= 0
     assert set(t.word.tolist()) <= WORDS
     assert all(s and len(s) <= 64 and s.isprintable() and s == s.strip() for s in t.text)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from tests.decode import remoteid_samples
 from tests.decode.helpers import T0, beast_of, real_lines
 
 from lapwing import decode
@@ -112,6 +113,8 @@ STREAMS: dict[str, Callable[[], bytes]] = {
     "avr": lambda: "".join(f"*{h};\n" if i % 2 else f"@{i * 12_000:012X}{h};" for i, h in enumerate(hexes())).encode(),
     "nmea": lambda: AIVDM,
     "sbs": lambda: SBS,
+    "remoteid": remoteid_samples.capture,
+    "dronescout": remoteid_samples.dronescout,
 }
 DOCUMENTS: dict[str, Callable[[], list[bytes]]] = {
     "readsb": lambda: [aircraft_json(), aircraft_json(1_720_000_005.0)],

@@ -6,14 +6,16 @@ from typing import Any
 from lapwing.decode.asterix import AsterixDecoder
 from lapwing.decode.avr import AvrDecoder
 from lapwing.decode.beast import BeastDecoder
+from lapwing.decode.dronescout import DroneScoutDecoder
 from lapwing.decode.nmea import NmeaDecoder
 from lapwing.decode.protocol import Decoder
 from lapwing.decode.readsb import ReadsbDecoder
+from lapwing.decode.remoteid import RemoteIdDecoder
 from lapwing.decode.sbs import SbsDecoder
 from lapwing.decode.trace import TraceDecoder
 from lapwing.records import FeedConfig, SensorConfig
 
-DECODERS: tuple[str, ...] = ("beast", "avr", "sbs", "readsb", "trace", "nmea", "asterix")
+DECODERS: tuple[str, ...] = ("beast", "avr", "sbs", "readsb", "trace", "nmea", "asterix", "remoteid", "dronescout")
 
 
 def make(config: FeedConfig, sensors: Mapping[str, SensorConfig]) -> Decoder[Any]:
@@ -34,6 +36,10 @@ def make(config: FeedConfig, sensors: Mapping[str, SensorConfig]) -> Decoder[Any
             return TraceDecoder(config.feed)
         case "nmea":
             return NmeaDecoder(config.feed)
+        case "remoteid":
+            return RemoteIdDecoder(config.feed)
+        case "dronescout":
+            return DroneScoutDecoder(config.feed)
         case "asterix":
             if config.sensor not in sensors:
                 raise ValueError(f"feed {config.feed!r} names a sensor that does not exist: {config.sensor!r}")

@@ -68,7 +68,7 @@ class FeedConfig:
     """One input: how bytes arrive and which decoder reads them."""
 
     feed: str
-    decoder: str  # beast, avr, sbs, readsb, trace, nmea, asterix
+    decoder: str  # one of decode.DECODERS
     transport: str  # tcp, listen, udp, file, http, stdin
     host: str = ""
     port: int = 0

@@ -10,14 +10,15 @@ import tomllib
 from datetime import UTC, date, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from lapwing.records import Circle, FeedConfig, Polygon, Position, SensorConfig, Site, Zone
 
-DECODER_NAMES = ("beast", "avr", "sbs", "readsb", "trace", "nmea", "asterix")
+DecoderName = Literal["beast", "avr", "sbs", "readsb", "trace", "nmea", "asterix", "remoteid", "dronescout"]
+DECODER_NAMES: tuple[str, ...] = get_args(DecoderName)
 TRANSPORTS = ("tcp", "listen", "udp", "file", "package", "poll", "http", "stdin")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 FORBID = ConfigDict(extra="forbid", frozen=True)
@@ -162,7 +163,7 @@ class FeedEntry(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
     name: Name
-    decoder: Literal["beast", "avr", "sbs", "readsb", "trace", "nmea", "asterix"]
+    decoder: DecoderName
     source: Annotated[str, Field(alias="from")]
     receiver: Place | None = None
     sensor: str = ""
