@@ -52,8 +52,9 @@ def sane(decoded: Decoded, seqs: set[int]) -> None:
     assert decoded.messages >= 0
     for scan in decoded.scans:
         assert set(scan.frame_seq.tolist()) <= seqs
-        assert (scan.z[:, 0] >= 0.0).all()
-        assert (np.abs(scan.z[:, 1]) <= 2.0 * np.pi).all()
+        for name, column in zip(scan.space.value, scan.z.T, strict=True):
+            assert name != "range_m" or (column >= 0.0).all()
+            assert not name.endswith("_rad") or (np.abs(column) <= 2.0 * np.pi).all()
     assert len({fault.reason for fault in decoded.faults}) == len(decoded.faults)
     for fault in decoded.faults:
         assert fault.count > 0

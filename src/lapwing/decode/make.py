@@ -41,7 +41,7 @@ def make(config: FeedConfig, sensors: Mapping[str, SensorConfig]) -> Decoder[Any
         case "dronescout":
             return DroneScoutDecoder(config.feed)
         case "asterix":
-            if config.sensor not in sensors:
+            if config.sensor and config.sensor not in sensors:
                 raise ValueError(f"feed {config.feed!r} names a sensor that does not exist: {config.sensor!r}")
-            return AsterixDecoder(config.feed, sensors[config.sensor])
+            return AsterixDecoder(config.feed, sensors.get(config.sensor))
     raise ValueError(f"feed {config.feed!r} names a decoder that does not exist: {config.decoder!r}")

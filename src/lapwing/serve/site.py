@@ -266,7 +266,7 @@ class SiteFile(BaseModel):
                 raise ValueError(f"two {kind}s are named {double[0]!r}; names must differ")
         known = [s.name for s in self.sensor]
         for f in self.feed:
-            if f.decoder == "asterix" and f.sensor not in known:
+            if f.sensor and f.sensor not in known:
                 raise ValueError(f"feed {f.name!r}: sensor = {f.sensor!r} is none of the sensors {known}")
         recorded = [f.name for f in self.feed if f.source.startswith(("file:", "package:"))]
         live = [f.name for f in self.feed if f.name not in recorded]
