@@ -8,6 +8,7 @@ from lapwing.decode.asterix import AsterixDecoder
 from lapwing.decode.avr import AvrDecoder
 from lapwing.decode.beast import BeastDecoder
 from lapwing.decode.dronescout import DroneScoutDecoder
+from lapwing.decode.lookouts import LookoutDecoder
 from lapwing.decode.make import DECODERS, make
 from lapwing.decode.nmea import NmeaDecoder
 from lapwing.decode.protocol import Decoder
@@ -23,6 +24,7 @@ __all__ = [
     "BeastDecoder",
     "Decoder",
     "DroneScoutDecoder",
+    "LookoutDecoder",
     "NmeaDecoder",
     "ReadsbDecoder",
     "RemoteIdDecoder",

@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-import numpy as np
-
 from lapwing.decode.asterix_reports import SIMULATED, bit, signed, unsigned
+from lapwing.decode.scans import scan
 from lapwing.records import ANONYMOUS, Detections, SensorConfig, Space
 
 CENTIDEGREE = math.pi / 18_000.0
@@ -76,17 +75,8 @@ def bearing_scans(bearings: Sequence[Bearing], sensor: SensorConfig) -> list[Det
     for (time_ns, raised), group in groupby(sorted(bearings, key=look), key=look):
         rows = list(group)
         space = Space.AZIMUTH_ELEVATION if raised else Space.AZIMUTH
-        sigmas = [sensor.azimuth_sigma_rad, sensor.elevation_sigma_rad][: len(space.value)]
-        out.append(
-            Detections(
-                sensor.sensor,
-                space,
-                time_ns,
-                np.full(len(rows), time_ns, np.int64),
-                np.array([(b.azimuth_rad, b.elevation_rad or 0.0)[: len(space.value)] for b in rows], np.float64),
-                np.tile(np.diag(np.square(sigmas)), (len(rows), 1, 1)),
-                np.full(len(rows), ANONYMOUS, np.int64),
-                np.array([b.frame_seq for b in rows], np.int64),
-            )
-        )
+        d = len(space.value)
+        sigmas = (sensor.azimuth_sigma_rad, sensor.elevation_sigma_rad)[:d]
+        told = [((b.azimuth_rad, b.elevation_rad or 0.0)[:d], sigmas) for b in rows]
+        out.append(scan(sensor.sensor, space, time_ns, told, rows[0].frame_seq))
     return out

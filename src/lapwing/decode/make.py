@@ -7,6 +7,7 @@ from lapwing.decode.asterix import AsterixDecoder
 from lapwing.decode.avr import AvrDecoder
 from lapwing.decode.beast import BeastDecoder
 from lapwing.decode.dronescout import DroneScoutDecoder
+from lapwing.decode.lookouts import LookoutDecoder
 from lapwing.decode.nmea import NmeaDecoder
 from lapwing.decode.protocol import Decoder
 from lapwing.decode.readsb import ReadsbDecoder
@@ -15,7 +16,18 @@ from lapwing.decode.sbs import SbsDecoder
 from lapwing.decode.trace import TraceDecoder
 from lapwing.records import FeedConfig, SensorConfig
 
-DECODERS: tuple[str, ...] = ("beast", "avr", "sbs", "readsb", "trace", "nmea", "asterix", "remoteid", "dronescout")
+DECODERS: tuple[str, ...] = (
+    "beast",
+    "avr",
+    "sbs",
+    "readsb",
+    "trace",
+    "nmea",
+    "asterix",
+    "remoteid",
+    "dronescout",
+    "json",
+)
 
 
 def make(config: FeedConfig, sensors: Mapping[str, SensorConfig]) -> Decoder[Any]:
@@ -36,6 +48,11 @@ def make(config: FeedConfig, sensors: Mapping[str, SensorConfig]) -> Decoder[Any
             return TraceDecoder(config.feed)
         case "nmea":
             return NmeaDecoder(config.feed)
+        case "json":
+            if config.sensor not in sensors:
+                raise ValueError(f"feed {config.feed!r} names a sensor that does not exist: {config.sensor!r}")
+            sensor = sensors[config.sensor]
+            return LookoutDecoder(config.feed, sensor, config.origin or sensor.position)
         case "remoteid":
             return RemoteIdDecoder(config.feed)
         case "dronescout":

@@ -78,6 +78,7 @@ class FeedConfig:
     receiver: Position | None = None
     sensor: str = ""  # for detections: the SensorConfig this feed delivers
     start_ns: int = 0  # of a file without its own dates: when it begins
+    origin: Position | None = None  # the site's, for decoders that place things in its ENU frame
 
 
 @dataclass(frozen=True, slots=True)

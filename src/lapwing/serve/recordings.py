@@ -93,7 +93,7 @@ def _beast(file: BinaryIO, feed: FeedConfig) -> Iterator[tuple[int, bytes]]:
 
 
 STAMP = re.compile(
-    rb'^(?:@?(?P<unix>\d{9,10}\.\d+)|\{"timestamp": ?(?P<json>\d{9,10}(?:\.\d+)?)|.*?\\[^*\\]*c:(?P<tag>\d{9,13}))'
+    rb'^(?:@?(?P<unix>\d{9,10}\.\d+)|\{"time(?:stamp)?": ?(?P<json>\d{9,10}(?:\.\d+)?)|.*?\\[^*\\]*c:(?P<tag>\d{9,13}))'
 )
 JSON_FRAME = re.compile(rb'"frame": ?"([0-9a-fA-F]{14,28})"')
 

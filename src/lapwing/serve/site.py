@@ -7,6 +7,7 @@ import difflib
 import math
 import re
 import tomllib
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from lapwing.records import Circle, FeedConfig, Polygon, Position, SensorConfig, Site, Zone
 
-DecoderName = Literal["beast", "avr", "sbs", "readsb", "trace", "nmea", "asterix", "remoteid", "dronescout"]
+DecoderName = Literal["beast", "avr", "sbs", "readsb", "trace", "nmea", "asterix", "remoteid", "dronescout", "json"]
 DECODER_NAMES: tuple[str, ...] = get_args(DecoderName)
 TRANSPORTS = ("tcp", "listen", "udp", "file", "package", "poll", "http", "stdin")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -266,7 +267,7 @@ class SiteFile(BaseModel):
                 raise ValueError(f"two {kind}s are named {double[0]!r}; names must differ")
         known = [s.name for s in self.sensor]
         for f in self.feed:
-            if f.sensor and f.sensor not in known:
+            if (f.sensor or f.decoder == "json") and f.sensor not in known:
                 raise ValueError(f"feed {f.name!r}: sensor = {f.sensor!r} is none of the sensors {known}")
         recorded = [f.name for f in self.feed if f.source.startswith(("file:", "package:"))]
         live = [f.name for f in self.feed if f.name not in recorded]
@@ -279,7 +280,7 @@ class SiteFile(BaseModel):
         return Site(
             self.name,
             self.origin.position(),
-            tuple(f.config(folder) for f in self.feed),
+            tuple(replace(f.config(folder), origin=self.origin.position()) for f in self.feed),
             tuple(s.config() for s in self.sensor),
             tuple(z.zone() for z in self.zone),
         )
