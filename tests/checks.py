@@ -44,15 +44,17 @@ def sane(decoded: Decoded, seqs: set[int]) -> None:
     for record in (p, v, t):
         assert set(record.frame_seq.tolist()) <= seqs
         assert set(record.source.tolist()) <= SOURCES
-        assert not len(record) or (record.address.min() >= 0 and record.address.max() < 1 << 30)
+        highest = np.where(record.source == Source.REMOTE_ID, 1 << 40, 1 << 30)  # interned identities have 40 bits
+        assert ((record.address >= 0) & (record.address < highest)).all()
         assert not len(record) or record.time_ns.min() >= 0
     assert set(t.word.tolist()) <= WORDS
     assert all(s and len(s) <= 64 and s.isprintable() and s == s.strip() for s in t.text)
     assert decoded.messages >= 0
     for scan in decoded.scans:
         assert set(scan.frame_seq.tolist()) <= seqs
-        assert (scan.z[:, 0] >= 0.0).all()
-        assert (np.abs(scan.z[:, 1]) <= 2.0 * np.pi).all()
+        for name, column in zip(scan.space.value, scan.z.T, strict=True):
+            assert name != "range_m" or (column >= 0.0).all()
+            assert not name.endswith("_rad") or (np.abs(column) <= 2.0 * np.pi).all()
     assert len({fault.reason for fault in decoded.faults}) == len(decoded.faults)
     for fault in decoded.faults:
         assert fault.count > 0

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from tests.decode import remoteid_samples
 from tests.decode.helpers import T0, beast_of, real_lines
 
 from lapwing import decode
@@ -25,6 +26,11 @@ SBS = (
     b"MSG,4,1,1,4CA2D6,1,2024/01/01,00:00:00.000,2024/01/01,00:00:00.000,,,420,179,,,-64,,,,,\r\n"
     b"MSG,1,1,1,4CA2D6,1,2024/01/01,00:00:00.000,2024/01/01,00:00:00.000,RYR1427 ,,,,,,,,,,,\r\n"
     b"MSG,6,1,1,4CA2D6,1,2024/01/01,00:00:00.000,2024/01/01,00:00:00.000,,36950,,,,,,7700,0,0,0,0\r\nSTA,,5,1,4CA2D6\r\n"
+)
+LOOKS = (
+    b'{"time": 1720000000.5, "detections": [{"range_m": 1200, "azimuth_deg": 45, "range_sigma_m": 5}]}\n'
+    b'{"time": "2024-07-03T09:46:42Z", "detections": []}\n{"azimuth_deg": 90.5, "elevation_deg": 3}\n'
+    b'{"latitude_deg": 45.8, "longitude_deg": 5.7, "height_m": 250, "sigma_m": 20}\n{"azimut_deg": 3}\n'
 )
 
 
@@ -112,6 +118,9 @@ STREAMS: dict[str, Callable[[], bytes]] = {
     "avr": lambda: "".join(f"*{h};\n" if i % 2 else f"@{i * 12_000:012X}{h};" for i, h in enumerate(hexes())).encode(),
     "nmea": lambda: AIVDM,
     "sbs": lambda: SBS,
+    "remoteid": remoteid_samples.capture,
+    "json": lambda: LOOKS,
+    "dronescout": remoteid_samples.dronescout,
 }
 DOCUMENTS: dict[str, Callable[[], list[bytes]]] = {
     "readsb": lambda: [aircraft_json(), aircraft_json(1_720_000_005.0)],
@@ -122,5 +131,5 @@ DOCUMENTS: dict[str, Callable[[], list[bytes]]] = {
 
 def decoder(name: str) -> Any:
     receiver = Position(0.855, 0.045, 100.0)
-    config = FeedConfig("f", name, "file", receiver=receiver, sensor="radar" if name == "asterix" else "")
+    config = FeedConfig("f", name, "file", receiver=receiver, sensor="radar" if name in ("asterix", "json") else "")
     return decode.make(config, {"radar": SENSOR})

@@ -42,7 +42,7 @@ def test_every_decoder_is_here() -> None:
 def test_the_sample_says_something(name: str) -> None:
     _, out = checks.feed(decoder(name), [Frame(i + 1, "f", T0, data) for i, data in enumerate(sample(name))])
     assert sum(d.messages for d in out) > 0
-    assert sum(len(d.values) for d in out) > 0
+    assert sum(len(d.values) + len(d.scans) for d in out) > 0
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -90,5 +90,7 @@ def test_a_flood_of_one_byte(name: str, byte: bytes) -> None:
 def test_a_site_cannot_name_what_does_not_exist() -> None:
     with pytest.raises(ValueError, match="decoder that does not exist"):
         decode.make(FeedConfig("f", "morse", "tcp"), {})
+    with pytest.raises(ValueError, match="sensor that does not exist"):
+        decode.make(FeedConfig("f", "json", "tcp"), {"radar": SENSOR})
     with pytest.raises(ValueError, match="sensor that does not exist"):
         decode.make(FeedConfig("f", "asterix", "udp", sensor="x"), {"radar": SENSOR})

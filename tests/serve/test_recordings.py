@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from lapwing.records import FeedConfig
 from lapwing.serve.recordings import EPOCH_NS, RecordingError, chunks, read
+from tests.decode import remoteid_samples as remoteid
 
 T0 = 1_720_000_000
 
@@ -127,3 +128,27 @@ def test_any_bytes_are_read_or_refused(tmp_path, data, decoder):
         assert str(path) in str(error)
         return
     assert all(a[0] <= b[0] for a, b in pairwise(got))
+
+
+@pytest.mark.parametrize("form", ["pcap", "pcapng"])
+def test_radio_captures_are_cut_at_packets(tmp_path, form):
+    packets = [remoteid.beacon(remoteid.pack(remoteid.basic(), remoteid.location())) for _ in range(3)]
+    path = tmp_path / f"a.{form}"
+    path.write_bytes(getattr(remoteid, form)(*packets, time_ns=T0 * 10**9))
+    got = rows(path, "remoteid")
+    assert b"".join(d for _, d in got) == path.read_bytes()
+    assert [t for t, _ in got][-3:] == [(T0 + i) * 10**9 for i in range(3)]
+    path.write_bytes(b"no capture")
+    with pytest.raises(RecordingError, match="not a pcap file"):
+        rows(path, "remoteid")
+
+
+def test_receiver_messages_have_their_own_time(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_bytes(remoteid.dronescout())
+    got = rows(path, "dronescout")
+    assert len(got) == 4
+    assert {t for t, _ in got} == {1_720_000_000 * 10**9}
+    path.write_bytes(b"[]")
+    with pytest.raises(RecordingError, match="no JSON object"):
+        rows(path, "dronescout")

@@ -7,10 +7,13 @@ what it refuses. Chunk boundaries carry no meaning: any split of the same bytes 
 from lapwing.decode.asterix import AsterixDecoder
 from lapwing.decode.avr import AvrDecoder
 from lapwing.decode.beast import BeastDecoder
+from lapwing.decode.dronescout import DroneScoutDecoder
+from lapwing.decode.lookouts import LookoutDecoder
 from lapwing.decode.make import DECODERS, make
 from lapwing.decode.nmea import NmeaDecoder
 from lapwing.decode.protocol import Decoder
 from lapwing.decode.readsb import ReadsbDecoder
+from lapwing.decode.remoteid import RemoteIdDecoder
 from lapwing.decode.sbs import SbsDecoder
 from lapwing.decode.trace import TraceDecoder
 
@@ -20,8 +23,11 @@ __all__ = [
     "AvrDecoder",
     "BeastDecoder",
     "Decoder",
+    "DroneScoutDecoder",
+    "LookoutDecoder",
     "NmeaDecoder",
     "ReadsbDecoder",
+    "RemoteIdDecoder",
     "SbsDecoder",
     "TraceDecoder",
     "make",

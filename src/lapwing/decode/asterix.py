@@ -1,4 +1,8 @@
-"""ASTERIX CAT048 plots and CAT034 markers of one radar to scans. One frame is one datagram of data blocks.
+"""ASTERIX to scans and claims. One frame is one datagram of data blocks.
+
+Scans of the sensor that the feed names: CAT048 plots and CAT034 markers of one radar, CAT010 plots of a surface radar,
+CAT205 bearings of a direction finder. Claims, with or without a sensor: CAT010, 020, 021, 062 (`asterix_reports`).
+CAT065 and status messages are counted.
 
 A scan ends at the north marker; at a wrap of the sector number when the radar sends no north markers; and without any
 CAT034 at a silence of half a period or after a full one. It is given to the tracker whole, not sector by sector: a
@@ -6,7 +10,7 @@ Detections says "the sensor looked everywhere it can", and a sector did not. An 
 
 Range rate is given when every plot of the scan has one, so that one scan stays one batch: two batches would count each
 miss twice. Refuses other categories, broken records (with the rest of their block), simulated and test targets, field
-monitors, coasted tracks, plots without range and azimuth, and radars other than the first one heard.
+monitors, coasted tracks, plots without range and azimuth, and sensors other than the first one heard.
 
 Plots with a Mode S address also give value rows: their pressure altitude, code and callsign are the aircraft's word.
 Axes: m plots.
@@ -20,6 +24,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from lapwing.decode.asterix_items import CATEGORIES, Broken, record
+from lapwing.decode.asterix_plots import Bearing, Plot, bearing_of, bearing_scans, surface_plot
+from lapwing.decode.asterix_reports import REPORTS, TIMES
 from lapwing.decode.faults import Refusals
 from lapwing.decode.modes import callsign
 from lapwing.decode.rows import Rows
@@ -44,6 +50,7 @@ FLIGHT_LEVEL_M = 30.48
 PLOTS_MAX = 20_000
 NORTH_MARKER, SECTOR_CROSSING = 1, 2
 NO_RADAR = -1
+PRIMARY = 3  # of CAT010 item 020: a surface radar's own echo
 
 
 def _no_integers() -> Int64[Array, " none"]:
@@ -63,21 +70,10 @@ class AsterixState:
     has_rate: Bool[Array, " m"] = field(default_factory=lambda: column([], np.bool_))
     address: Int64[Array, " m"] = field(default_factory=_no_integers)
     frame_seq: Int64[Array, " m"] = field(default_factory=_no_integers)
+    finder: int = -1  # item 170 of the first direction finder heard
 
     def __post_init__(self) -> None:
         freeze_columns(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """One CAT048 target report."""
-
-    time_ns: int
-    range_m: float
-    azimuth_rad: float
-    range_rate_mps: float | None
-    address: int
-    frame_seq: int
 
 
 class _Scan:
@@ -93,6 +89,7 @@ class _Scan:
             )
         ]  # fmt: skip
         self.done: list[Detections] = []
+        self.bearings: list[Bearing] = []
 
     def frozen(self) -> AsterixState:
         plots = self.plots
@@ -110,10 +107,10 @@ class _Scan:
 @final
 @dataclass(frozen=True, slots=True)
 class AsterixDecoder:
-    """Scans of the radar that `sensor` describes; its sigmas become R."""
+    """Claims, and scans of what `sensor` describes (None = claims alone); its sigmas become R."""
 
     feed: str
-    sensor: SensorConfig
+    sensor: SensorConfig | None
 
     def start(self) -> AsterixState:
         """Nothing heard."""
@@ -126,13 +123,55 @@ class AsterixDecoder:
         refusals, rows, scan = Refusals(), Rows(), _Scan(state)
         for frame in frames:
             for category, items in records_of(frame, refusals):
-                reason = self._record(scan, category, items, frame, rows)
+                if category in (34, 48):
+                    reason = self._record(scan, category, items, frame, rows)
+                else:
+                    reason = self._other(scan, category, items, frame, rows)
                 if reason:
                     refusals.add(reason, frame.seq, frame.data)
+            if scan.bearings:
+                assert self.sensor is not None
+                scan.done += bearing_scans(scan.bearings, self.sensor)
+                scan.bearings = []
         decoded = replace(rows.decoded(), scans=tuple(scan.done), faults=refusals.faults())
         return scan.frozen(), decoded
 
+    def _other(self, scan: _Scan, category: int, items: Mapping[str, bytes], frame: Frame, rows: Rows) -> str:
+        """Claims, a surface radar's plots, bearings, and what is only counted; the reason when it is refused."""
+        kind = items.get("000", b"\x01")[0]
+        time_ns = next((time_of_day(items[i], frame.received_ns) for i in TIMES[category] if i in items), 0)
+        time_ns = time_ns or frame.received_ns
+        if category == 65 or (category in (10, 20) and kind != 1) or (category == 205 and kind not in (2, 5)):
+            rows.messages += 1
+            return ""
+        primary = category == 10 and items.get("020", b"\0")[0] >> 5 == PRIMARY
+        if not primary and category != 205:
+            return REPORTS[category](items, time_ns, frame.seq, rows)
+        reason = self._ours(scan, items)
+        if not reason and category == 205:
+            bearing, reason = bearing_of(items, time_ns, frame.seq)
+            scan.bearings += [bearing] if bearing else []
+        elif not reason:
+            plot, reason = surface_plot(items, time_ns, frame.seq)
+            if plot:
+                self._add(scan, plot)
+        rows.messages += not reason
+        return reason
+
+    def _ours(self, scan: _Scan, items: Mapping[str, bytes]) -> str:
+        """ "" when a plot or bearing comes from the one sensor that this feed is about."""
+        if self.sensor is None:
+            return "plot or bearing, but the feed names no sensor"
+        source, finder = (int.from_bytes(items.get(i, b""), "big") for i in ("010", "170"))
+        finder = finder if "070" in items or "080" in items else -1
+        if scan.state.radar == NO_RADAR:
+            scan.state = replace(scan.state, radar=source, finder=finder)
+        same = (source, finder) == (scan.state.radar, scan.state.finder)
+        return "" if same else "another sensor than the first one heard"
+
     def _record(self, scan: _Scan, category: int, items: Mapping[str, bytes], frame: Frame, rows: Rows) -> str:
+        if self.sensor is None:
+            return "plot or bearing, but the feed names no sensor"
         radar = int.from_bytes(items.get("010", b"\xff\xff"), "big")
         if "010" in items and scan.state.radar == NO_RADAR:
             scan.state = replace(scan.state, radar=radar)
@@ -163,6 +202,7 @@ class AsterixDecoder:
                 self._close(scan, time_ns)
 
     def _add(self, scan: _Scan, plot: Plot) -> None:
+        assert self.sensor is not None
         if scan.plots and not scan.state.marker_heard:
             silence_s = (plot.time_ns - scan.plots[-1].time_ns) * 1e-9
             turned_s = (plot.time_ns - scan.plots[0].time_ns) * 1e-9
@@ -173,6 +213,7 @@ class AsterixDecoder:
             self._close(scan, plot.time_ns)
 
     def _close(self, scan: _Scan, scan_ns: int) -> None:
+        assert self.sensor is not None
         plots, scan.plots = scan.plots, []
         m = len(plots)
         rates = [p.range_rate_mps for p in plots if p.range_rate_mps is not None]
@@ -209,15 +250,14 @@ def records_of(frame: Frame, refusals: Refusals) -> Iterator[tuple[int, dict[str
         if length < 3 or end > len(data):
             refusals.add("data block does not fit its datagram", frame.seq, data[at : at + 64])
             return
-        category = CATEGORIES.get(data[at])
-        if category is None:
+        if data[at] not in CATEGORIES:
             refusals.add(f"category {data[at]:03d} is not read", frame.seq, data[at : at + 64])
             at = end
             continue
         inside = at + 3
         while inside < end:
             try:
-                inside, items = record(category, data, inside, end)
+                inside, items = record(data[at], data, inside, end)
             except Broken as broken:
                 refusals.add(str(broken), frame.seq, data[at : at + 64])
                 break

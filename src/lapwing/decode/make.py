@@ -6,14 +6,28 @@ from typing import Any
 from lapwing.decode.asterix import AsterixDecoder
 from lapwing.decode.avr import AvrDecoder
 from lapwing.decode.beast import BeastDecoder
+from lapwing.decode.dronescout import DroneScoutDecoder
+from lapwing.decode.lookouts import LookoutDecoder
 from lapwing.decode.nmea import NmeaDecoder
 from lapwing.decode.protocol import Decoder
 from lapwing.decode.readsb import ReadsbDecoder
+from lapwing.decode.remoteid import RemoteIdDecoder
 from lapwing.decode.sbs import SbsDecoder
 from lapwing.decode.trace import TraceDecoder
 from lapwing.records import FeedConfig, SensorConfig
 
-DECODERS: tuple[str, ...] = ("beast", "avr", "sbs", "readsb", "trace", "nmea", "asterix")
+DECODERS: tuple[str, ...] = (
+    "beast",
+    "avr",
+    "sbs",
+    "readsb",
+    "trace",
+    "nmea",
+    "asterix",
+    "remoteid",
+    "dronescout",
+    "json",
+)
 
 
 def make(config: FeedConfig, sensors: Mapping[str, SensorConfig]) -> Decoder[Any]:
@@ -34,8 +48,17 @@ def make(config: FeedConfig, sensors: Mapping[str, SensorConfig]) -> Decoder[Any
             return TraceDecoder(config.feed)
         case "nmea":
             return NmeaDecoder(config.feed)
-        case "asterix":
+        case "json":
             if config.sensor not in sensors:
                 raise ValueError(f"feed {config.feed!r} names a sensor that does not exist: {config.sensor!r}")
-            return AsterixDecoder(config.feed, sensors[config.sensor])
+            sensor = sensors[config.sensor]
+            return LookoutDecoder(config.feed, sensor, config.origin or sensor.position)
+        case "remoteid":
+            return RemoteIdDecoder(config.feed)
+        case "dronescout":
+            return DroneScoutDecoder(config.feed)
+        case "asterix":
+            if config.sensor and config.sensor not in sensors:
+                raise ValueError(f"feed {config.feed!r} names a sensor that does not exist: {config.sensor!r}")
+            return AsterixDecoder(config.feed, sensors.get(config.sensor))
     raise ValueError(f"feed {config.feed!r} names a decoder that does not exist: {config.decoder!r}")

@@ -1,4 +1,4 @@
-"""Numbers out of hostile text and JSON: a finite float, or None. Nothing here raises."""
+"""Numbers out of text and JSON that may be hostile bytes: a finite float, or None. Nothing here raises."""
 
 import math
 import re

@@ -85,6 +85,15 @@ class Field(IntEnum):
     EPFD = 48  # kind of electronic position fixing device
     RSSI_DB = 50
     ALTITUDE_SELECTED_M = 51
+    UA_TYPE = 60  # Remote ID: kind of unmanned aircraft, 1 aeroplane, 2 multirotor or helicopter, ..
+    OPERATOR_LATITUDE_RAD = 61  # where the person who flies it says to be: personal data, never a position row
+    OPERATOR_LONGITUDE_RAD = 62
+    OPERATOR_HEIGHT_ELLIPSOID_M = 63
+    OPERATOR_LOCATION_KIND = 64  # 0 take-off place, 1 live, 2 fixed
+    HEIGHT_OVER_TAKEOFF_M = 65
+    HEIGHT_OVER_GROUND_M = 66
+    CATEGORY_EU = 67  # 1 open, 2 specific, 3 certified
+    CLASS_EU = 68  # 1 = class 0 .. 7 = class 6
 
 
 class Word(IntEnum):
@@ -95,6 +104,10 @@ class Word(IntEnum):
     TYPE = 2
     REGISTRATION = 3
     DESTINATION = 4
+    SERIAL = 5  # of an unmanned aircraft
+    SESSION = 6  # identity of one flight
+    OPERATOR_ID = 7
+    DESCRIPTION = 8
 
 
 @dataclass(frozen=True, slots=True)

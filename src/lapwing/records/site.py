@@ -68,7 +68,7 @@ class FeedConfig:
     """One input: how bytes arrive and which decoder reads them."""
 
     feed: str
-    decoder: str  # beast, avr, sbs, readsb, trace, nmea, asterix
+    decoder: str  # one of decode.DECODERS
     transport: str  # tcp, listen, udp, file, http, stdin
     host: str = ""
     port: int = 0
@@ -78,6 +78,7 @@ class FeedConfig:
     receiver: Position | None = None
     sensor: str = ""  # for detections: the SensorConfig this feed delivers
     start_ns: int = 0  # of a file without its own dates: when it begins
+    origin: Position | None = None  # the site's, for decoders that place things in its ENU frame
 
 
 @dataclass(frozen=True, slots=True)

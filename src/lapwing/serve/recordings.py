@@ -1,21 +1,24 @@
 """Recordings: files as timed chunks, so that a recorded site runs through the same journal and tick as a live one.
 
 One reader per recorded form: Beast (times from its 12 MHz counter), lines with their own time (Mode S with a
-timestamp, NMEA with a tag block), readsb traces (one row at a time), captured datagrams (pcap). Files may be gzipped.
+timestamp, NMEA with a tag block), readsb traces (one row at a time), captured datagrams and radio
+frames (pcap, pcapng), JSON objects with a timestamp. Files may be gzipped.
 A file that is not what its name says raises RecordingError naming the file and what was expected.
 """
 
 import gzip
 import json
 import re
-import struct
 import zlib
 from collections.abc import Callable, Iterator
 from heapq import merge
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from lapwing.records import FeedConfig
+from lapwing.decode.faults import Refusals
+from lapwing.decode.objects import objects
+from lapwing.decode.pcap import MAGIC, NO_LINK, SECTION, Capture, Step, steps
+from lapwing.records import FeedConfig, Frame
 from lapwing.serve.inbox import Chunk
 
 EPOCH_NS = 946_684_800_000_000_000  # 2000-01-01: when a recording without dates and without `start` begins
@@ -61,7 +64,11 @@ def _reader(feed: FeedConfig) -> Callable[[BinaryIO, FeedConfig], Iterator[tuple
     if feed.decoder == "trace":
         return _trace
     if feed.decoder == "asterix":
-        return _pcap if name.endswith((".pcap", ".cap")) else _asterix_blocks
+        return _pcap if name.endswith((".pcap", ".cap", ".pcapng")) else _asterix_blocks
+    if feed.decoder == "remoteid":
+        return _capture
+    if feed.decoder == "dronescout":
+        return _objects
     if feed.decoder == "readsb":
         return _document
     return _lines
@@ -87,7 +94,7 @@ def _beast(file: BinaryIO, feed: FeedConfig) -> Iterator[tuple[int, bytes]]:
 
 
 STAMP = re.compile(
-    rb'^(?:@?(?P<unix>\d{9,10}\.\d+)|\{"timestamp": ?(?P<json>\d{9,10}(?:\.\d+)?)|.*?\\[^*\\]*c:(?P<tag>\d{9,13}))'
+    rb'^(?:@?(?P<unix>\d{9,10}\.\d+)|\{"time(?:stamp)?": ?(?P<json>\d{9,10}(?:\.\d+)?)|.*?\\[^*\\]*c:(?P<tag>\d{9,13}))'
 )
 JSON_FRAME = re.compile(rb'"frame": ?"([0-9a-fA-F]{14,28})"')
 
@@ -149,23 +156,50 @@ def _asterix_blocks(file: BinaryIO, feed: FeedConfig) -> Iterator[tuple[int, byt
         data, time_ns = data[length:], time_ns + SPACING_NS
 
 
+LINK_BYTES = {1: 14, 101: 0, 113: 16}
+LINKS_READ = "Ethernet, raw IP, Linux cooked are"
+
+
+def _packets(file: BinaryIO, feed: FeedConfig) -> Iterator[tuple[bytes, Step]]:
+    """Each header, block and packet of a pcap or pcapng file with its bytes."""
+    data, at = file.read(TRACE_BYTES_MAX), 0
+    if data[:4] != SECTION and data[:4] not in MAGIC:
+        raise RecordingError(f"{feed.path}: not a pcap file (nor pcapng)")
+    for step in steps(Capture(), data):
+        yield data[at : step.after], step
+        at = step.after
+
+
+def _capture(file: BinaryIO, feed: FeedConfig) -> Iterator[tuple[int, bytes]]:
+    """A capture as it is, packet by packet at its capture time."""
+    time_ns = feed.start_ns
+    for raw, step in _packets(file, feed):
+        if step.packet is not None and step.packet.time_ns:
+            time_ns = step.packet.time_ns
+        yield time_ns, raw
+
+
 def _pcap(file: BinaryIO, feed: FeedConfig) -> Iterator[tuple[int, bytes]]:
-    """UDP payloads of a classic libpcap file (Ethernet, raw IP or Linux cooked), at their capture time."""
-    head = file.read(24)
-    magic = {0xA1B2C3D4: (">", 1000), 0xD4C3B2A1: ("<", 1000), 0xA1B23C4D: (">", 1), 0x4D3CB2A1: ("<", 1)}
-    if len(head) < 24 or int.from_bytes(head[:4], "big") not in magic:
-        raise RecordingError(f"{feed.path}: not a pcap file")
-    order, to_ns = magic[int.from_bytes(head[:4], "big")]
-    link = struct.unpack(order + "I", head[20:24])[0] & 0xFFFF
-    skip = {1: 14, 101: 0, 113: 16}.get(link)
-    if skip is None:
-        raise RecordingError(f"{feed.path}: link type {link} is not supported (Ethernet, raw IP, Linux cooked are)")
-    while len(head := file.read(16)) == 16:
-        seconds, fraction, kept, _ = struct.unpack(order + "IIII", head)
-        packet = file.read(min(kept, 1 << 20))[skip:]
-        payload = _udp_payload(packet)
-        if payload:
-            yield seconds * 10**9 + fraction * to_ns, payload
+    """UDP payloads of a capture (Ethernet, raw IP or Linux cooked), at their capture time."""
+    for _, step in _packets(file, feed):
+        link = step.packet.link if step.packet else step.capture.link
+        if link != NO_LINK and link not in LINK_BYTES:
+            raise RecordingError(f"{feed.path}: link type {link} is not supported ({LINKS_READ})")
+        payload = _udp_payload(step.packet.data[LINK_BYTES[link] :]) if step.packet else b""
+        if step.packet and payload:
+            yield step.packet.time_ns, payload
+
+
+def _objects(file: BinaryIO, feed: FeedConfig) -> Iterator[tuple[int, bytes]]:
+    """JSON objects with a `timestamp` in milliseconds, however they are laid out."""
+    data, time_ns = file.read(TRACE_BYTES_MAX), feed.start_ns or EPOCH_NS
+    _, found = objects(b"", [Frame(0, feed.feed, 0, data)], 65_536, Refusals())
+    if not found:
+        raise RecordingError(f"{feed.path}: no JSON object in it")
+    for _, raw in found:
+        match = re.search(rb'"timestamp"\s*:\s*(\d{12,13})\b', raw)
+        time_ns = int(match[1]) * 10**6 if match else time_ns
+        yield time_ns, raw
 
 
 def _udp_payload(packet: bytes) -> bytes:

@@ -7,17 +7,19 @@ import difflib
 import math
 import re
 import tomllib
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from lapwing.records import Circle, FeedConfig, Polygon, Position, SensorConfig, Site, Zone
 
-DECODER_NAMES = ("beast", "avr", "sbs", "readsb", "trace", "nmea", "asterix")
+DecoderName = Literal["beast", "avr", "sbs", "readsb", "trace", "nmea", "asterix", "remoteid", "dronescout", "json"]
+DECODER_NAMES: tuple[str, ...] = get_args(DecoderName)
 TRANSPORTS = ("tcp", "listen", "udp", "file", "package", "poll", "http", "stdin")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 FORBID = ConfigDict(extra="forbid", frozen=True)
@@ -162,7 +164,7 @@ class FeedEntry(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
     name: Name
-    decoder: Literal["beast", "avr", "sbs", "readsb", "trace", "nmea", "asterix"]
+    decoder: DecoderName
     source: Annotated[str, Field(alias="from")]
     receiver: Place | None = None
     sensor: str = ""
@@ -265,7 +267,7 @@ class SiteFile(BaseModel):
                 raise ValueError(f"two {kind}s are named {double[0]!r}; names must differ")
         known = [s.name for s in self.sensor]
         for f in self.feed:
-            if f.decoder == "asterix" and f.sensor not in known:
+            if (f.sensor or f.decoder == "json") and f.sensor not in known:
                 raise ValueError(f"feed {f.name!r}: sensor = {f.sensor!r} is none of the sensors {known}")
         recorded = [f.name for f in self.feed if f.source.startswith(("file:", "package:"))]
         live = [f.name for f in self.feed if f.name not in recorded]
@@ -278,7 +280,7 @@ class SiteFile(BaseModel):
         return Site(
             self.name,
             self.origin.position(),
-            tuple(f.config(folder) for f in self.feed),
+            tuple(replace(f.config(folder), origin=self.origin.position()) for f in self.feed),
             tuple(s.config() for s in self.sensor),
             tuple(z.zone() for z in self.zone),
         )

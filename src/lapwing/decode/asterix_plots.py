@@ -1,0 +1,82 @@
+"""Rows of a scan out of ASTERIX: plots of a surface radar (CAT010) and bearings of a direction finder (CAT205).
+
+Refuses plots and bearings without a place to look at. Axes: m rows.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from lapwing.decode.asterix_reports import SIMULATED, bit, signed, unsigned
+from lapwing.decode.scans import scan
+from lapwing.records import ANONYMOUS, Detections, SensorConfig, Space
+
+CENTIDEGREE = math.pi / 18_000.0
+TURN = 36_000  # hundredths of a degree
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """One radar target report."""
+
+    time_ns: int
+    range_m: float
+    azimuth_rad: float
+    range_rate_mps: float | None
+    address: int
+    frame_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bearing:
+    """One direction, seen from the finder."""
+
+    time_ns: int
+    azimuth_rad: float
+    elevation_rad: float | None
+    frame_seq: int
+
+
+def surface_plot(items: Mapping[str, bytes], time_ns: int, seq: int) -> tuple[Plot | None, str]:
+    """The plot of a surface radar's report, from its polar or its Cartesian place, or why there is none."""
+    if bit(items["020"], 1, 0xE0):
+        return None, SIMULATED
+    if bit(items.get("170", b""), 0, 0x30):
+        return None, "coasted track without a detection"
+    rho, theta = unsigned(items, "040", 0, 2), unsigned(items, "040", 2, 2)
+    east, north = signed(items, "042", 0, 2), signed(items, "042", 2, 2)
+    if rho is not None and theta is not None:
+        return Plot(time_ns, float(rho), theta * (2.0 * math.pi / 65536.0), None, ANONYMOUS, seq), ""
+    if east is None or north is None:
+        return None, "plot without range and azimuth"
+    azimuth = math.atan2(east, north) % (2.0 * math.pi)
+    return Plot(time_ns, math.hypot(east, north), azimuth, None, ANONYMOUS, seq), ""
+
+
+def bearing_of(items: Mapping[str, bytes], time_ns: int, seq: int) -> tuple[Bearing | None, str]:
+    """The bearing of a sensor data or system bearing report (the local one if both), or why there is none."""
+    raw = unsigned(items, "070") if "070" in items else unsigned(items, "080")
+    if raw is None or raw >= TURN:
+        return None, "report without a bearing"
+    elevation = signed(items, "200")
+    if elevation is not None and abs(elevation) > TURN // 4:
+        return None, "elevation beyond the vertical"
+    return Bearing(time_ns, raw * CENTIDEGREE, None if elevation is None else elevation * CENTIDEGREE, seq), ""
+
+
+def bearing_scans(bearings: Sequence[Bearing], sensor: SensorConfig) -> list[Detections]:
+    """One scan per time and space: directions heard at once are one look."""
+
+    def look(b: Bearing) -> tuple[int, bool]:
+        return b.time_ns, b.elevation_rad is not None
+
+    out = []
+    for (time_ns, raised), group in groupby(sorted(bearings, key=look), key=look):
+        rows = list(group)
+        space = Space.AZIMUTH_ELEVATION if raised else Space.AZIMUTH
+        d = len(space.value)
+        sigmas = (sensor.azimuth_sigma_rad, sensor.elevation_sigma_rad)[:d]
+        told = [((b.azimuth_rad, b.elevation_rad or 0.0)[:d], sigmas) for b in rows]
+        out.append(scan(sensor.sensor, space, time_ns, told, rows[0].frame_seq))
+    return out

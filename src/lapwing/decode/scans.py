@@ -1,0 +1,37 @@
+"""One look of one sensor as a batch, from rows that bring their own standard deviations. Axes: m rows, d columns."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lapwing.records import ANONYMOUS, Detections, Space
+
+UNMODELLED = "|bearings"  # no site can name a sensor so
+
+
+def scan(
+    sensor: str,
+    space: Space,
+    time_ns: int,
+    rows: Sequence[tuple[Sequence[float], Sequence[float]]],
+    frame_seq: int,
+) -> Detections:
+    """A scan whose rows (z, standard deviations) are all true at `time_ns`.
+
+    Directions alone come under a name of their own: the tracker has no model for them yet, passes over sensors that the
+    site does not name, and would stop at a space that it cannot model."""
+    name = sensor if "range_m" in space.value or "east_m" in space.value else sensor + UNMODELLED
+    if not rows:
+        return Detections.empty(name, space, time_ns)
+    m = len(rows)
+    sigma = np.array([s for _, s in rows], np.float64)
+    return Detections(
+        name,
+        space,
+        time_ns,
+        np.full(m, time_ns, np.int64),
+        np.array([z for z, _ in rows], np.float64),
+        np.square(sigma)[:, :, None] * np.eye(sigma.shape[1]),
+        np.full(m, ANONYMOUS, np.int64),
+        np.full(m, frame_seq, np.int64),
+    )

@@ -1,0 +1,211 @@
+"""Remote ID: real captures to the counts that are known of them, and what is refused."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from tests.checks import feed
+from tests.decode import remoteid_samples as s
+from tests.decode.helpers import T0, faults, values
+
+from lapwing.decode.airframes import NORDIC, Refused, heard
+from lapwing.decode.dronescout import DroneScoutDecoder
+from lapwing.decode.pcap import Capture, steps
+from lapwing.decode.remoteid import SENDERS_MAX, RemoteIdDecoder
+from lapwing.decode.remoteid_messages import interned, of_mac, said_at
+from lapwing.records import Decoded, Field, Frame, Source, Word
+from lapwing.records.reports import merged
+
+S = 1_000_000_000
+DECODER = RemoteIdDecoder("f")
+
+
+def decoded(data: bytes, decoder: RemoteIdDecoder | DroneScoutDecoder = DECODER) -> Decoded:
+    _, out = feed(decoder, [Frame(1, "f", T0, data)])
+    return merged(out)
+
+
+def said(d: Decoded, word: Word) -> Counter[str]:
+    return Counter(t for w, t in zip(d.texts.word, d.texts.text, strict=True) if w == word)
+
+
+def test_the_parrot_capture(shared_recording) -> None:
+    """1,140 locations and 385 each of identity, system and operator messages; one serial number; a real flight."""
+    d = decoded(shared_recording("remoteid/parrot_anafi4/parrot_anafi4_real.pcapng").read_bytes())
+    assert d.messages == 1140 + 3 * 385
+    assert len(d.positions) == 1140
+    assert d.faults == ()
+    assert said(d, Word.SERIAL) == {"1588E040445AC004418": 385}
+    assert len(values(d, Field.OPERATOR_LATITUDE_RAD)) == len(values(d, Field.UA_TYPE)) == 385
+    assert len({*zip(d.positions.latitude_rad, d.positions.longitude_rad, strict=True)}) == 117
+    assert np.degrees(d.positions.latitude_rad) == pytest.approx(47.1987, abs=0.001)
+    assert set(d.positions.source.tolist()) == {Source.REMOTE_ID}
+    serial = interned("rid 1", b"1588E040445AC004418")
+    assert (d.positions.address == serial).sum() > 1100  # but for the first ones, before it said who it is
+
+
+def test_the_spoofed_serial(shared_recording) -> None:
+    """26 beacons of the same serial number; each pack ends early, its whole messages are kept."""
+    d = decoded(shared_recording("remoteid/parrot_anafi4/parrot_anafi4_spoofed.pcapng").read_bytes())
+    assert len(d.positions) == 26
+    assert said(d, Word.SERIAL) == {"1588E040445AC004418": 26}
+    assert np.degrees(d.positions.latitude_rad) == pytest.approx(47.378, abs=0.01)
+    assert {f.reason: f.count for f in d.faults} == {"Remote ID pack cut short": 26}
+
+
+@pytest.mark.parametrize(("name", "messages", "positions"), [("wifi_bcn", 105, 21), ("wifi", 42, 31)])
+def test_samples_of_both_wifi_carriers(name: str, messages: int, positions: int, shared_recording) -> None:
+    d = decoded(shared_recording(f"remoteid/opendroneid_samples/odid_{name}_sample.pcap").read_bytes())
+    assert (d.messages, len(d.positions), d.faults) == (messages, positions, ())
+
+
+def test_bluetooth_long_range(shared_recording) -> None:
+    """No location of this transmitter has a position, and the broken frames (which seem to have one) are refused: our
+    own check sequence says of every packet what the sniffer's flag says."""
+    data = shared_recording("remoteid/opendroneid_samples/odid_bt5_lr_sample.pcapng").read_bytes()
+    d = decoded(data)
+    assert len(d.positions) == 0
+    assert set(values(d, Field.NO_POSITION)) == {1.0}
+    refused = {f.reason: f.count for f in d.faults}
+    flagged = broken = 0
+    for step in steps(Capture(), data):
+        if step.packet is None:
+            continue
+        ours, packet = False, step.packet.data
+        flagged += not packet[8] & 1
+        try:
+            heard(NORDIC, packet[:8] + bytes([packet[8] | 1]) + packet[9:])
+        except Refused:
+            ours = True
+        assert ours == (not packet[8] & 1)
+        broken += ours
+    assert refused["frame check sequence does not match"] == broken == flagged > 0
+
+
+@pytest.mark.parametrize("name", ["BLE-legacy", "BLE-long_range", "WiFi-NaN", "WiFi-beacon"])
+def test_dronescout_messages(name: str, shared_recording) -> None:
+    d = decoded(shared_recording(f"remoteid/dronescout_json/{name}.json").read_bytes(), DroneScoutDecoder("f"))
+    assert d.faults == ()
+    assert d.messages == len(d.positions) > 1
+    assert set(said(d, Word.SERIAL)) == {"1787F04BM24010011195"}
+    assert np.degrees(d.positions.latitude_rad) == pytest.approx(37.76, abs=0.01)
+
+
+def test_every_field_of_a_pack() -> None:
+    d = decoded(s.pcap(s.beacon(s.pack(s.basic(), s.location(), s.system(), s.operator(), s.self_id()))))
+    assert d.messages == 5
+    assert np.degrees([d.positions.latitude_rad[0], d.positions.longitude_rad[0]]) == pytest.approx([47.1987, 8.7302])
+    got = {Field(f): v for f, v in zip(d.values.field.tolist(), d.values.value.tolist(), strict=True)}
+    expected = {
+        Field.UA_TYPE: 2, Field.ON_GROUND: 0, Field.GROUND_SPEED_MPS: 10.0, Field.TRACK_RAD: np.radians(84),
+        Field.VERTICAL_RATE_GEOMETRIC_MPS: 1.5, Field.HEIGHT_ELLIPSOID_M: 550.0, Field.HEIGHT_OVER_TAKEOFF_M: 20.0,
+        Field.NAC_P: 11, Field.NAC_V: 3, Field.OPERATOR_LATITUDE_RAD: np.radians(47.2),
+        Field.OPERATOR_LONGITUDE_RAD: np.radians(8.73), Field.OPERATOR_HEIGHT_ELLIPSOID_M: 500.0,
+        Field.OPERATOR_LOCATION_KIND: 1, Field.CATEGORY_EU: 1, Field.CLASS_EU: 2, Field.RSSI_DB: -50,
+    }  # fmt: skip
+    assert got == pytest.approx(expected)
+    assert said(d, Word.OPERATOR_ID) == {"CHEtest123": 1}
+    assert said(d, Word.DESCRIPTION) == {"survey": 1}
+    assert said(d, Word.SERIAL) == said(d, Word.NAME) == {s.SERIAL.decode(): 1}
+    scout = decoded(s.dronescout(), DroneScoutDecoder("f"))
+    n = len(scout.values) // 3
+    other = {Field(f): v for f, v in zip(scout.values.field.tolist()[:n], scout.values.value.tolist()[:n], strict=True)}
+    del expected[Field.RSSI_DB], expected[Field.OPERATOR_LOCATION_KIND]
+    assert {f: other[f] for f in expected} == pytest.approx(expected)
+    assert scout.positions.address[0] == d.positions.address[0]
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_all_carriers_say_the_same(order: str) -> None:
+    whole = s.pack(s.basic(), s.location())
+    for data in (
+        s.pcap(s.beacon(whole)),
+        s.pcapng(s.beacon(whole), order=order),
+        s.pcap(s.nan(whole), link=105),
+        s.pcap(s.advertisement(whole), link=251),
+        s.pcap(s.advertisement(s.basic()), s.advertisement(s.location()), link=251),
+    ):
+        d = decoded(data)
+        assert d.faults == ()
+        assert d.messages == 2
+        assert d.positions.address.tolist() == [interned("rid 1", s.SERIAL)]
+
+
+def test_who_says_it_between_identities() -> None:
+    """Before the first BasicID the sender's radio address stands for it; nobody shares a common 'unknown'."""
+    d = decoded(s.capture())
+    known = interned("rid 1", s.SERIAL)
+    assert d.positions.address.tolist() == [of_mac(int.from_bytes(s.MAC, "big")), known, known]
+    other = d.values.address[d.values.field == Field.NO_POSITION]
+    assert other.tolist() == [of_mac(0x0A0B0C0D0E0F)]
+
+
+def test_a_serial_number_outranks_a_session() -> None:
+    session = s.basic(b"\x05abc", kind=4)
+    d = decoded(s.pcap(*(s.beacon(s.pack(m)) for m in (session, s.basic(), session, s.location()))))
+    assert d.positions.address.tolist() == [interned("rid 1", s.SERIAL)]
+    assert said(d, Word.SESSION) == {"05616263": 2}
+
+
+def test_a_flood_of_senders_is_bounded() -> None:
+    packets = [s.beacon(s.pack(s.basic(b"%020d" % i)), i.to_bytes(6, "big")) for i in range(1, SENDERS_MAX + 50)]
+    state, _ = feed(DECODER, [Frame(1, "f", T0, s.pcap(*packets))])
+    assert len(state.senders.mac) == SENDERS_MAX
+    assert state.senders.mac[-1] == SENDERS_MAX + 49
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (s.pcap(s.beacon(s.pack(s.location()))[:-1] + b"\0"), "frame check sequence does not match"),
+        (s.pcap(s.advertisement(s.location())[:-1] + b"\0", link=251), "frame check sequence does not match"),
+        (s.pcap(s.beacon(s.pack(s.location(91.0)))), "position not on Earth"),
+        (s.pcap(s.beacon(s.pack(s.system(91.0)))), "operator not on Earth"),
+        (s.pcap(s.beacon(b"\xf2\x19\x0a" + bytes(225))), "Remote ID pack with an impossible size"),
+        (s.pcap(s.beacon(b"\xf2\x19\x00" + bytes(25))), "Remote ID pack without messages"),
+        (s.pcap(s.beacon(s.location()[:20])), "Remote ID message too short"),
+        (s.pcap(s.beacon(s.pack(b"\x92" + bytes(24)))), "Remote ID message type without a meaning"),
+        (s.pcap(b"\0\0\xff\xff\0\0\0\0"), "radiotap header does not fit"),
+        (s.pcap(s.beacon(s.location()), link=9), "link type 9 is not read"),
+        (s.pcap(s.advertisement(s.location(), bytes(6)), link=251), "neither identity nor sender"),
+        (b"junk" + s.pcap(), "bytes outside a captured packet"),
+    ],
+)
+def test_refusals(data: bytes, reason: str) -> None:
+    d = decoded(data)
+    assert reason in {f.reason for f in d.faults}
+    assert len(d.positions) == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b'{"data": 1}', "no data"),
+        (b'{"data": {"UASdata": "!"}}', "UASdata is not base64"),
+        (b'{"data": {"UASdata": "AAAA"}}', "UASdata too short"),
+        (b'{"data": {"UASdata": "' + b"A" * 1228 + b'"}}', "neither identity nor sender"),
+        (b"x{}", "bytes outside a JSON object"),
+        (b'{"' + b"x" * 70_000, "JSON object too long"),
+    ],
+)
+def test_dronescout_refusals(data: bytes, reason: str) -> None:
+    assert reason in faults([decoded(data, DroneScoutDecoder("f"))])
+
+
+def test_a_capture_that_lost_a_piece_or_begins_anew() -> None:
+    good = s.beacon(s.pack(s.basic(), s.location()))
+    whole = s.pcap(good, good)
+    lost = whole[: len(whole) - 60] + s.pcap(good)[24:]
+    d = decoded(lost + s.pcap(good, good) + s.pcapng(good))
+    assert len(d.positions) == 1 + 2 + 1  # the packet that lost its end takes the next one with it
+    assert {f.reason for f in d.faults} == {"frame check sequence does not match", "bytes outside a captured packet"}
+
+
+def test_a_senders_clock_is_believed_only_near_ours() -> None:
+    hour = 3_600 * S
+    received = 472_222 * hour + 600 * S
+    assert said_at(5_990, received) == received - S
+    assert said_at(0, received) == received  # ten minutes off
+    assert said_at(0xFFFF, received) == received
+    early = 472_222 * hour + S
+    assert said_at(35_995, early) == early - 3 * S // 2  # before the full hour, received after it
