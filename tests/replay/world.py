@@ -2,15 +2,18 @@
 
 from pathlib import Path
 
-from lapwing_lab.scenario import load, site_text
+from lapwing_lab.play import look
+from lapwing_lab.scenario import load
+from lapwing_lab.site import site_text
 
 T0 = 1_750_000_000 * 10**9
-PORTS = {"adsb": 1, "ais": 2, "radar": 3}
 
 
 def border(seconds, seed=1):
     """The site file's text and its chunks, ten a second."""
     s = load(str(Path(__file__).resolve().parents[2] / "scenarios" / "demo-border.toml"), seed)
+    radar = s.radars[0].model
+    sources = {"ADS-B": "tcp://127.0.0.1:1", "AIS": "tcp://127.0.0.1:2", radar.name: "udp://127.0.0.1:3"}
     chunks, rotation = [], 0.0
     for k in range(1, round(seconds * 10) + 1):
         t = k / 10
@@ -18,7 +21,7 @@ def border(seconds, seed=1):
         for feed, data in (("ADS-B", s.adsb.between(t)), ("AIS", s.ais.between(t, T0 * 1e-9 + t))):
             if data:
                 chunks.append((feed, now, data))
-        while rotation + s.radar.period_s <= t:
-            chunks += [("Radar", now, d) for d in s.radar.rotation(rotation, T0 * 1e-9 + rotation)]
-            rotation += s.radar.period_s
-    return site_text(s, PORTS), chunks
+        while rotation + radar.period_s <= t:
+            chunks += [(radar.name, now, d) for d in look(s, 0, rotation, T0)]
+            rotation += radar.period_s
+    return site_text(s, sources), chunks
