@@ -21,6 +21,7 @@ from pathlib import Path
 
 from lapwing_lab import sensors
 from lapwing_lab.geo import Place
+from lapwing_lab.jamming import Air
 from lapwing_lab.sensors import AdsbReceiver
 from lapwing_lab.truth import aircraft
 
@@ -39,7 +40,7 @@ def stream(count: int, rate: float, seconds: float) -> list[bytes]:
     share = 5.8 * count / rate  # of the usual periods
     for kind in sensors.ADSB_PERIODS_S:
         sensors.ADSB_PERIODS_S[kind] *= share
-    receiver = AdsbReceiver(Place(50.0, 20.0, 5_000.0), aircraft(origin, count, 120_000.0, rng), [], rng)
+    receiver = AdsbReceiver(Place(50.0, 20.0, 5_000.0), aircraft(origin, count, 120_000.0, rng), Air(), rng)
     return [receiver.between((k + 1) * STEP_S) for k in range(round(seconds / STEP_S))]
 
 
