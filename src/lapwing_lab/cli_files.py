@@ -156,6 +156,20 @@ def _one(runner: Any, name: str, seed: int, how: tuple[Path | None, bool], say: 
     return runner.run(name, seed, *how, lambda what, share: say(f"{name} seed {seed}: {what}", share))
 
 
+@plainly
+def report(
+    folder: Annotated[Path, typer.Argument(help="A folder that `run --out` left.")],
+    out: Annotated[Path | None, typer.Option(help="The page; else report.html in the folder.")] = None,
+    title: Annotated[str, typer.Option(help="Its title.")] = "",
+) -> None:
+    """Write a self-contained HTML page on one run: tracks over truth, GOSPA over time, ROC, reliability."""
+    from lapwing_lab.report import report as page
+
+    path = out or folder / "report.html"
+    path.write_text(page(folder, title), encoding="utf-8")
+    typer.echo(str(path))
+
+
 def shown(name: str, results: list[Any], found: list[tuple[str, float, float, bool]]) -> str:
     """A few lines on the runs of a scenario."""
     lines = [name]
@@ -189,5 +203,5 @@ def bar() -> Iterator[Callable[[str, float], None]]:
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command(name="import")(import_)
-    for command in (simulate, score, baseline, run):
+    for command in (simulate, score, baseline, run, report):
         app.command()(command)
