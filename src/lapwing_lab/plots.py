@@ -102,4 +102,4 @@ def ticks(low: float, high: float) -> list[float]:
             step *= factor
             break
     first = np.ceil(low / step - 1e-9)
-    return [float(np.round(k * step, 12)) for k in np.arange(first, np.floor(high / step + 1e-9) + 1)]
+    return [float(np.round(k * step, 12)) + 0.0 for k in np.arange(first, np.floor(high / step + 1e-9) + 1)]

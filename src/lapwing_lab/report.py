@@ -84,10 +84,10 @@ def _table(found: dict[str, Examined]) -> str:
 def _map(told: pl.DataFrame, found: dict[str, Examined], how: Measure) -> Plot:
     counted = told.filter(pl.col("counts")) if "counts" in told.columns else told
     plot = Plot("Tracks over truth", "east (km)", "north (km)", equal=True)
-    plot.line("truth", *_paths(counted, "target_id"))
     for name, e in found.items():
         plot.line(name, *_paths(e.frame.filter(pl.col("existence") >= how.existence_min), "track_id"))
-    spread = [np.nanpercentile(v, q) for v in plot.lines[0][1:3] for q in (1, 99)] if counted.height else None
+    plot.line("truth", *_paths(counted, "target_id"))
+    spread = [np.nanpercentile(v, q) for v in plot.lines[-1][1:3] for q in (1, 99)] if counted.height else None
     if spread:
         plot.limits = (float(spread[0]) - 1, float(spread[1]) + 1, float(spread[2]) - 1, float(spread[3]) + 1)
         plot.lines = [(n, *_inside(x, y, plot.limits), d) for n, x, y, d in plot.lines]
