@@ -45,10 +45,13 @@ class Tracks:
     looks: Array
     missed: Array
     confirmed: Array
+    seen_by: Array  # one bit per sensor that ever saw it: only their looks can miss it
 
     def keep(self, good: Array) -> "Tracks":
         """The chosen rows."""
-        return Tracks(*(getattr(self, c)[good] for c in ("ids", "mean", "cov", "hits", "looks", "missed", "confirmed")))
+        return Tracks(
+            *(getattr(self, c)[good] for c in ("ids", "mean", "cov", "hits", "looks", "missed", "confirmed", "seen_by"))
+        )
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -115,7 +118,7 @@ def associate(tracks: Tracks, z: Array, R: Array) -> Array:
     return took
 
 
-def update(tracks: Tracks, took: Array, z: Array, R: Array) -> None:
+def update(tracks: Tracks, took: Array, z: Array, R: Array, bit: int) -> None:
     """Kalman updates of those that took a detection, in place; hits and misses of all."""
     i = np.flatnonzero(took >= 0)
     j = took[i]
@@ -125,21 +128,32 @@ def update(tracks: Tracks, took: Array, z: Array, R: Array) -> None:
     left = np.tile(np.eye(4), (len(i), 1, 1))
     left[:, :, :2] -= K  # Joseph's form: stays positive
     tracks.cov[i] = left @ tracks.cov[i] @ np.swapaxes(left, 1, 2) + K @ R[j] @ np.swapaxes(K, 1, 2)
-    tracks.looks += 1
+    tracks.seen_by[i] |= bit
+    looked = (tracks.seen_by & bit) > 0
+    tracks.looks += looked
     tracks.hits[i] += 1
-    tracks.missed = np.where(took >= 0, 0, tracks.missed + 1)
+    tracks.missed = np.where(took >= 0, 0, tracks.missed + looked)
     tracks.confirmed |= (tracks.hits >= HITS) & (tracks.looks <= LOOKS)
 
 
-def born(tracks: Tracks, z: Array, R: Array, next_id: int, speed_mps_sigma: float) -> Tracks:
+def born(tracks: Tracks, z: Array, R: Array, numbers: tuple[int, int], speed_mps_sigma: float) -> Tracks:
     """The tracks with one more for each of these detections."""
-    m = len(z)
+    (next_id, bit), m = numbers, len(z)
     mean, cov = np.concatenate([z, np.zeros((m, 2))], axis=1), np.zeros((m, 4, 4))
     cov[:, :2, :2] = R
     cov[:, 2, 2] = cov[:, 3, 3] = speed_mps_sigma**2
     one, none = np.ones(m, dtype=np.int64), np.zeros(m, dtype=np.int64)
-    new = (np.arange(next_id, next_id + m), mean, cov, one, one.copy(), none, np.zeros(m, dtype=bool))
-    old = (tracks.ids, tracks.mean, tracks.cov, tracks.hits, tracks.looks, tracks.missed, tracks.confirmed)
+    new = (np.arange(next_id, next_id + m), mean, cov, one, one.copy(), none, np.zeros(m, dtype=bool), bit * one)
+    old = (
+        tracks.ids,
+        tracks.mean,
+        tracks.cov,
+        tracks.hits,
+        tracks.looks,
+        tracks.missed,
+        tracks.confirmed,
+        tracks.seen_by,
+    )
     return Tracks(*(np.concatenate(pair) for pair in zip(old, new, strict=True)))
 
 
@@ -151,7 +165,7 @@ def track(detections: pl.DataFrame, site: Path, settings: Path | None = None) ->
     noise = float(told.get("noise_horizontal_m2ps3", 4.0))
     speed_mps_sigma = float(told.get("prior", {}).get("speed_mps_sigma", 100.0))
     none = np.zeros(0, dtype=np.int64)
-    tracks = Tracks(none, np.zeros((0, 4)), np.zeros((0, 4, 4)), none, none, none, np.zeros(0, dtype=bool))
+    tracks = Tracks(none, np.zeros((0, 4)), np.zeros((0, 4, 4)), none, none, none, np.zeros(0, dtype=bool), none)
     now, next_id, parts, empty = None, 1, [], []
     for scan in files.scans(detections):
         if "range_m" not in scan.space and "east_m" not in scan.space:
@@ -162,11 +176,12 @@ def track(detections: pl.DataFrame, site: Path, settings: Path | None = None) ->
         now = scan.scan_ns
         z, R = positions(scan, known[scan.sensor])
         took = associate(tracks, z, R)
-        update(tracks, took, z, R)
+        bit = 1 << sorted(known).index(scan.sensor)
+        update(tracks, took, z, R, bit)
         give_up = (tracks.missed >= MISSES) | (~tracks.confirmed & (tracks.looks >= LOOKS))
         tracks = tracks.keep(~give_up)
         fresh = np.setdiff1d(np.arange(len(z)), took)
-        tracks, next_id = born(tracks, z[fresh], R[fresh], next_id, speed_mps_sigma), next_id + len(fresh)
+        tracks, next_id = born(tracks, z[fresh], R[fresh], (next_id, bit), speed_mps_sigma), next_id + len(fresh)
         shown = tracks.keep(tracks.confirmed)
         parts.append((scan.scan_ns, shown.ids, shown.mean, shown.cov))
         empty += [scan.scan_ns] * (len(shown) == 0)

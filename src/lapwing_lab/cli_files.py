@@ -109,10 +109,17 @@ def simulate(
     wire: Annotated[bool, typer.Option("--wire", help="Also the bytes that receivers and radars would send.")] = False,
 ) -> None:
     """Write a scenario's detections and truth as files, as fast as possible."""
-    from lapwing_lab.scenario import load
+    from lapwing_lab.importing import write as write_arrays
+    from lapwing_lab.literature import draw
+    from lapwing_lab.scenario import load, read_table
     from lapwing_lab.simulate import record
     from lapwing_lab.simulate import simulate as write
 
+    table = read_table(scenario)
+    if "arrays" in table:
+        write_arrays(out, table["name"], *draw(table["arrays"], table["seed"] if seed is None else seed))
+        typer.echo(f"{out}: detections, truth, site, settings")
+        return
     with bar() as say:
         counts = write(load(scenario, seed), out, lambda share: say("simulating", share))
         if wire:
@@ -146,7 +153,7 @@ def run(
             typer.echo(shown(name, results, found))
         if expected is not None:
             expected.mkdir(parents=True, exist_ok=True)
-            (expected / f"{name}.csv").write_text(runner.expected(results), encoding="utf-8")
+            (expected / f"{Path(name).stem}.csv").write_text(runner.expected(results), encoding="utf-8")
     if as_json:
         typer.echo(json.dumps(told))
     raise typer.Exit(0 if met else 1)
@@ -154,6 +161,20 @@ def run(
 
 def _one(runner: Any, name: str, seed: int, how: tuple[Path | None, bool], say: Callable[[str, float], None]) -> Any:
     return runner.run(name, seed, *how, lambda what, share: say(f"{name} seed {seed}: {what}", share))
+
+
+@plainly
+def report(
+    folder: Annotated[Path, typer.Argument(help="A folder that `run --out` left.")],
+    out: Annotated[Path | None, typer.Option(help="The page; else report.html in the folder.")] = None,
+    title: Annotated[str, typer.Option(help="Its title.")] = "",
+) -> None:
+    """Write a self-contained HTML page on one run: tracks over truth, GOSPA over time, ROC, reliability."""
+    from lapwing_lab.report import report as page
+
+    path = out or folder / "report.html"
+    path.write_text(page(folder, title), encoding="utf-8")
+    typer.echo(str(path))
 
 
 def shown(name: str, results: list[Any], found: list[tuple[str, float, float, bool]]) -> str:
@@ -189,5 +210,5 @@ def bar() -> Iterator[Callable[[str, float], None]]:
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command(name="import")(import_)
-    for command in (simulate, score, baseline, run):
+    for command in (simulate, score, baseline, run, report):
         app.command()(command)

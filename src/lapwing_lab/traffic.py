@@ -66,7 +66,7 @@ def group(table: dict[str, Any], origin: Place, duration_s: float, rng: np.rando
     stagger = float(table.get("every_s", 0.0))
     orders = _orders(table, kind, count, rng)
     limits = kind.limits
-    step = min(kind.step_s, float(table.get("step_s", kind.step_s)))
+    step = float(table.get("step_s", kind.step_s))
     place, rate = steer(orders, limits, end - begin, rng, step)
     place, rate = _spread(table, place, rate, step, rng)
     rcs = float(table.get("rcs_m2", kind.rcs_m2))

@@ -73,9 +73,11 @@ def _sampled(target: Target, origin: Place, duration_s: float) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """Where a sensor stands, as a frame: its position in the world's and the rotation into its own east, north, up."""
+    """Where a sensor stands, as a frame: its position in the world's and the rotation into its own east, north, up.
+    The ground of the horizon is at the height of the scenario's origin."""
 
     place: Place
+    ground_m: float
     position: Float64[Array, "3"]
     rotation: Float64[Array, "3 3"]
 
@@ -87,13 +89,11 @@ class Stand:
         r = np.hypot(ground, x[:, 2])
         rate = (x * v).sum(axis=1) / r
         # a path above the smooth Earth, with the usual 4/3 refraction
-        height = x[:, 2] + ground**2 / (2.0 * 6_371_000.0) + self.place.height_m
-        horizon = np.sqrt(2.0 * EARTH_43_M) * (
-            np.sqrt(max(self.place.height_m, 0.0)) + np.sqrt(np.maximum(height, 0.0))
-        )
-        return Sight(
-            r, np.arctan2(x[:, 0], x[:, 1]) % (2.0 * np.pi), np.arctan2(x[:, 2], ground), rate, ground < horizon
-        )
+        base = self.place.height_m - self.ground_m
+        height = x[:, 2] + ground**2 / (2.0 * 6_371_000.0) + base
+        reach = np.sqrt(max(base, 0.0)) + np.sqrt(np.maximum(height, 0.0))
+        clear = ground < np.sqrt(2.0 * EARTH_43_M) * reach
+        return Sight(r, np.arctan2(x[:, 0], x[:, 1]) % (2.0 * np.pi), np.arctan2(x[:, 2], ground), rate, clear)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,4 +111,4 @@ def stand(place: Place, origin: Place) -> Stand:
     """The frame of a sensor at a place."""
     mine, theirs = axes(place), axes(origin)
     position = (np.array(ecef(place)) - np.array(ecef(origin))) @ theirs.T
-    return Stand(place, position, mine @ theirs.T)
+    return Stand(place, origin.height_m, position, mine @ theirs.T)

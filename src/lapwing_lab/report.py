@@ -1,0 +1,187 @@
+"""A report on one run: a self-contained HTML page with tracks over truth, GOSPA over time, detection per range, ROC and
+reliability, for the product and the naive tracker on the same file. Reads the folder that `run --out` or `simulate`
+left; refuses one without tracks."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from lapwing_lab import files
+from lapwing_lab.examine import Measure, Scores, examine, looks, measure
+from lapwing_lab.files import FileError
+from lapwing_lab.plots import Plot
+from lapwing_lab.score.alarms import per_range
+from lapwing_lab.score.consistency import roc
+from lapwing_lab.score.distances import distances, pairs_within
+from lapwing_lab.score.looks import Look
+
+Array = np.ndarray
+TRACKERS = {"lapwing": "tracks.parquet", "naive": "naive.parquet"}
+STYLE = """body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:1000px;padding:0 1rem;color:#1d2229}
+h1{font-size:1.5rem}figure{margin:0}.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(440px,1fr));gap:1rem}
+table{border-collapse:collapse;margin:1rem 0}td,th{padding:.2rem .8rem;text-align:right;border-bottom:1px solid #dfe3e8}
+th:first-child,td:first-child{text-align:left}svg{width:100%;font:11px system-ui}svg .t{font-size:13px;font-weight:600}
+svg .f{fill:none;stroke:#b9c0c8}svg .g{stroke:#eceff2}"""
+
+
+@dataclass
+class Examined:
+    """One tracker's tracks, looks and scores."""
+
+    frame: pl.DataFrame
+    looks: list[Look]
+    scores: Scores
+
+
+def report(folder: Path, title: str = "") -> str:
+    """The page. Raises FileError."""
+    told, how = files.read(folder / "truth.parquet", "truth"), measure(folder / "truth.parquet")
+    found = {}
+    for name, file in TRACKERS.items():
+        if (folder / file).exists():
+            frame = files.read(folder / file, "tracks")
+            found[name] = Examined(frame, looks(frame, told), examine(frame, told, how))
+    if not found:
+        raise FileError(f"{folder}: holds no tracks; run `lapwing-lab run SCENARIO --out {folder}` first")
+    figures = [_map(told, found, how), _gospa(found), _ranges(found, how), _counts(found), _roc(found, how)]
+    figures.append(_reliability(found))
+    body = "".join(f"<figure>{p.svg()}</figure>" for p in figures)
+    name = title or folder.name
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(name)}</title><style>{STYLE}</style>'
+        f"<h1>{escape(name)}</h1><p>Cut-off {how.cutoff_m:g} m, tracks with an existence of at least "
+        f"{how.existence_min:g}; {'horizontal distances' if how.dims == 2 else 'distances with height'}.</p>"
+        f'{_table(found)}<div class="grid">{body}</div></html>'
+    )
+
+
+def _table(found: dict[str, Examined]) -> str:
+    rows: tuple[tuple[str, Callable[[Scores], str]], ...] = (
+        ("GOSPA (m)", lambda s: f"{s.gospa:.1f}"),
+        ("localisation (m)", lambda s: f"{s.localisation:.1f}"),
+        ("missed, each time", lambda s: f"{s.missed_count:.2f}"),
+        ("false, each time", lambda s: f"{s.false_count:.2f}"),
+        ("T-GOSPA (m)", lambda s: f"{s.t_gospa_normalised:.1f}"),
+        ("OSPA(2) (m)", lambda s: f"{s.ospa2:.1f}"),
+        ("completeness", lambda s: f"{s.siap.completeness:.3f}"),
+        ("identity switches", lambda s: f"{s.clear.id_switches}"),
+        ("track life", lambda s: f"{s.clear.track_life:.3f}"),
+        ("NEES", lambda s: f"{s.nees.mean:.2f} of {s.nees.dof}"),
+        ("Brier of existence", lambda s: f"{s.existence.brier:.3f}"),
+    )
+    head = "".join(f"<th>{escape(name)}</th>" for name in found)
+    lines = "".join(
+        f"<tr><td>{label}</td>{''.join(f'<td>{value(e.scores)}</td>' for e in found.values())}</tr>"
+        for label, value in rows
+    )
+    return f"<table><tr><th></th>{head}</tr>{lines}</table>"
+
+
+def _map(told: pl.DataFrame, found: dict[str, Examined], how: Measure) -> Plot:
+    counted = told.filter(pl.col("counts")) if "counts" in told.columns else told
+    plot = Plot("Tracks over truth", "east (km)", "north (km)", equal=True)
+    for name, e in found.items():
+        plot.line(name, *_paths(e.frame.filter(pl.col("existence") >= how.existence_min), "track_id"))
+    plot.line("truth", *_paths(counted, "target_id"))
+    spread = [np.nanpercentile(v, q) for v in plot.lines[-1][1:3] for q in (1, 99)] if counted.height else None
+    if spread:
+        plot.limits = (float(spread[0]) - 1, float(spread[1]) + 1, float(spread[2]) - 1, float(spread[3]) + 1)
+        plot.lines = [(n, *_inside(x, y, plot.limits), d) for n, x, y, d in plot.lines]
+    return plot
+
+
+def _inside(x: Array, y: Array, limits: tuple[float, float, float, float]) -> tuple[Array, Array]:
+    out = (x < limits[0]) | (x > limits[1]) | (y < limits[2]) | (y > limits[3])
+    return np.where(out, np.nan, x), np.where(out, np.nan, y)
+
+
+def _paths(frame: pl.DataFrame, ident: str) -> tuple[Array, Array]:
+    """All lives one after another, parted by NaN; thinned to a page's worth."""
+    x, y = [np.zeros(0)], [np.zeros(0)]
+    every = max(frame.height // 20_000, 1)
+    for _, rows in frame.sort(ident, "time_ns").group_by(ident, maintain_order=True):
+        x += [rows["east_m"].to_numpy()[::every] / 1000.0, np.array([np.nan])]
+        y += [rows["north_m"].to_numpy()[::every] / 1000.0, np.array([np.nan])]
+    return np.concatenate(x), np.concatenate(y)
+
+
+def _gospa(found: dict[str, Examined]) -> Plot:
+    plot = Plot("GOSPA over time", "time (s)", "GOSPA (m)")
+    for name, e in found.items():
+        t = np.array(e.scores.over_time["time_s"])
+        plot.line(name, t - t[:1], np.array(e.scores.over_time["gospa"]))
+    return plot
+
+
+def _counts(found: dict[str, Examined]) -> Plot:
+    plot = Plot("Missed targets over time", "time (s)", "missed")
+    for name, e in found.items():
+        t = np.array(e.scores.over_time["time_s"])
+        plot.line(name, t - t[:1], np.array(e.scores.over_time["missed"]))
+    return plot
+
+
+def _ranges(found: dict[str, Examined], how: Measure) -> Plot:
+    """Share of looks in which a target was tracked, per distance from the origin; whiskers: Wilson's 95 %."""
+    plot = Plot("Tracked, per distance from the origin", "distance (km)", "share tracked")
+    plot.limits = None
+    top = 1.0
+    for name, e in found.items():
+        r, held = tracked_at(e.looks, how)
+        if len(r):
+            top = max(top, float(r.max()) / 1000.0)
+            bins = [b for b in per_range(r, held, np.linspace(0.0, float(r.max()) + 1.0, 9).tolist()) if b.trials]
+            middle = np.array([0.0005 * (b.from_m + b.to_m) for b in bins])
+            plot.line(name, middle, np.array([b.share for b in bins]), dots=True)
+            for x, b in zip(middle, bins, strict=True):
+                plot.line(name, np.array([x, x]), np.array([b.low, b.high]))
+    plot.limits = (0.0, top, 0.0, 1.0)
+    return plot
+
+
+def tracked_at(every: list[Look], how: Measure) -> tuple[Array, Array]:
+    """Distance from the origin of each truth that counts at each look, and whether a track stood for it."""
+    r, held = [np.zeros(0)], [np.zeros(0, dtype=bool)]
+    for look in every:
+        x, y = look.truth[look.counts, : how.dims], look.mean[look.existence >= how.existence_min, : how.dims]
+        mine = np.zeros(len(x), dtype=bool)
+        mine[pairs_within(distances(x, y), how.cutoff_m, 2.0)[0]] = True
+        r.append(np.hypot(x[:, 0], x[:, 1]))
+        held.append(mine)
+    return np.concatenate(r), np.concatenate(held)
+
+
+def _roc(found: dict[str, Examined], how: Measure) -> Plot:
+    """Of existence as a test of whether a track is true; the naive tracker has one point only."""
+    plot = Plot("ROC of existence", "share of false tracks shown", "share of true tracks shown")
+    for name, e in found.items():
+        p, true = existence_samples(e.looks, how)
+        if true.any() and not true.all():
+            plot.line(name, *roc(p, true))
+    plot.line("honest", np.array([0.0, 1.0]), np.array([0.0, 1.0]))
+    plot.limits = (0.0, 1.0, 0.0, 1.0)
+    return plot
+
+
+def existence_samples(every: list[Look], how: Measure) -> tuple[Array, Array]:
+    """Existence of every judged track at every look, and whether a truth was within the cut-off."""
+    p, true = [np.zeros(0)], [np.zeros(0, dtype=bool)]
+    for look in every:
+        x, y = look.points(how.dims)
+        near = np.asarray((distances(x, y) < how.cutoff_m).any(axis=0), dtype=bool)
+        p.append(look.existence[look.judged(how.dims)])
+        true.append(near)
+    return np.concatenate(p), np.concatenate(true)
+
+
+def _reliability(found: dict[str, Examined]) -> Plot:
+    plot = Plot("Reliability of existence", "existence said", "share that was true")
+    for name, e in found.items():
+        plot.line(name, e.scores.existence.said, e.scores.existence.true, dots=True)
+    plot.line("honest", np.array([0.0, 1.0]), np.array([0.0, 1.0]))
+    plot.limits = (0.0, 1.0, 0.0, 1.0)
+    return plot

@@ -1,0 +1,143 @@
+"""Headless runs: the naive tracker, pass marks, the picture's scores, the report."""
+
+import json
+import tomllib
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from lapwing_lab import baseline, files
+from lapwing_lab.cli import app
+from lapwing_lab.examine import Measure, examine
+from lapwing_lab.files import FileError, Scan
+from lapwing_lab.plots import Plot, ticks
+from lapwing_lab.run import Result, expected, judged, marks
+from lapwing_lab.scenario import build
+from tests.lab.test_world import SMALL
+
+RUN = CliRunner()
+TINY = """
+name = "tiny"
+title = "Tiny"
+seed = 3
+[arrays]
+kind = "constant_velocity"
+targets = 4
+scans = 25
+period_s = 1.0
+noise_m2ps3 = 0.5
+side_m = 1500.0
+sigma_m = 5.0
+p_detect = 0.95
+clutter_per_scan = 1.0
+speed_mps_sigma = 8.0
+lifetime_s = 100000.0
+cutoff_m = 50.0
+skip_s = 8.0
+[pass]
+completeness_min = 0.5
+gospa_max = 1.0
+"""
+
+
+def test_a_run_of_a_scenario_scores_both_trackers_and_judges_its_marks(tmp_path):
+    (tmp_path / "tiny.toml").write_text(TINY)
+    command = ["run", str(tmp_path / "tiny.toml"), "--out", str(tmp_path / "out"), "--expected", str(tmp_path)]
+    said = RUN.invoke(app, command)
+    assert said.exit_code == 1, said.output  # a GOSPA of one metre is asked for
+    assert "NOT MET gospa_max" in said.output
+    assert "met    completeness_min" in said.output
+    names = [p.name for p in (tmp_path / "out").iterdir()]
+    assert {"tracks.parquet", "naive.parquet", "truth.parquet"} <= set(names)
+    csv = next(tmp_path.glob("**/tiny.csv")).read_text().splitlines()
+    assert csv[0] == "tracker,score,runs,mean"
+    assert any(line.startswith("lapwing,gospa,1,") for line in csv)
+    page = RUN.invoke(app, ["report", str(tmp_path / "out")])
+    assert page.exit_code == 0, page.output
+    html = (tmp_path / "out" / "report.html").read_text()
+    assert html.count("<svg") == 6
+    assert "http" not in html  # nothing is fetched
+    assert "nan" not in html
+    assert RUN.invoke(app, ["report", str(tmp_path)]).exit_code == 2
+
+
+def test_the_naive_tracker_confirms_holds_and_ends(tmp_path):
+    (tmp_path / "site.toml").write_text(
+        "[origin]\nlatitude_deg = 0.0\nlongitude_deg = 0.0\n[[sensor]]\nname = 's'\nrange_sigma_m = 5.0\n"
+        "[sensor.at]\nlatitude_deg = 0.0\nlongitude_deg = 0.0\n"
+    )
+    rng = np.random.default_rng(1)
+    space, rows = ("east_m", "north_m"), []
+    for k in range(30):
+        z = np.array([[10.0 * k, 50.0]]) + rng.normal(0, 5.0, (1, 2)) if k < 20 else np.zeros((0, 2))
+        rows.append(Scan("s", space, k * 10**9, np.full(len(z), k * 10**9, dtype=np.int64), z))
+    frame = baseline.track(files.detections(rows), tmp_path / "site.toml")
+    life = frame.drop_nulls("track_id")["time_ns"].to_numpy() // 10**9
+    assert life.min() == 3  # the fourth of its first five looks
+    assert life.max() == 23  # the fifth miss in a row ends it
+    assert frame["time_ns"].n_unique() == 30
+    assert frame["track_id"].drop_nulls().n_unique() == 1
+    with pytest.raises(FileError, match="no sensor"):
+        baseline.track(files.detections([Scan("x", space, 0, rows[0].time_ns, rows[0].z)]), tmp_path / "site.toml")
+
+
+def test_polar_measurements_become_positions():
+    scan = Scan("r", ("range_m", "azimuth_rad"), 0, np.array([0]), np.array([[1000.0, np.pi / 2]]))
+    z, R = baseline.positions(scan, baseline.Sensor(10.0, 20.0, 5.0, 0.01))
+    assert z[0] == pytest.approx([1010.0, 20.0])
+    assert np.diag(R[0]) == pytest.approx([25.0, 100.0])
+
+
+def test_warnings_and_interference_of_a_picture_are_judged():
+    s = build(SMALL, None)
+    at = s.begin_ns
+    summary = {
+        "alarms": [{"zone": "Z", "raised_ns": at + 4 * 10**9}, {"zone": "", "raised_ns": at + 6 * 10**9}],
+        "regions": [{"found_ns": at + 8 * 10**9}, {"found_ns": at + 10**9}],
+        "step_ms_max": 3.0,
+    }
+    events = [
+        {"event": "entered", "zone": "Z", "time_ns": at + 9 * 10**9},
+        {"event": "jamming", "time_ns": at + 5 * 10**9},
+    ]
+    found = judged(summary, events, s)
+    assert found["lead_s_min"] == pytest.approx(5.0)
+    assert (found["entries"], found["entries_missed"], found["nuisance"]) == (1, 0, 0)
+    assert found["interference_found_s"] == pytest.approx(3.0)
+    assert found["interference_false"] == 1.0
+    none = judged({"alarms": [], "regions": [], "step_ms_max": 0.0}, events, s)
+    assert none["entries_missed"] == 1.0
+    assert none["interference_found_s"] == s.duration_s
+
+
+def test_marks_name_scores():
+    table = {"pass": {"gospa_max": 5.0, "completeness_min": 0.9}}
+    found = marks(table, {"gospa": 6.0, "completeness": 0.95})
+    assert [(m, good) for m, _, _, good in found] == [("gospa_max", False), ("completeness_min", True)]
+    with pytest.raises(FileError, match="names no score"):
+        marks({"pass": {"gosp_max": 5.0}}, {"gospa": 6.0})
+    assert marks({"pass": {"alarms_max": 5.0}}, {"gospa": 6.0}, picture=False) == []
+    text = expected([Result("x", 1, {"lapwing": {"gospa": 2.0}}), Result("x", 2, {"lapwing": {"gospa": 4.0}})])
+    assert text.splitlines()[1] == "lapwing,gospa,2,3"
+
+
+def test_a_simulated_scenario_can_be_scored(tmp_path):
+    (tmp_path / "small.json").write_text(json.dumps(SMALL))
+    s = build(SMALL, None)
+    from lapwing_lab.simulate import simulate
+
+    simulate(s, tmp_path)
+    assert tomllib.loads((tmp_path / "score.toml").read_text())["cutoff_m"] == 300.0
+    naive = baseline.track(files.read(tmp_path / "detections.parquet", "detections"), tmp_path / "site.toml")
+    scores = examine(naive, files.read(tmp_path / "truth.parquet", "truth"), Measure())
+    assert scores.times == 8
+    assert scores.truths > 0
+
+
+def test_plots_have_round_ticks_and_break_at_gaps():
+    assert ticks(0.0, 1.0) == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    assert 3 <= len(ticks(-3.3, 97.0)) <= 7
+    svg = Plot("a<b", "x", "y").line("lapwing", np.array([0, 1, np.nan, 2]), np.array([0, 1, np.nan, 0])).svg()
+    assert "a&lt;b" in svg
+    assert svg.count("M") >= 2
