@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from tests.decode import remoteid_samples
+from tests.decode import remoteid_samples, sapient_samples
 from tests.decode.helpers import T0, beast_of, real_lines
 
 from lapwing import decode
@@ -126,10 +126,13 @@ DOCUMENTS: dict[str, Callable[[], list[bytes]]] = {
     "readsb": lambda: [aircraft_json(), aircraft_json(1_720_000_005.0)],
     "trace": lambda: [trace_json()],
     "asterix": asterix_datagrams,
+    "sapient": sapient_samples.talk,
 }
 
 
 def decoder(name: str) -> Any:
     receiver = Position(0.855, 0.045, 100.0)
-    config = FeedConfig("f", name, "file", receiver=receiver, sensor="radar" if name in ("asterix", "json") else "")
+    config = FeedConfig(
+        "f", name, "file", receiver=receiver, sensor="radar" if name in ("asterix", "json", "sapient") else ""
+    )
     return decode.make(config, {"radar": SENSOR})

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from lapwing.records import FeedConfig
 from lapwing.serve.recordings import EPOCH_NS, RecordingError, chunks, read
 from tests.decode import remoteid_samples as remoteid
+from tests.decode import sapient_samples as sapient
 
 T0 = 1_720_000_000
 
@@ -152,3 +153,14 @@ def test_receiver_messages_have_their_own_time(tmp_path):
     path.write_bytes(b"[]")
     with pytest.raises(RecordingError, match="no JSON object"):
         rows(path, "dronescout")
+
+
+def test_framed_messages_come_at_their_own_times(tmp_path):
+    path = tmp_path / "a.sapient"
+    path.write_bytes(b"".join(sapient.talk()))
+    got = rows(path, "sapient")
+    assert b"".join(d for _, d in got) == path.read_bytes()
+    assert [t - T0 * 10**9 for t, _ in got] == [k * 10**9 for k in (0, 1, 1, 2, 3, 4)]
+    path.write_bytes(b"\xff" * 50)
+    with pytest.raises(RecordingError, match="not framed SAPIENT"):
+        rows(path, "sapient")

@@ -123,3 +123,25 @@ def test_any_schedule_is_read_or_refused(text):
 
 def test_schedule_over_the_weekend():
     assert [d for d, _, _ in parse_schedule("fri-mon 00:00-24:00")] == [4, 5, 6, 0]
+
+
+@pytest.mark.parametrize(
+    ("feed", "says"),
+    [
+        ('decoder="json"\nfrom="listen://h:1"', "sensor = '' is none of the sensors ['R1']"),
+        (
+            'decoder="sapient"\nfrom="tcp://h:1"\nsensor="R1"',
+            "'sapient' and from = 'sapient://HOST:PORT' need each other",
+        ),
+        ('decoder="nmea"\nfrom="sapient://h:1"', "'sapient' and from = 'sapient://HOST:PORT' need each other"),
+    ],
+)
+def test_feeds_of_sensors(feed, says):
+    assert says in problems(GOOD + f'[[feed]]\nname="x"\n{feed}\n')
+
+
+def test_a_feed_knows_the_sites_origin(tmp_path):
+    path = tmp_path / "site.toml"
+    path.write_text(GOOD + '[[feed]]\nname="x"\ndecoder="json"\nfrom="listen://h:1"\nsensor="R1"\n')
+    _, site = load(path)
+    assert {f.origin for f in site.feeds} == {site.origin}

@@ -14,6 +14,7 @@ from lapwing.decode.nmea import NmeaDecoder
 from lapwing.decode.protocol import Decoder
 from lapwing.decode.readsb import ReadsbDecoder
 from lapwing.decode.remoteid import RemoteIdDecoder
+from lapwing.decode.sapient import SapientDecoder
 from lapwing.decode.sbs import SbsDecoder
 from lapwing.decode.trace import TraceDecoder
 
@@ -28,6 +29,7 @@ __all__ = [
     "NmeaDecoder",
     "ReadsbDecoder",
     "RemoteIdDecoder",
+    "SapientDecoder",
     "SbsDecoder",
     "TraceDecoder",
     "make",

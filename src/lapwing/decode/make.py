@@ -12,6 +12,7 @@ from lapwing.decode.nmea import NmeaDecoder
 from lapwing.decode.protocol import Decoder
 from lapwing.decode.readsb import ReadsbDecoder
 from lapwing.decode.remoteid import RemoteIdDecoder
+from lapwing.decode.sapient import SapientDecoder
 from lapwing.decode.sbs import SbsDecoder
 from lapwing.decode.trace import TraceDecoder
 from lapwing.records import FeedConfig, SensorConfig
@@ -27,6 +28,7 @@ DECODERS: tuple[str, ...] = (
     "remoteid",
     "dronescout",
     "json",
+    "sapient",
 )
 
 
@@ -53,6 +55,11 @@ def make(config: FeedConfig, sensors: Mapping[str, SensorConfig]) -> Decoder[Any
                 raise ValueError(f"feed {config.feed!r} names a sensor that does not exist: {config.sensor!r}")
             sensor = sensors[config.sensor]
             return LookoutDecoder(config.feed, sensor, config.origin or sensor.position)
+        case "sapient":
+            if config.sensor not in sensors:
+                raise ValueError(f"feed {config.feed!r} names a sensor that does not exist: {config.sensor!r}")
+            origin = config.origin or sensors[config.sensor].position
+            return SapientDecoder(config.feed, tuple(sensors.values()), config.sensor, origin)
         case "remoteid":
             return RemoteIdDecoder(config.feed)
         case "dronescout":

@@ -211,6 +211,12 @@ async def _stdin(config: FeedConfig, inbox: Inbox) -> None:
     link.lost("standard input ended")
 
 
+async def _sapient(config: FeedConfig, inbox: Inbox) -> None:
+    from lapwing.serve.sapient import serve_nodes
+
+    await serve_nodes(config, inbox)
+
+
 RUNNERS: dict[str, Callable[[FeedConfig, Inbox], Awaitable[None]]] = {
     "tcp": _tcp,
     "listen": _listen,
@@ -218,4 +224,5 @@ RUNNERS: dict[str, Callable[[FeedConfig, Inbox], Awaitable[None]]] = {
     "http": _http,
     "poll": _poll,
     "stdin": _stdin,
+    "sapient": _sapient,
 }

@@ -18,6 +18,7 @@ from typing import BinaryIO, cast
 from lapwing.decode.faults import Refusals
 from lapwing.decode.objects import objects
 from lapwing.decode.pcap import MAGIC, NO_LINK, SECTION, Capture, Step, steps
+from lapwing.decode.sapient_wire import cut, parse, time_ns
 from lapwing.records import FeedConfig, Frame
 from lapwing.serve.inbox import Chunk
 
@@ -65,6 +66,8 @@ def _reader(feed: FeedConfig) -> Callable[[BinaryIO, FeedConfig], Iterator[tuple
         return _trace
     if feed.decoder == "asterix":
         return _pcap if name.endswith((".pcap", ".cap", ".pcapng")) else _asterix_blocks
+    if feed.decoder == "sapient":
+        return _sapient
     if feed.decoder == "remoteid":
         return _capture
     if feed.decoder == "dronescout":
@@ -188,6 +191,16 @@ def _pcap(file: BinaryIO, feed: FeedConfig) -> Iterator[tuple[int, bytes]]:
         payload = _udp_payload(step.packet.data[LINK_BYTES[link] :]) if step.packet else b""
         if step.packet and payload:
             yield step.packet.time_ns, payload
+
+
+def _sapient(file: BinaryIO, feed: FeedConfig) -> Iterator[tuple[int, bytes]]:
+    """Framed messages at their own times."""
+    found, _, reason = cut(file.read(TRACE_BYTES_MAX))
+    if reason or not found:
+        raise RecordingError(f"{feed.path}: not framed SAPIENT messages ({reason or 'none is whole'})")
+    for raw in found:
+        message, _ = parse(raw)
+        yield time_ns(message) if message else 0, len(raw).to_bytes(4, "little") + raw
 
 
 def _objects(file: BinaryIO, feed: FeedConfig) -> Iterator[tuple[int, bytes]]:

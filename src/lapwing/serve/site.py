@@ -18,9 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from lapwing.records import Circle, FeedConfig, Polygon, Position, SensorConfig, Site, Zone
 
-DecoderName = Literal["beast", "avr", "sbs", "readsb", "trace", "nmea", "asterix", "remoteid", "dronescout", "json"]
+DecoderName = Literal[
+    "beast", "avr", "sbs", "readsb", "trace", "nmea", "asterix", "remoteid", "dronescout", "json", "sapient"
+]
 DECODER_NAMES: tuple[str, ...] = get_args(DecoderName)
-TRANSPORTS = ("tcp", "listen", "udp", "file", "package", "poll", "http", "stdin")
+TRANSPORTS = ("tcp", "listen", "udp", "file", "package", "poll", "http", "stdin", "sapient")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 FORBID = ConfigDict(extra="forbid", frozen=True)
 Name = Annotated[str, Field(pattern=r"^\w[\w ().,:'/&+-]{0,63}$")]
@@ -197,7 +199,8 @@ class FeedEntry(BaseModel):
 def split_source(source: str) -> tuple[str, str, int, str]:
     """(transport, host, port, path) of a feed's `from`. Raises ValueError with the forms that are allowed."""
     forms = (
-        "write tcp://HOST:PORT, listen://HOST:PORT, udp://HOST:PORT, http://HOST/PATH, file:PATH, poll:PATH or stdin:"
+        "write tcp://HOST:PORT, listen://HOST:PORT, udp://HOST:PORT, http://HOST/PATH, sapient://HOST:PORT,"
+        " file:PATH, poll:PATH or stdin:"
     )
     parts = urlsplit(source)
     if parts.scheme not in TRANSPORTS:
@@ -267,8 +270,10 @@ class SiteFile(BaseModel):
                 raise ValueError(f"two {kind}s are named {double[0]!r}; names must differ")
         known = [s.name for s in self.sensor]
         for f in self.feed:
-            if (f.sensor or f.decoder == "json") and f.sensor not in known:
+            if (f.sensor or f.decoder in ("json", "sapient")) and f.sensor not in known:
                 raise ValueError(f"feed {f.name!r}: sensor = {f.sensor!r} is none of the sensors {known}")
+            if (f.decoder == "sapient") != f.source.startswith("sapient:") and not f.source.startswith("file:"):
+                raise ValueError(f"feed {f.name!r}: decoder 'sapient' and from = 'sapient://HOST:PORT' need each other")
         recorded = [f.name for f in self.feed if f.source.startswith(("file:", "package:"))]
         live = [f.name for f in self.feed if f.name not in recorded]
         if recorded and live:

@@ -1,0 +1,223 @@
+"""SAPIENT detection reports (BSI Flex 335 v2.0) to scans. One frame holds whole framed messages.
+
+A registered node is the site's sensor whose name it bears; the first node that bears no sensor's name is the sensor
+that the feed names. Reports of one node with one timestamp are one scan; it ends when the node says something later.
+Places become the site's east, north, up; ranges and bearings stay what they are, seen from the site's sensor entry.
+Refuses nodes that act instead of watching, bearings from other norths than the true one, and nodes that are nobody.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import final
+
+import numpy as np
+from sapient_msg.bsi_flex_335_v2_0 import location_pb2, range_bearing_pb2
+from sapient_msg.bsi_flex_335_v2_0.detection_report_pb2 import DetectionReport
+from sapient_msg.bsi_flex_335_v2_0.location_pb2 import Location
+from sapient_msg.bsi_flex_335_v2_0.range_bearing_pb2 import RangeBearing
+from sapient_msg.bsi_flex_335_v2_0.sapient_message_pb2 import SapientMessage
+
+from lapwing.decode.faults import Refusals
+from lapwing.decode.sapient_wire import acts, cut, parse, time_ns
+from lapwing.decode.scans import scan
+from lapwing.decode.utm import utm_to_geodetic
+from lapwing.kernel.geodesy import geodetic_to_enu
+from lapwing.records import Decoded, Detections, Frame, Position, SensorConfig, Space
+
+NODES_MAX = 64
+ROWS_MAX = 2_000
+SPACES = tuple(Space)
+DEGREES = location_pb2.LOCATION_COORDINATE_SYSTEM_LAT_LNG_DEG_M
+RADIANS = location_pb2.LOCATION_COORDINATE_SYSTEM_LAT_LNG_RAD_M
+UTM = location_pb2.LOCATION_COORDINATE_SYSTEM_UTM_M
+ELLIPSOID = location_pb2.LOCATION_DATUM_WGS84_E
+TRUE_NORTH = range_bearing_pb2.RANGE_BEARING_DATUM_TRUE
+Row = tuple[tuple[float, ...], tuple[float, ...]]
+ANGLE = {
+    range_bearing_pb2.RANGE_BEARING_COORDINATE_SYSTEM_DEGREES_M: (math.pi / 180.0, 1.0),
+    range_bearing_pb2.RANGE_BEARING_COORDINATE_SYSTEM_RADIANS_M: (1.0, 1.0),
+    range_bearing_pb2.RANGE_BEARING_COORDINATE_SYSTEM_DEGREES_KM: (math.pi / 180.0, 1000.0),
+    range_bearing_pb2.RANGE_BEARING_COORDINATE_SYSTEM_RADIANS_KM: (1.0, 1000.0),
+}
+SIGMA_MIN = {"m": 0.1, "d": 1e-4}
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A registered node: its sensor (position among the decoder's), and the scan that it has begun."""
+
+    node_id: str
+    sensor: int
+    time_ns: int = 0
+    space: int = -1  # position in SPACES, -1 = no scan begun
+    rows: tuple[Row, ...] = ()
+    frame_seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SapientState:
+    """The nodes that registered, in that order."""
+
+    nodes: tuple[Node, ...] = field(default=())
+
+
+class Wrong(Exception):
+    """A message that is refused, and why. Never leaves this module."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SapientDecoder:
+    """Scans of all nodes of one feed. `sensors` are the site's, `fallback` the feed's own."""
+
+    feed: str
+    sensors: tuple[SensorConfig, ...]
+    fallback: str
+    origin: Position
+
+    def start(self) -> SapientState:
+        """Nobody registered."""
+        return SapientState()
+
+    def decode(self, state: SapientState, frames: Sequence[Frame]) -> tuple[SapientState, Decoded]:
+        """The scans that ended."""
+        refusals, messages = Refusals(), 0
+        nodes = {node.node_id: node for node in state.nodes}
+        done: list[Detections] = []
+        for frame in frames:
+            found, rest, reason = cut(frame.data)
+            if rest:
+                refusals.add(reason or "message cut short", frame.seq, rest)
+            for raw in found:
+                message, reason = parse(raw)
+                try:
+                    if message is None:
+                        raise Wrong(reason)
+                    self._message(message, frame.seq, nodes, done)
+                    messages += 1
+                except Wrong as wrong:
+                    refusals.add(str(wrong), frame.seq, raw)
+        return SapientState(tuple(nodes.values())), Decoded(
+            scans=tuple(done), faults=refusals.faults(), messages=messages
+        )
+
+    def _message(self, message: SapientMessage, seq: int, nodes: dict[str, Node], done: list[Detections]) -> None:
+        kind = message.WhichOneof("content")
+        if kind == "registration":
+            self._register(message, nodes)
+        elif kind in ("detection_report", "status_report"):
+            node = nodes.get(message.node_id)
+            if node is None:
+                raise Wrong("report of a node that is not registered")
+            if time_ns(message) < node.time_ns:
+                raise Wrong("report older than the one before")
+            if kind == "detection_report":
+                told = self._detection(message.detection_report, self.sensors[node.sensor])
+                nodes[node.node_id] = self._added(node, told, time_ns(message), seq, done)
+            elif time_ns(message) > node.time_ns:
+                nodes[node.node_id] = self._closed(node, done)
+
+    def _register(self, message: SapientMessage, nodes: dict[str, Node]) -> None:
+        told = message.registration
+        if acts(told):
+            nodes.pop(message.node_id, None)
+            raise Wrong("watch-only system: nodes that act are refused")
+        if message.node_id in nodes:
+            return
+        names = [s.sensor for s in self.sensors]
+        taken = {node.sensor for node in nodes.values()}
+        for name in (told.name, told.short_name, message.node_id, self.fallback):
+            if name in names and names.index(name) not in taken and len(nodes) < NODES_MAX:
+                nodes[message.node_id] = Node(message.node_id, names.index(name))
+                return
+        raise Wrong("node bears the name of no free sensor of the site")
+
+    def _added(self, node: Node, told: tuple[Space, Row], at_ns: int, seq: int, done: list[Detections]) -> Node:
+        space = SPACES.index(told[0])
+        if node.space >= 0 and (at_ns, space) != (node.time_ns, node.space):
+            node = self._closed(node, done)
+        if len(node.rows) >= ROWS_MAX:
+            raise Wrong("too many detections in one scan")
+        return replace(node, time_ns=at_ns, space=space, rows=(*node.rows, told[1]), frame_seq=seq)
+
+    def _closed(self, node: Node, done: list[Detections]) -> Node:
+        """The node without its scan, which is done."""
+        if node.space >= 0:
+            name = self.sensors[node.sensor].sensor
+            done.append(scan(name, SPACES[node.space], node.time_ns, node.rows, node.frame_seq))
+        return replace(node, space=-1, rows=())
+
+    def _detection(self, told: DetectionReport, sensor: SensorConfig) -> tuple[Space, Row]:
+        if told.HasField("location"):
+            return self._location(told.location, sensor)
+        if told.HasField("range_bearing"):
+            return _range_bearing(told.range_bearing, sensor)
+        raise Wrong("detection without a place")
+
+    def _location(self, told: Location, sensor: SensorConfig) -> tuple[Space, Row]:
+        flat = _geodetic(told)
+        solid = told.HasField("z") and told.datum == ELLIPSOID  # heights above the geoid need a geoid: not believed
+        height = told.z if solid else self.origin.height_ellipsoid_m
+        if not abs(height) <= 100_000.0:
+            raise Wrong("location out of range")
+        o = self.origin
+        place = (o.latitude_rad, o.longitude_rad, o.height_ellipsoid_m)
+        where = geodetic_to_enu(place, *np.array([[flat[0]], [flat[1]], [height]]))[0]
+        east, north = (_sigma(e, sensor.range_sigma_m, "m") for e in _errors_m(told, flat[0]))
+        up = _sigma(told.z_error, sensor.range_sigma_m, "m")
+        d = 3 if solid else 2
+        space = Space.POSITION_3D if solid else Space.POSITION_2D
+        return space, (tuple(float(x) for x in where[:d]), (east, north, up)[:d])
+
+
+def _geodetic(told: Location) -> tuple[float, float]:
+    """Latitude and longitude in radians. x is longitude or easting, y latitude or northing."""
+    x, y = told.x, told.y
+    if not (told.HasField("x") and told.HasField("y") and math.isfinite(x) and math.isfinite(y)):
+        raise Wrong("location without x and y")
+    if told.coordinate_system == UTM:
+        point = utm_to_geodetic(told.utm_zone, x, y)
+        if point is None:
+            raise Wrong("no such UTM zone or point")
+        return point
+    if told.coordinate_system not in (DEGREES, RADIANS):
+        raise Wrong("coordinate_system is mandatory")
+    unit = math.pi / 180.0 if told.coordinate_system == DEGREES else 1.0
+    if abs(y * unit) > math.pi / 2 or abs(x * unit) > math.pi:
+        raise Wrong("location out of range")
+    return y * unit, x * unit
+
+
+def _errors_m(told: Location, latitude_rad: float) -> tuple[float, float]:
+    """The errors in east and north in metres, 0 = not told."""
+    if told.coordinate_system == UTM:
+        return told.x_error, told.y_error
+    per_radian = 6_371_000.0 * (math.pi / 180.0 if told.coordinate_system == DEGREES else 1.0)
+    return told.x_error * per_radian * math.cos(latitude_rad), told.y_error * per_radian
+
+
+def _sigma(told: float, otherwise: float, kind: str) -> float:
+    """A standard deviation that was told, within reason, else the site's."""
+    return max(told, SIGMA_MIN[kind]) if 0.0 < told < 1e5 else otherwise
+
+
+def _range_bearing(told: RangeBearing, sensor: SensorConfig) -> tuple[Space, Row]:
+    if told.coordinate_system not in ANGLE:
+        raise Wrong("coordinate_system is mandatory")
+    if told.datum != TRUE_NORTH:
+        raise Wrong("bearing not from true north")
+    if not told.HasField("azimuth"):
+        raise Wrong("range_bearing without azimuth")
+    angle, metre = ANGLE[told.coordinate_system]
+    azimuth, elevation, distance = told.azimuth * angle, told.elevation * angle, told.range * metre
+    if not (abs(azimuth) <= 2.0 * math.pi + 1e-6 and abs(elevation) <= math.pi / 2 and 0.0 <= distance <= 1e6):
+        raise Wrong("range_bearing out of range")
+    known = {
+        "range_m": (distance, _sigma(told.range_error * metre, sensor.range_sigma_m, "m")),
+        "azimuth_rad": (azimuth % (2.0 * math.pi), _sigma(told.azimuth_error * angle, sensor.azimuth_sigma_rad, "d")),
+        "elevation_rad": (elevation, _sigma(told.elevation_error * angle, sensor.elevation_sigma_rad, "d")),
+    }
+    names = [n for n, f in zip(known, ("range", "azimuth", "elevation"), strict=True) if told.HasField(f)]
+    space = next(s for s in Space if list(s.value) == names)
+    return space, (tuple(known[n][0] for n in names), tuple(known[n][1] for n in names))

@@ -1,0 +1,169 @@
+"""The fusion node's side of one SAPIENT connection: what is answered, what is passed on, when it ends. Pure: the
+caller owns the socket and the clock.
+
+A node must register first. A registration that is wrong gets an Error and no acknowledgement; one of a node that acts
+instead of watching is refused with acceptance = false. Three missed status reports, a flood, a clock that lies or
+one error after another end the connection with a reason. Nothing here makes a Task: nodes are listened to.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from sapient_msg.bsi_flex_335_v2_0.alert_ack_pb2 import AlertAck
+from sapient_msg.bsi_flex_335_v2_0.registration_pb2 import Registration
+from sapient_msg.bsi_flex_335_v2_0.sapient_message_pb2 import SapientMessage
+from sapient_msg.bsi_flex_335_v2_0.status_report_pb2 import StatusReport
+
+from lapwing.decode.sapient_wire import acts, parse, time_ns
+
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+UNIT_S = {
+    Registration.TIME_UNITS_NANOSECONDS: 1e-9,
+    Registration.TIME_UNITS_MICROSECONDS: 1e-6,
+    Registration.TIME_UNITS_MILLISECONDS: 1e-3,
+    Registration.TIME_UNITS_SECONDS: 1.0,
+    Registration.TIME_UNITS_MINUTES: 60.0,
+    Registration.TIME_UNITS_HOURS: 3600.0,
+    Registration.TIME_UNITS_DAYS: 86_400.0,
+}
+INTERVAL_S_MIN, INTERVAL_S_MAX = 0.1, 3_600.0
+MISSED_MAX = 3
+CLOCK_S_MAX = 30.0
+ERRORS_MAX = 20
+RATE_MAX = 4_000  # messages of one node within one second
+REGISTER_S = 30.0  # how long a connection may wait before it registers
+WATCH_ONLY = "watch-only system: nodes that act are refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What is known of one connection. `node_id` "" = not registered."""
+
+    opened_ns: int
+    node_id: str = ""
+    name: str = ""
+    interval_s: float = 0.0
+    status_ns: int = 0  # when the last status report came, by our clock
+    system: int = 0  # what it said of the node's health
+    errors: int = 0
+    second: int = 0
+    in_second: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What follows from one message: replies, whether it is passed on, and why the connection ends ("" = it stays)."""
+
+    replies: tuple[SapientMessage, ...] = ()
+    passed: bool = False
+    end: str = ""
+
+
+def answer(session: Session, raw: bytes, now_ns: int, our_id: str) -> tuple[Session, Answer]:
+    """The session after one message, and what to do."""
+    second = now_ns // 10**9
+    count = session.in_second + 1 if second == session.second else 1
+    session = replace(session, second=second, in_second=count)
+    if count > RATE_MAX:
+        return session, Answer(end=f"more than {RATE_MAX} messages within a second")
+    message, reason = parse(raw)
+    if message is None:
+        return _wrong(session, raw, [reason], now_ns, our_id)
+    kind = message.WhichOneof("content")
+    if kind == "registration":
+        return _registration(session, message, raw, now_ns, our_id)
+    if not session.node_id:
+        session, told = _wrong(session, raw, ["a node registers first"], now_ns, our_id)
+        return session, replace(told, end="did not register first")
+    if message.node_id != session.node_id:
+        return _wrong(session, raw, ["node_id differs from the registered one"], now_ns, our_id)
+    if abs(time_ns(message) - now_ns) > CLOCK_S_MAX * 1e9:
+        return _wrong(session, raw, [f"timestamp is more than {CLOCK_S_MAX:.0f} s from ours"], now_ns, our_id)
+    if kind == "status_report":
+        session = replace(session, status_ns=now_ns, system=message.status_report.system)
+        goodbye = message.status_report.system == StatusReport.SYSTEM_GOODBYE
+        return session, Answer(passed=True, end="goodbye" if goodbye else "")
+    if kind == "detection_report":
+        return session, Answer(passed=True)
+    if kind == "alert":
+        return session, Answer((_alert_ack(message, now_ns, our_id),), passed=True)
+    if kind in ("error", "task_ack", "alert_ack"):
+        return session, Answer(passed=True)
+    return _wrong(session, raw, [f"{kind} is not for a fusion node"], now_ns, our_id)
+
+
+def overdue(session: Session, now_ns: int) -> str:
+    """Why a silent connection ends, "" while it may stay."""
+    if not session.node_id:
+        waited = (now_ns - session.opened_ns) * 1e-9
+        return "did not register in time" if waited > REGISTER_S else ""
+    silent_ns = now_ns - session.status_ns
+    late = silent_ns > MISSED_MAX * session.interval_s * 1e9
+    return f"no status report for {silent_ns * 1e-9:.0f} s" if late else ""
+
+
+def _registration(
+    session: Session, message: SapientMessage, raw: bytes, now_ns: int, our_id: str
+) -> tuple[Session, Answer]:
+    told = message.registration
+    problems = _problems(message)
+    if session.node_id and message.node_id != session.node_id:
+        problems.append("node_id differs from the registered one")
+    if problems:
+        return _wrong(session, raw, problems, now_ns, our_id)
+    reply = _reply(message.node_id, now_ns, our_id)
+    reply.registration_ack.acceptance = not acts(told)
+    if acts(told):
+        reply.registration_ack.ack_response_reason.append(WATCH_ONLY)
+        return session, Answer((reply,), end=WATCH_ONLY)
+    interval_s = _interval_s(told)
+    named = told.name or told.short_name
+    return replace(session, node_id=message.node_id, name=named[:64], interval_s=interval_s, status_ns=now_ns), Answer(
+        (reply,), passed=True
+    )
+
+
+def _interval_s(told: Registration) -> float:
+    interval = told.status_definition.status_interval
+    return float(interval.value) * UNIT_S.get(interval.units, 0.0)
+
+
+def _problems(message: SapientMessage) -> list[str]:
+    """What is wrong with a registration."""
+    told, problems = message.registration, []
+    if not UUID.fullmatch(message.node_id):
+        problems.append("node_id is not a UUID")
+    if not told.node_definition:
+        problems.append("node_definition is mandatory")
+    if any(node.node_type == Registration.NODE_TYPE_UNSPECIFIED for node in told.node_definition):
+        problems.append("node_type is mandatory")
+    if "335" not in told.icd_version:
+        problems.append("icd_version is not of BSI Flex 335")
+    if not INTERVAL_S_MIN <= _interval_s(told) <= INTERVAL_S_MAX:
+        problems.append(f"status_interval is not from {INTERVAL_S_MIN:g} to {INTERVAL_S_MAX:g} s")
+    return problems
+
+
+def _reply(to: str, now_ns: int, our_id: str) -> SapientMessage:
+    reply = SapientMessage(node_id=our_id, destination_id=to[:64])
+    reply.timestamp.seconds, reply.timestamp.nanos = divmod(now_ns, 10**9)
+    return reply
+
+
+def _wrong(session: Session, raw: bytes, reasons: Iterable[str], now_ns: int, our_id: str) -> tuple[Session, Answer]:
+    """An Error message, and the end when there were too many."""
+    reply = _reply(session.node_id, now_ns, our_id)
+    reply.error.packet = raw[:4096]
+    reply.error.error_message.extend(reasons)
+    session = replace(session, errors=session.errors + 1)
+    return session, Answer((reply,), end="one error after another" if session.errors > ERRORS_MAX else "")
+
+
+def _alert_ack(message: SapientMessage, now_ns: int, our_id: str) -> SapientMessage:
+    """A node's alert is kept, but nobody is shown it: it is not accepted in anybody's name."""
+    reply = _reply(message.node_id, now_ns, our_id)
+    reply.alert_ack.alert_id = message.alert.alert_id
+    reply.alert_ack.alert_ack_status = AlertAck.ALERT_ACK_STATUS_REJECTED
+    reply.alert_ack.reason.append("alerts of nodes are recorded here, not shown")
+    return reply

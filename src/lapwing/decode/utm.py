@@ -1,0 +1,30 @@
+"""Universal Transverse Mercator back to latitude and longitude. WGS 84; Krüger's series to the third order in the
+flattening: below a millimetre within a zone (compared with PROJ in tests)."""
+
+import math
+import re
+
+from lapwing.kernel.geodesy import FLATTENING, SEMI_MAJOR_M
+
+SCALE, FALSE_EAST_M, FALSE_NORTH_M = 0.9996, 500_000.0, 10_000_000.0
+_ZONE = re.compile(r"([1-9]|[0-5]\d|60)([C-HJ-NP-X])", re.ASCII)
+_N = FLATTENING / (2.0 - FLATTENING)
+_RECTIFYING_M = SEMI_MAJOR_M / (1.0 + _N) * (1.0 + _N**2 / 4.0 + _N**4 / 64.0)
+_BETA = (_N / 2 - 2 * _N**2 / 3 + 37 * _N**3 / 96, _N**2 / 48 + _N**3 / 15, 17 * _N**3 / 480)
+_DELTA = (2 * _N - 2 * _N**2 / 3 - 2 * _N**3, 7 * _N**2 / 3 - 8 * _N**3 / 5, 56 * _N**3 / 15)
+
+
+def utm_to_geodetic(zone: str, easting_m: float, northing_m: float) -> tuple[float, float] | None:
+    """(latitude_rad, longitude_rad) of a point in a zone such as 30U; None when zone or point do not exist."""
+    match = _ZONE.fullmatch(zone.strip().upper())
+    if match is None or int(match[1]) == 0 or not (0.0 < easting_m < 1e6 and 0.0 <= northing_m <= FALSE_NORTH_M):
+        return None
+    north = northing_m if match[2] >= "N" else northing_m - FALSE_NORTH_M
+    xi, eta = north / (SCALE * _RECTIFYING_M), (easting_m - FALSE_EAST_M) / (SCALE * _RECTIFYING_M)
+    flat_xi = xi - sum(b * math.sin(2 * j * xi) * math.cosh(2 * j * eta) for j, b in enumerate(_BETA, 1))
+    flat_eta = eta - sum(b * math.cos(2 * j * xi) * math.sinh(2 * j * eta) for j, b in enumerate(_BETA, 1))
+    chi = math.asin(math.sin(flat_xi) / math.cosh(flat_eta))
+    latitude = chi + sum(d * math.sin(2 * j * chi) for j, d in enumerate(_DELTA, 1))
+    centre = math.radians(6 * int(match[1]) - 183)
+    longitude = centre + math.atan2(math.sinh(flat_eta), math.cos(flat_xi))
+    return latitude, math.remainder(longitude, 2.0 * math.pi)

@@ -1,0 +1,97 @@
+"""The SAPIENT server: edge nodes connect, register, report; what they may say next is `decode/sapient_session`.
+
+Each whole message that is passed on goes to the inbox as it came. Why a node was cut off stands in the log and in
+the journal. Refuses more connections than NODES, and lengths that no message has, before reading on.
+"""
+
+import asyncio
+import contextlib
+import logging
+import uuid
+
+from lapwing.decode.sapient_session import Session, answer, overdue
+from lapwing.decode.sapient_wire import HEAD_BYTES, MESSAGE_BYTES_MAX, framed
+from lapwing.records import FeedConfig
+from lapwing.serve.clock import SystemClock
+from lapwing.serve.inbox import Inbox
+
+log = logging.getLogger("lapwing.feeds")
+NODES = 64
+LOOK_S = 1.0
+
+
+def our_id(config: FeedConfig) -> str:
+    """This fusion node's identity: the same at every start for the same feed and port."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"lapwing:{config.feed}:{config.port}"))
+
+
+async def serve_nodes(config: FeedConfig, inbox: Inbox) -> None:
+    """Accept nodes until cancelled. Raises OSError when the port cannot be opened."""
+    connected: set[asyncio.StreamWriter] = set()
+
+    async def node(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = writer.get_extra_info("peername")
+        if len(connected) >= NODES:
+            log.warning("feed %s: more than %d nodes, %s was refused", config.feed, NODES, peer)
+            writer.close()
+            return
+        connected.add(writer)
+        why = "failed"
+        try:
+            why = await _converse(config, inbox, reader, writer)
+        except OSError as error:
+            why = error.strerror or "connection failed"
+        finally:
+            connected.discard(writer)
+            log.info("feed %s: node %s left: %s", config.feed, peer, why)
+            inbox.notice(config.feed, "connected" if connected else "lost", f"{len(connected)} nodes; one left: {why}")
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    server = await asyncio.start_server(node, config.host, config.port)
+    try:
+        async with server:
+            await server.serve_forever()
+    finally:
+        for writer in connected:
+            writer.close()
+
+
+async def _converse(
+    config: FeedConfig, inbox: Inbox, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> str:
+    """One connection to its end; why it ended."""
+    clock = SystemClock()
+    session, buffer = Session(clock.now_ns()), b""
+    while True:
+        try:
+            async with asyncio.timeout(LOOK_S):
+                data = await reader.read(65_536)
+            if not data:
+                return "closed by the node"
+            buffer += data
+        except TimeoutError:
+            pass
+        while len(buffer) >= HEAD_BYTES:
+            length = int.from_bytes(buffer[:HEAD_BYTES], "little")
+            if not 0 < length <= MESSAGE_BYTES_MAX:
+                return f"a message of {length} bytes"
+            if len(buffer) < HEAD_BYTES + length:
+                break
+            raw, buffer = buffer[: HEAD_BYTES + length], buffer[HEAD_BYTES + length :]
+            registered = session.node_id
+            session, told = answer(session, raw[HEAD_BYTES:], clock.now_ns(), our_id(config))
+            if session.node_id != registered:
+                inbox.notice(config.feed, "connected", f"node {session.name or session.node_id}")
+            if told.passed:
+                inbox.put(config.feed, raw)
+            for reply in told.replies:
+                writer.write(framed(reply))
+            async with asyncio.timeout(10.0):
+                await writer.drain()
+            if told.end:
+                return told.end
+        why = overdue(session, clock.now_ns())
+        if why:
+            return why

@@ -1,0 +1,237 @@
+"""SAPIENT: scans out of every coordinate system, and the fusion node's side of the conversation."""
+
+import numpy as np
+import pytest
+from google.protobuf.json_format import ParseDict
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyproj import Transformer
+from sapient_msg.bsi_flex_335_v2_0.sapient_message_pb2 import SapientMessage
+from tests.checks import feed
+from tests.decode import sapient_samples as s
+from tests.decode.helpers import T0, faults
+
+from lapwing.decode.sapient import SapientDecoder
+from lapwing.decode.sapient_session import ERRORS_MAX, RATE_MAX, WATCH_ONLY, Session, answer, overdue
+from lapwing.decode.sapient_wire import MESSAGE_BYTES_MAX, cut, framed, parse
+from lapwing.decode.utm import utm_to_geodetic
+from lapwing.kernel.geodesy import enu_to_geodetic
+from lapwing.records import Decoded, Frame, Position, SensorConfig, Space
+from lapwing.records.reports import merged
+
+S = s.S
+ORIGIN = Position(np.radians(47.0), np.radians(8.0), 400.0)
+SENSORS = tuple(SensorConfig(name, ORIGIN, "radar") for name in ("radar", "camera"))
+DECODER = SapientDecoder("f", SENSORS, "radar", ORIGIN)
+OUR_ID = "0e9c7f6c-5ad5-4a4b-8f5c-111111111111"
+EFFECTORS = ["KINETIC", "JAMMER", "CYBER", "LDEW", "RFDEW"]
+
+
+def scans(*messages: SapientMessage) -> Decoded:
+    """What becomes of a registration and these messages, ended by a later status report."""
+    talk = [s.registration(), *messages, s.status(T0 + 100 * S)]
+    return merged(feed(DECODER, [Frame(i + 1, "f", T0, s.frame(m)) for i, m in enumerate(talk)])[1])
+
+
+@pytest.mark.parametrize(
+    ("system", "factor_x", "factor_y"), [(1, 1.0, 1.0), (2, np.pi / 180, np.pi / 180), (5, None, None)]
+)
+def test_every_coordinate_system_is_the_same_place(system: int, factor_x: float | None, factor_y: float | None) -> None:
+    longitude, latitude = 8.01, 47.005
+    if factor_x is None or factor_y is None:
+        x, y = Transformer.from_crs(4326, 32632, always_xy=True).transform(longitude, latitude)
+        m = s.location(x, y, system=system, z=450.0, utm_zone="32T", x_error=5.0, y_error=5.0)
+    else:
+        m = s.location(longitude * factor_x, latitude * factor_y, system=system, z=450.0)
+    (scan,) = scans(m).scans
+    assert (scan.sensor, scan.space, scan.scan_ns) == ("radar", Space.POSITION_3D, T0)
+    place = (ORIGIN.latitude_rad, ORIGIN.longitude_rad, ORIGIN.height_ellipsoid_m)
+    back = np.array(enu_to_geodetic(place, scan.z))[:, 0]
+    assert back == pytest.approx([np.radians(latitude), np.radians(longitude), 450.0], abs=1e-6)
+    if system == 5:
+        assert np.sqrt(np.diagonal(scan.R[0]))[:2] == pytest.approx([5.0, 5.0])
+
+
+@pytest.mark.parametrize(
+    ("system", "angle", "metre"), [(1, 1, 1), (2, np.pi / 180, 1), (3, 1, 1e-3), (4, np.pi / 180, 1e-3)]
+)
+def test_every_range_and_bearing_is_the_same(system: int, angle: float, metre: float) -> None:
+    m = s.bearing(90.0 * angle, system=system, range=2000.0 * metre, elevation=10.0 * angle, range_error=7.0 * metre)
+    (scan,) = scans(m).scans
+    assert scan.space is Space.RANGE_AZIMUTH_ELEVATION
+    assert scan.z[0] == pytest.approx([2000.0, np.pi / 2, np.radians(10)])
+    assert scan.R[0, 0, 0] == pytest.approx(49.0)
+
+
+def test_reports_of_one_time_are_one_scan() -> None:
+    a, b = (s.bearing(az, T0 + S, range=100.0) for az in (1.0, 2.0))
+    d = scans(a, b, s.bearing(3.0, T0 + 2 * S, range=100.0), s.bearing(3.0, T0 + 3 * S))
+    assert [(len(x), x.scan_ns - T0, x.sensor) for x in d.scans] == [
+        (2, S, "radar"), (1, 2 * S, "radar"), (1, 3 * S, "radar|bearings"),
+    ]  # fmt: skip
+
+
+def test_heights_above_the_geoid_are_not_believed() -> None:
+    (scan,) = scans(s.location(8.01, 47.0, z=100.0, datum=2)).scans
+    assert scan.space is Space.POSITION_2D
+
+
+def test_nodes_are_told_apart_by_name() -> None:
+    other = "b8654cdf-4328-47de-81fa-c495589e30c9"
+    camera = s.registration("CAMERA", "camera", node=other)
+    look = s.bearing(5.0)
+    look.node_id = other
+    late = s.status(T0 + S)
+    late.node_id = other
+    third = s.registration(name="nobody", node="c8654cdf-4328-47de-81fa-c495589e30c9")
+    d = scans(camera, look, late, third)
+    assert [x.sensor for x in d.scans] == ["camera|bearings"]
+    assert faults([d]) == {"node bears the name of no free sensor of the site": 1}
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (s.bearing(5.0, datum=2), "bearing not from true north"),
+        (s.bearing(5.0, system=0), "coordinate_system is mandatory"),
+        (s.bearing(999.0), "range_bearing out of range"),
+        (s.bearing(5.0, range=float("nan")), "range_bearing out of range"),
+        (s.location(8.0, 99.0), "location out of range"),
+        (s.location(float("inf"), 9.0), "location without x and y"),
+        (s.location(500_000.0, 5e6, system=5, utm_zone="99Z"), "no such UTM zone or point"),
+        (s.bearing(5.0, T0 - S), None),
+    ],
+)
+def test_what_is_refused(message: SapientMessage, reason: str | None) -> None:
+    if reason is None:
+        d = scans(s.bearing(4.0), message)
+        assert faults([d]) == {"report older than the one before": 1}
+        return
+    d = scans(message)
+    assert faults([d]) == {reason: 1}
+    assert d.scans == ()
+
+
+@pytest.mark.parametrize("kind", EFFECTORS)
+def test_nodes_that_act_are_refused_on_both_sides(kind: str) -> None:
+    """acceptance = false with the reason, the connection ends, nothing is passed on; the decoder refuses it too."""
+    told = s.registration(kind)
+    session, reply = answer(Session(T0), told.SerializeToString(), T0, OUR_ID)
+    (ack,) = reply.replies
+    assert ack.WhichOneof("content") == "registration_ack"
+    assert ack.registration_ack.acceptance is False
+    assert list(ack.registration_ack.ack_response_reason) == [WATCH_ONLY]
+    assert (reply.passed, reply.end, session.node_id) == (False, WATCH_ONLY, "")
+    mixed = s.registration("CAMERA")
+    mixed.registration.node_definition.add().node_type = getattr(mixed.registration, f"NODE_TYPE_{kind}")
+    assert answer(Session(T0), mixed.SerializeToString(), T0, OUR_ID)[1].end == WATCH_ONLY
+    d = merged(feed(DECODER, [Frame(1, "f", T0, s.frame(told, s.bearing(5.0), s.status(T0 + S)))])[1])
+    assert d.scans == ()
+    assert faults([d])["watch-only system: nodes that act are refused"] == 1
+
+
+def test_no_message_of_ours_is_ever_a_task() -> None:
+    """Whatever a node says, the answers are acknowledgements and errors."""
+    kinds = set()
+    talk = [s.registration(), s.status(), s.bearing(4.0), s.message()]
+    for field in ("task", "alert", "error", "task_ack", "alert_ack", "registration_ack"):
+        one = s.message()
+        getattr(one, field).SetInParent()
+        talk.append(one)
+    session = Session(T0)
+    for one in talk:
+        session, reply = answer(session, one.SerializeToString(), T0, OUR_ID)
+        kinds |= {r.WhichOneof("content") for r in reply.replies}
+        assert all(r.node_id == OUR_ID for r in reply.replies)
+    assert kinds == {"registration_ack", "error", "alert_ack"}
+
+
+def registered(interval_s: float = 5.0) -> Session:
+    session, reply = answer(Session(T0), s.registration(interval_s=interval_s).SerializeToString(), T0, OUR_ID)
+    assert reply.passed
+    assert reply.replies[0].registration_ack.acceptance is True
+    assert reply.replies[0].destination_id == s.NODE
+    return session
+
+
+def test_three_missed_status_reports_end_a_node() -> None:
+    session = registered()
+    assert overdue(session, T0 + 15 * S) == ""
+    assert overdue(session, T0 + 16 * S) == "no status report for 16 s"
+    session, reply = answer(session, s.status(T0 + 14 * S).SerializeToString(), T0 + 14 * S, OUR_ID)
+    assert (reply.end, overdue(session, T0 + 29 * S)) == ("", "")
+    goodbye = s.status(T0 + 15 * S, system=5)
+    assert answer(session, goodbye.SerializeToString(), T0 + 15 * S, OUR_ID)[1].end == "goodbye"
+    assert overdue(Session(T0), T0 + 31 * S) == "did not register in time"
+
+
+def test_wrong_input_gets_an_error_and_too_much_of_it_ends_the_node() -> None:
+    bad = s.registration(interval_s=0.0)
+    bad.registration.icd_version = "ICD 7"
+    _, reply = answer(Session(T0), bad.SerializeToString(), T0, OUR_ID)
+    (error,) = reply.replies
+    assert list(error.error.error_message) == [
+        "icd_version is not of BSI Flex 335",
+        "status_interval is not from 0.1 to 3600 s",
+    ]
+    assert answer(Session(T0), s.status().SerializeToString(), T0, OUR_ID)[1].end == "did not register first"
+    session, ends = registered(), []
+    for _ in range(ERRORS_MAX + 1):
+        session, reply = answer(session, b"\xff\xff", T0, OUR_ID)
+        assert not reply.passed
+        ends.append(reply.end)
+    assert ends == [""] * ERRORS_MAX + ["one error after another"]
+
+
+def test_a_clock_that_lies_is_not_passed_on() -> None:
+    session, reply = answer(registered(), s.bearing(4.0, T0 - 60 * S).SerializeToString(), T0, OUR_ID)
+    assert not reply.passed
+    assert list(reply.replies[0].error.error_message) == ["timestamp is more than 30 s from ours"]
+    assert answer(session, s.bearing(4.0).SerializeToString(), T0, OUR_ID)[1].passed
+
+
+def test_a_flood_ends_a_node() -> None:
+    session, raw, ends = registered(), s.bearing(4.0).SerializeToString(), set()
+    for _ in range(RATE_MAX):
+        session, reply = answer(session, raw, T0, OUR_ID)
+        ends.add(reply.end)
+    assert ends == {"", f"more than {RATE_MAX} messages within a second"}
+
+
+def test_lengths_are_judged_before_they_are_received() -> None:
+    good = s.frame(s.status())
+    assert cut(good + good[:-1])[0] == [good[4:]]
+    assert cut(good + b"\0\0\0\x40")[2] == "message with an impossible length"
+    assert cut((MESSAGE_BYTES_MAX + 1).to_bytes(4, "little"))[2] == "message with an impossible length"
+    message, _ = parse(good[4:])
+    assert message is not None
+    assert framed(message) == good
+
+
+def test_the_public_examples_are_read(shared_recording) -> None:
+    """The test harness's own messages; its detection swaps x and y of a UTM point, which is no point of that zone."""
+    import json
+
+    folder = shared_recording("sapient/examples")
+    told = {}
+    for name in ("Registration", "StatusReport", "DetectionReport", "Alert"):
+        content = json.loads((folder / f"Default.{name}.json").read_text())
+        told[name] = ParseDict(content, SapientMessage(), ignore_unknown_fields=True)
+    now = told["Registration"].timestamp.ToNanoseconds()
+    session, reply = answer(Session(now), told["Registration"].SerializeToString(), now, OUR_ID)
+    assert reply.replies[0].registration_ack.acceptance is True, reply.replies
+    assert session.interval_s > 0
+    _, out = feed(DECODER, [Frame(1, "f", now, s.frame(*told.values()))])
+    assert faults(out).keys() == {"no such UTM zone or point"}
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.integers(1, 60), st.floats(-79.9, 83.9), st.floats(-2.99, 2.99))
+def test_utm_agrees_with_proj(zone: int, latitude: float, off: float) -> None:
+    longitude = 6 * zone - 183 + off
+    epsg = (32600 if latitude >= 0 else 32700) + zone
+    east, north = Transformer.from_crs(4326, epsg, always_xy=True).transform(longitude, latitude)
+    point = utm_to_geodetic(f"{zone}{'N' if latitude >= 0 else 'M'}", east, north)
+    assert point is not None
+    assert np.degrees(point[0]) == pytest.approx(latitude, abs=1e-8)
+    assert (np.degrees(point[1]) - longitude + 180) % 360 - 180 == pytest.approx(0.0, abs=1e-8)
