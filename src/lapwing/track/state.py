@@ -37,6 +37,8 @@ class TrackerState:
 
     tracks: Tracks
     hits: Float64[Array, " n"]  # association probability gathered so far, per track
+    flat: Int64[Array, " n"]  # 1: last seen by a radar without elevation, at
+    radar_m: Float64[Array, "n 3"]  # this place of the site's frame
     hypotheses: Hypotheses
     sensors: tuple[str, ...]  # sensors heard so far, sorted
     undetected: Float64[Array, " s"]  # expected targets in its coverage that no track stands for
@@ -47,8 +49,8 @@ class TrackerState:
     cut: int = 0  # clusters and gates whose work was bounded, since the start: exactness declared lost
 
     def __post_init__(self) -> None:
-        if len(self.hits) != len(self.tracks):
-            raise ValueError(f"TrackerState.hits has {len(self.hits)} rows, tracks {len(self.tracks)}")
+        if not len(self.hits) == len(self.flat) == len(self.radar_m) == len(self.tracks):
+            raise ValueError(f"TrackerState.hits, flat, radar_m and tracks ({len(self.tracks)}) differ in length")
         same_length(self, "sensors", "undetected", "looked_ns")
         same_length(self, "hidden", "hidden_mean", "hidden_cov")
         freeze_columns(self)
@@ -67,6 +69,8 @@ def start(_settings: TrackSettings, time_ns: int = 0) -> TrackerState:
     return TrackerState(
         Tracks.empty(time_ns),
         np.zeros(0),
+        none.copy(),
+        np.zeros((0, 3)),
         nothing(),
         (),
         np.zeros(0),

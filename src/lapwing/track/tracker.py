@@ -22,8 +22,9 @@ from lapwing.kernel.branching import Branches, Limits, branch
 from lapwing.kernel.gaussian import positive, settle
 from lapwing.records import Array, Detections, Innovations, Tracks, TrackStatus
 from lapwing.track.association import NS, PROBABILITY_MAX, Locals, Pairs, evidence, gate, noise_of
-from lapwing.track.life import Posterior, Told, everyone, judge, select, worth_keeping
-from lapwing.track.sensors import SensorModel, height_m
+from lapwing.track.flat import widened
+from lapwing.track.life import PROBABLY, Posterior, Told, everyone, judge, select, worth_keeping
+from lapwing.track.sensors import RadarSensor, SensorModel, height_m
 from lapwing.track.settings import TargetPrior, TrackSettings
 from lapwing.track.state import Hypotheses, TrackerState
 from lapwing.track.undetected import Newborn, looked, newborn
@@ -51,12 +52,15 @@ def step(
 
     both, hits = everyone(state.tracks, state.hits, scan, posterior, told, to_ns)
     both = judge(both, hits, scan, told, settings)
+    flat, radar_m = _seen_flat(state, scan, sensor, told)
     alive = worth_keeping(both, posterior, settings)
     recycled = branches.lost + float(both.existence[posterior.seated & ~alive].sum())
     after = replace(
         state,
         tracks=_labelled(both, alive, len(state.tracks), state.tracks.next_id),
         hits=hits[alive],
+        flat=flat[alive],
+        radar_m=radar_m[alive],
         hypotheses=_survivors(posterior, branches, alive, settings.exactness.merge_d2),
         cut=state.cut + branches.cut + int(shed),
     )
@@ -183,9 +187,23 @@ def predict(tracks: Tracks, settings: TrackSettings, to_ns: int) -> Tracks:
     return replace(tracks, time_ns=to_ns, mean=mean, cov=cov, existence=existence)
 
 
+def _seen_flat(
+    state: TrackerState, scan: Detections, sensor: SensorModel, told: Told
+) -> tuple[Int64[Array, " h"], Float64[Array, "h 3"]]:
+    """Which tracks were last seen by a radar without elevation, and where that stands."""
+    flat = np.concatenate([state.flat, np.zeros(len(scan), dtype=np.int64)])
+    radar_m = np.concatenate([state.radar_m, np.zeros((len(scan), 3))])
+    if isinstance(sensor, RadarSensor) and not sensor.measures_height:
+        seen = np.concatenate([told.assigned >= PROBABLY, np.ones(len(scan), dtype=bool)])
+        flat[seen], radar_m[seen] = 1, sensor.position_m
+    return flat, radar_m
+
+
 def predict_tracks(state: TrackerState, to_ns: int, settings: TrackSettings) -> Tracks:
-    """What to show at `to_ns`: every track that was ever confirmed, and tentative ones that are not mere clutter."""
+    """What to show at `to_ns`: every track that was ever confirmed, and tentative ones that are not mere clutter.
+    Where height was never measured, covariances hold the target at any height within the prior (`track.flat`)."""
     tracks = predict(state.tracks, settings, max(to_ns, state.tracks.time_ns))
+    tracks = replace(tracks, cov=widened(tracks.mean, tracks.cov, state.flat, state.radar_m, settings.prior))
     known = tracks.status != TrackStatus.TENTATIVE
     return select(tracks, known | (tracks.existence >= settings.show_existence))
 
