@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lapwing.records import ANONYMOUS, Detections, Space
-from lapwing.track import PositionSensor, TargetPrior, TrackSettings, start, step
+from lapwing.track import Exactness, PositionSensor, TargetBirths, TargetPrior, TrackSettings, estimates, start, step
 
 linear_sum_assignment = pytest.importorskip("scipy.optimize").linear_sum_assignment
 
@@ -37,49 +37,60 @@ def scan_of(z, k, period_s, sigma):
     return Detections("s", Space.POSITION_2D, end, np.full(m, end), z, R, nobody, np.arange(m))
 
 
-def williams(file, runs):
-    """RMS GOSPA over runs and scans of the four-target scenario."""
-    sensor = PositionSensor("s", Space.POSITION_2D, 0.9, 10.0, 300.0**2)
-    settings = TrackSettings(
-        prior=TargetPrior(speed_mps_sigma=1.0),
-        noise_horizontal_m2ps3=0.02,
-        lifetime_s=-1.0 / np.log(0.99),
-        birth_rate_hz=0.005,
-        undetected_start=3.0,
-        gate_d2=20.0,
-        ghost_sigma_m=20.0,
-        lost_sigma_m=60.0,
-        prune_existence=1e-5,
+EXACT = Exactness(hypotheses_max=200, weight_min=1e-4, cluster_tracks_max=40, edge_min=0.0, merge_d2=-1.0)
+
+
+def published(exactness):
+    """The scenario as published (reference notes 3.1): births from one Gaussian, pruning as there."""
+    births = TargetBirths(
+        np.array([100.0, 100.0, 0.0, 0.0, 0.0, 0.0]), np.diag([150.0**2] * 2 + [1e6, 1.0, 1.0, 1.0]), 3.0, 0.005
     )
+    return TrackSettings(
+        prior=TargetPrior(1.0, 1.0, 0.0, 1e3),
+        noise_horizontal_m2ps3=0.02,
+        noise_vertical_m2ps3=0.0,
+        lifetime_s=-1.0 / np.log(0.99),
+        births=births,
+        exactness=exactness,
+        gate_d2=20.0,
+        ghost_sigma_m=1e9,
+        lost_sigma_m=1e9,
+        prune_existence=1e-5,
+        delete_existence=1e-5,
+    )
+
+
+def williams(file, runs, settings):
+    """Squared GOSPA parts (runs * 81, 3) of the four-target scenario; a target is reported from existence 0.4 in the
+    most probable hypothesis, as published."""
+    sensor = PositionSensor("s", Space.POSITION_2D, 0.9, 10.0, 300.0**2)
     truth = file["X_truth"].reshape(4, 4, 81)[:, [0, 2]]
     first = np.concatenate([[0], np.cumsum(file["counts"].ravel())])
-    parts = []
+    z, parts = file["z"], []
     for run in runs:
         state = start(settings)
         for k in range(81):
             at = run * 81 + k
-            state, _ = step(state, scan_of(file["z"][first[at] : first[at + 1]], k, 1.0, 1.0), sensor, settings)
+            state, _ = step(state, scan_of(z[first[at] : first[at + 1]], k, 1.0, 1.0), sensor, settings)
             alive = (file["t_birth"] <= k + 1) & (k + 1 < file["t_death"])
-            estimate = state.tracks.mean[state.tracks.existence > 0.4, :2]
-            parts.append(gospa2(truth[alive, :, k], estimate, 10.0))
+            parts.append(gospa2(truth[alive, :, k], estimates(state, 0.4)[1][:, :2], 10.0))
+    assert state.cut == 0
     return np.array(parts)
 
 
 def test_williams_four_targets(shared_recording):
-    """Ten runs. RMS GOSPA of the authors' track-oriented PMB with Murty's 200 best is 3.208 over 100 runs, of their
-    PMBM 2.901; theirs know that births come from the middle, this filter spreads them over the square."""
+    """Ten runs of the hundred (bench/test_track.py does all): the exact mode 2.849, the default mode 2.868. Over
+    all hundred the authors' PMBM has 2.901 and their track-oriented PMB 3.208."""
     with np.load(shared_recording("tracking/williams15_seed9.npz")) as file:
-        parts = williams(file, range(10))
-    total = np.sqrt(parts.sum(axis=1).mean())
-    print("williams", total, np.sqrt(parts.mean(axis=0)))
-    assert total < 3.5
-
-
-@pytest.mark.parametrize(("n", "best"), [(50, 26.2), (200, 28.0), (1000, 26.9)])
-def test_scale_set(shared_recording, n, best):
-    """GOSPA^2 per target, scans from the tenth on, no worse than the prototype's; the oracle's floor is about 23."""
-    with np.load(shared_recording(f"tracking/cv_sparse_N{n}_s0.npz")) as file:
         data = {key: file[key] for key in file}
+    exact, default = (np.sqrt(williams(data, range(10), published(e)).sum(axis=1).mean()) for e in (EXACT, Exactness()))
+    assert exact < 2.86
+    assert default < 2.88
+
+
+def scale_set(data, scans):
+    """GOSPA^2 per target, mean over scans from the tenth on, of the project's scale set."""
+    n = int(data["N"])
     sensor = PositionSensor("s", Space.POSITION_2D, 0.9, float(data["lam"]), float(data["side"]) ** 2)
     settings = TrackSettings(
         prior=TargetPrior(speed_mps_sigma=9.0),
@@ -90,10 +101,19 @@ def test_scale_set(shared_recording, n, best):
         lost_sigma_m=200.0,
     )
     state, parts = start(settings), []
-    scans = range(60) if n < 1000 else range(25)
-    for k in scans:
+    for k in range(scans):
         state, _ = step(state, scan_of(data["z"][data["scan"] == k], k, 1.0, 5.0), sensor, settings)
         if k >= 10:
-            estimate = state.tracks.mean[state.tracks.existence > 0.5, :2]
-            parts.append(gospa2(data["truth"][k][:, [0, 2]], estimate, 50.0).sum() / n)
-    assert np.mean(parts) < 1.01 * best
+            parts.append(gospa2(data["truth"][k][:, [0, 2]], estimates(state, 0.5)[1][:, :2], 50.0).sum() / n)
+    return np.mean(parts)
+
+
+@pytest.mark.parametrize(
+    ("kind", "n", "scans", "best"),
+    [("sparse", 50, 60, 26.2), ("sparse", 200, 60, 28.0), ("sparse", 1000, 20, 26.9), ("dense", 200, 60, 45.0)],
+)
+def test_scale_set(shared_recording, kind, n, scans, best):
+    """No worse than the prototype's in the sparse set, than the mark in the dense; the oracle's floor is about 23."""
+    with np.load(shared_recording(f"tracking/cv_{kind}_N{n}_s0.npz")) as file:
+        data = {key: file[key] for key in file}
+    assert scale_set(data, scans) < best

@@ -15,12 +15,10 @@ I64 = NDArray[np.int64]
 
 
 @njit(cache=True)
-def _walk(
-    mean: F64, cov: F64, east: F64, order: I64, z: F64, R: F64, age_s: F64, gate: float, out: I64, counting: bool
-) -> int:
-    """Counts the pairs, or writes them to `out` (k, 2) in the order track, then east."""
+def _walk(mean: F64, cov: F64, east: F64, order: I64, z: F64, R: F64, age_s: F64, gate: float, room: int) -> I64:
+    """The pairs (k, 2) in the order track, then east; as soon as there are `room`, no more."""
     n, m = mean.shape[0], east.shape[0]
-    found = 0
+    found, out = 0, np.empty((min(room, 4 * n + 64), 2), np.int64)
     young, old, R_max = np.inf, -np.inf, 0.0
     for j in range(m):
         young, old, R_max = min(young, age_s[j]), max(old, age_s[j]), max(R_max, R[j, 0, 0])
@@ -43,24 +41,30 @@ def _walk(
             S01 = cov[i, 0, 1] - a * (cov[i, 0, 4] + cov[i, 1, 3]) + a * a * cov[i, 3, 4] + R[j, 0, 1]
             det = S00 * S11 - S01 * S01
             if S11 * d0 * d0 - 2.0 * S01 * d0 * d1 + S00 * d1 * d1 <= gate * det:
-                if not counting:
-                    out[found, 0] = i
-                    out[found, 1] = j
+                if found == len(out):
+                    if found == room:
+                        return out
+                    grown = np.empty((min(room, 2 * found), 2), np.int64)
+                    grown[:found] = out
+                    out = grown
+                out[found, 0] = i
+                out[found, 1] = j
                 found += 1
-    return found
+    return out[:found].copy()
 
 
-def candidates(mean: F64, cov: F64, z: F64, R: F64, age_s: F64, gate: float) -> tuple[I64, I64]:
+def candidates(
+    mean: F64, cov: F64, z: F64, R: F64, age_s: F64, gate: float, pairs_max: int = 1 << 40
+) -> tuple[I64, I64]:
     """Track index and detection index (k,), (k,) of the pairs whose horizontal distance is inside the gate, sorted
-    by track, then detection. mean (n, 6), cov (n, 6, 6); z (m, 2) and R (m, 2, 2) are the detections in the plane."""
+    by track, then detection. mean (n, 6), cov (n, 6, 6); z (m, 2) and R (m, 2, 2) are the detections in the plane.
+    pairs_max of them at most: who gets that many knows that some are missing."""
     if not len(mean) or not len(z):
         none = np.zeros(0, dtype=np.int64)
         return none, none
     order = np.argsort(z[:, 0], kind="stable")
-    east = z[order, 0]
     z, R = np.ascontiguousarray(z), np.ascontiguousarray(R)
-    k = _walk(mean, cov, east, order, z, R, age_s, gate, np.zeros((0, 2), dtype=np.int64), True)
-    pairs = np.zeros((k, 2), dtype=np.int64)
-    _walk(mean, cov, east, order, z, R, age_s, gate, pairs, False)
-    pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+    pairs = _walk(mean, cov, z[order, 0], order, z, R, age_s, gate, pairs_max)
+    rank = np.argsort(pairs[:, 0] * len(z) + pairs[:, 1])
+    pairs = pairs[rank]
     return pairs[:, 0].copy(), pairs[:, 1].copy()

@@ -11,6 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
 LOG_2PI = float(np.log(2.0 * np.pi))
 
 # Chi-square quantiles at 0.9999 for 1..4 degrees of freedom: the share of true pairs outside the gate is 1e-4.
@@ -27,38 +28,42 @@ class Conditioned(NamedTuple):
 
 
 @njit(cache=True)
+def _factor(S: F64, L: F64, M: F64) -> float:
+    """Cholesky factor L of S and its inverse M, in place; the log determinant of S."""
+    log_det = 0.0
+    for i in range(len(S)):
+        for j in range(i + 1):
+            total = S[i, j]
+            for c in range(j):
+                total -= L[i, c] * L[j, c]
+            if i == j:
+                L[i, i] = np.sqrt(max(total, 1e-300))
+                log_det += 2.0 * np.log(L[i, i])
+            else:
+                L[i, j] = total / L[j, j]
+        M[i, i] = 1.0 / L[i, i]
+        for j in range(i):
+            total = 0.0
+            for c in range(j, i):
+                total -= L[i, c] * M[c, j]
+            M[i, j] = total / L[i, i]
+    return log_det
+
+
+@njit(cache=True)
 def invert_small(S: F64) -> tuple[F64, F64]:
     """Inverse (k, d, d) and log determinant (k,) of symmetric positive definite S, by Cholesky per pair."""
     k, d = S.shape[0], S.shape[1]
-    inverse = np.zeros_like(S)
-    log_det = np.zeros(k)
-    L = np.zeros((d, d))
-    M = np.zeros((d, d))  # L^-1
+    inverse, log_det = np.zeros_like(S), np.zeros(k)
+    L, M = np.zeros((d, d)), np.zeros((d, d))
     for e in range(k):
-        for i in range(d):
-            for j in range(i + 1):
-                total = S[e, i, j]
-                for m in range(j):
-                    total -= L[i, m] * L[j, m]
-                if i == j:
-                    L[i, i] = np.sqrt(max(total, 1e-300))
-                    log_det[e] += 2.0 * np.log(L[i, i])
-                else:
-                    L[i, j] = total / L[j, j]
-        for i in range(d):
-            M[i, i] = 1.0 / L[i, i]
-            for j in range(i):
-                total = 0.0
-                for m in range(j, i):
-                    total -= L[i, m] * M[m, j]
-                M[i, j] = total / L[i, i]
+        log_det[e] = _factor(S[e], L, M)
         for i in range(d):
             for j in range(i + 1):
                 total = 0.0
                 for m in range(i, d):
                     total += M[m, i] * M[m, j]
-                inverse[e, i, j] = total
-                inverse[e, j, i] = total
+                inverse[e, i, j] = inverse[e, j, i] = total
     return inverse, log_det
 
 
@@ -71,6 +76,75 @@ def condition(cov: F64, H: F64, R: F64, nu: F64) -> Conditioned:
     nis = np.einsum("ki,kij,kj->k", nu, inverse, nu)
     gain = np.matmul(PHt, inverse)
     return Conditioned(gain, S, nis, -0.5 * (nis + log_det + H.shape[1] * LOG_2PI))
+
+
+@njit(cache=True)
+def condition_pairs(
+    cov: F64, at: I64, R: F64, to: I64, H: F64, nu: F64, age_s: F64, free_s: F64, q: tuple[float, float]
+) -> tuple[F64, F64, F64, F64]:
+    """Gain, S, NIS and log-likelihood as `condition` gives them, of pairs (at[e], to[e]) of rows of cov (n, 6, 6) and
+    R (m, d, d), for measurements age_s[e] old of which the last free_s[e] seconds of noise (densities q) came later."""
+    k, d = nu.shape
+    gain, S_all, nis, like = np.zeros((k, 6, d)), np.zeros((k, d, d)), np.zeros(k), np.zeros(k)
+    P, G, PHt, L, M = np.zeros((6, 6)), np.zeros((d, 6)), np.zeros((6, d)), np.zeros((d, d)), np.zeros((d, d))
+    for e in range(k):
+        P[:] = cov[at[e]]
+        t = free_s[e]
+        for i in range(3):
+            qi = q[1] if i == 2 else q[0]
+            P[i, i] -= qi * t * t * t / 3.0
+            P[i, i + 3] -= qi * t * t / 2.0
+            P[i + 3, i] -= qi * t * t / 2.0
+            P[i + 3, i + 3] -= qi * t
+        for a in range(d):
+            for i in range(3):
+                G[a, i] = H[e, a, i]
+                G[a, i + 3] = H[e, a, i + 3] - age_s[e] * H[e, a, i]
+        for i in range(6):
+            for a in range(d):
+                total = 0.0
+                for j in range(6):
+                    total += P[i, j] * G[a, j]
+                PHt[i, a] = total
+        S = S_all[e]
+        for a in range(d):
+            for b in range(a + 1):
+                total = 0.5 * (R[to[e], a, b] + R[to[e], b, a])
+                for i in range(6):
+                    total += G[a, i] * PHt[i, b]
+                S[a, b] = total
+                S[b, a] = total
+        log_det = _factor(S, L, M)
+        for a in range(d):
+            white = 0.0
+            for b in range(a + 1):
+                white += M[a, b] * nu[e, b]
+            nis[e] += white * white
+        like[e] = -0.5 * (nis[e] + log_det + d * LOG_2PI)
+        for i in range(6):
+            for a in range(d):
+                white = 0.0  # M P H'
+                for b in range(a + 1):
+                    white += M[a, b] * PHt[i, b]
+                for b in range(a + 1):
+                    gain[e, i, b] += white * M[a, b]
+    return gain, S_all, nis, like
+
+
+@njit(cache=True)
+def settle(mean: F64, cov: F64, axis: int, toward: F64, sigma: float) -> None:
+    """Where component `axis` has become vaguer than `sigma`, a Kalman update with a prior at `toward` (n,) brings it
+    back to sigma: in place, the caller made the arrays. What no sensor measures so keeps a finite covariance."""
+    for e in range(len(mean)):
+        V = cov[e, axis, axis]
+        if sigma**2 * (1.0 + 1e-9) < V:
+            S = V**2 / (V - sigma**2)
+            column = cov[e, :, axis].copy()
+            off = (toward[e] - mean[e, axis]) / S
+            for i in range(6):
+                mean[e, i] += column[i] * off
+                for j in range(6):
+                    cov[e, i, j] -= column[i] * column[j] / S
 
 
 @njit(cache=True)
@@ -99,14 +173,14 @@ def not_positive(cov: F64, relative: float) -> NDArray[np.bool_]:
 
 def positive(cov: F64) -> F64:
     """`cov` (n, d, d) made symmetric, and positive definite where rounding had spoilt it: there the correlation
-    matrix's eigenvalues are lifted to 1e-9, which changes no well-conditioned direction."""
+    matrix's eigenvalues are lifted to 1e-9 of the largest, which changes no well-conditioned direction."""
     out = 0.5 * (cov + np.swapaxes(cov, -1, -2))
-    bad = not_positive(out, 1e-12)
+    bad = not_positive(out, 1e-10)
     if bad.any():
         diagonal = np.diagonal(out[bad], axis1=1, axis2=2)
         scale = np.sqrt(np.maximum(diagonal, 1e-12 * np.max(np.abs(diagonal), axis=1, keepdims=True) + 1e-12))
         spread = scale[:, :, None] * scale[:, None, :]
         values, vectors = np.linalg.eigh(out[bad] / spread)
-        lifted = np.matmul(vectors * np.maximum(values, 1e-9)[:, None, :], np.swapaxes(vectors, 1, 2))
+        lifted = np.matmul(vectors * np.maximum(values, 1e-9 * values[:, -1:])[:, None, :], np.swapaxes(vectors, 1, 2))
         out[bad] = 0.5 * (lifted + np.swapaxes(lifted, 1, 2)) * spread
     return out

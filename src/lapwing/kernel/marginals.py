@@ -16,50 +16,85 @@ I64 = NDArray[np.int64]
 
 
 @njit(cache=True)
-def _others(values: F64, order: I64, group: I64, out: F64) -> None:
-    """out[e] = sum of `values` over the other members of e's group. `order` lists pairs group by group."""
-    k = order.shape[0]
-    start = 0
-    while start < k:
+def _others(values: F64, order: I64, group: I64, first: int, last: int, out: F64) -> None:
+    """out[e] = sum of `values` over the other members of e's group, for order[first:last], which lists pairs group by
+    group."""
+    start = first
+    while start < last:
         stop = start
-        while stop < k and group[order[stop]] == group[order[start]]:
+        while stop < last and group[order[stop]] == group[order[start]]:
             stop += 1
-        left = 0.0
-        for s in range(start, stop):
-            out[order[s]] = left
-            left += values[order[s]]
-        right = 0.0
-        for s in range(stop - 1, start - 1, -1):
-            out[order[s]] += right
-            right += values[order[s]]
+        if stop == start + 1:
+            out[order[start]] = 0.0
+        else:
+            left = 0.0
+            for s in range(start, stop):
+                out[order[s]] = left
+                left += values[order[s]]
+            right = 0.0
+            for s in range(stop - 1, start - 1, -1):
+                out[order[s]] += right
+                right += values[order[s]]
         start = stop
 
 
 @njit(cache=True)
+def _components(track: I64, detection: I64, n: int, m: int) -> I64:
+    """A label per pair, the same for pairs that are connected."""
+    parent = np.arange(n + m)
+    for e in range(len(track)):
+        a, b = track[e], n + detection[e]
+        while parent[a] != a:
+            parent[a] = parent[parent[a]]
+            a = parent[a]
+        while parent[b] != b:
+            parent[b] = parent[parent[b]]
+            b = parent[b]
+        parent[max(a, b)] = min(a, b)
+    label = np.empty(len(track), np.int64)
+    for e in range(len(track)):
+        a = track[e]
+        while parent[a] != a:
+            a = parent[a]
+        label[e] = a
+    return label
+
+
+@njit(cache=True)
 def _messages(
-    psi: F64, track: I64, detection: I64, by_track: I64, by_detection: I64, tolerance: float, sweeps_max: int
+    psi: F64, track: I64, detection: I64, label: I64, orders: tuple[I64, I64], tolerance: float, sweeps_max: int
 ) -> tuple[F64, F64, int]:
-    """Messages mu (track to detection) and nu (detection to track) at rest, and the sweeps it took."""
+    """Messages mu (track to detection) and nu (detection to track) at rest, and the most sweeps that any connected
+    component took. Orders list the pairs by component, then by track and by detection."""
+    by_track, by_detection = orders
     k = psi.shape[0]
     nu, mu = np.ones(k), np.zeros(k)
     rest, weighted = np.zeros(k), np.zeros(k)
-    sweeps = 0
-    for sweep in range(sweeps_max):
-        sweeps = sweep + 1
-        for e in range(k):
-            weighted[e] = psi[e] * nu[e]
-        _others(weighted, by_track, track, rest)
-        for e in range(k):
-            mu[e] = psi[e] / (1.0 + rest[e])
-        _others(mu, by_detection, detection, rest)
-        change = 0.0
-        for e in range(k):
-            value = 1.0 / (1.0 + rest[e])
-            change = max(change, abs(value - nu[e]) / value)
-            nu[e] = value
-        if change < tolerance:
-            break
-    return mu, nu, sweeps
+    most, first = 0, 0
+    while first < k:
+        last = first + 1
+        while last < k and label[by_track[last]] == label[by_track[first]]:
+            last += 1
+        for sweep in range(sweeps_max):
+            most = max(most, sweep + 1)
+            for s in range(first, last):
+                e = by_track[s]
+                weighted[e] = psi[e] * nu[e]
+            _others(weighted, by_track, track, first, last, rest)
+            for s in range(first, last):
+                e = by_track[s]
+                mu[e] = psi[e] / (1.0 + rest[e])
+            _others(mu, by_detection, detection, first, last, rest)
+            change = 0.0
+            for s in range(first, last):
+                e = by_track[s]
+                value = 1.0 / (1.0 + rest[e])
+                change = max(change, abs(value - nu[e]) / value)
+                nu[e] = value
+            if change < tolerance:
+                break
+        first = last
+    return mu, nu, most
 
 
 def marginals(
@@ -70,9 +105,10 @@ def marginals(
     psi (k,) is the pair's weight relative to both alternatives: (track detected here) / (track missed) / (detection
     is clutter or new). Pairs come sorted by track.
     """
-    by_track = np.arange(len(psi), dtype=np.int64)
-    by_detection = np.argsort(detection, kind="stable")
-    mu, nu, _ = _messages(psi, track, detection, by_track, by_detection, tolerance, sweeps_max)
+    label = _components(track, detection, n, m)
+    by_track = np.argsort(label, kind="stable")
+    by_detection = np.argsort(label * (m + 1) + detection, kind="stable")
+    mu, nu, _ = _messages(psi, track, detection, label, (by_track, by_detection), tolerance, sweeps_max)
     belief = psi * nu
     total = 1.0 + np.bincount(track, belief, n).astype(np.float64)
     p_new = 1.0 / (1.0 + np.bincount(detection, mu, m).astype(np.float64))

@@ -6,6 +6,7 @@ acceleration"), q_h and q_v its power spectral densities in m^2/s^3. Refuses not
 """
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 F64 = NDArray[np.float64]
@@ -46,19 +47,32 @@ def shift(mean: F64, dt_s: F64) -> F64:
     return out
 
 
+@njit(cache=True)
+def _predict(mean: F64, cov: F64, dt_s: F64, q_h: F64, q_v: F64) -> tuple[F64, F64]:
+    mu, out = mean.copy(), np.empty_like(cov)
+    for e in range(len(mean)):
+        t = dt_s[e]
+        for i in range(3):
+            mu[e, i] += t * mean[e, i + 3]
+            for j in range(3):
+                C = t * cov[e, i + 3, j + 3]
+                out[e, i, j] = cov[e, i, j] + t * (cov[e, i, j + 3] + cov[e, i + 3, j] + C)
+                out[e, i, j + 3] = cov[e, i, j + 3] + C
+                out[e, i + 3, j] = cov[e, i + 3, j] + C
+                out[e, i + 3, j + 3] = cov[e, i + 3, j + 3]
+            q = q_v[e] if i == 2 else q_h[e]
+            out[e, i, i] += q * t * t * t / 3.0
+            out[e, i, i + 3] += q * t * t / 2.0
+            out[e, i + 3, i] += q * t * t / 2.0
+            out[e, i + 3, i + 3] += q * t
+    return mu, out
+
+
 def predict(mean: F64, cov: F64, dt_s: float | F64, q_h: float | F64, q_v: float | F64) -> tuple[F64, F64]:
-    """Mean F x and covariance F P F' + Q after dt_s: (n, 6), (n, 6, 6), block by block."""
-    dt = np.broadcast_to(np.asarray(dt_s, dtype=np.float64), mean.shape[:-1])
-    t = _shaped(dt)
-    B, C = cov[..., :3, 3:], cov[..., 3:, 3:]
-    moved = t * C
-    out = cov.copy()
-    cross = t * B
-    out[..., :3, :3] += cross + np.swapaxes(cross, -1, -2) + t * moved
-    out[..., :3, 3:] += moved
-    out[..., 3:, :3] += np.swapaxes(moved, -1, -2)
-    _add_noise(out, dt, q_h, q_v, 1.0)
-    return shift(mean, dt), out
+    """Mean F x and covariance F P F' + Q after dt_s: (n, 6), (n, 6, 6)."""
+    each = [np.ascontiguousarray(np.broadcast_to(np.asarray(v, dtype=np.float64), len(mean))) for v in (dt_s, q_h, q_v)]
+    mu, out = _predict(np.ascontiguousarray(mean), np.ascontiguousarray(cov), each[0], each[1], each[2])
+    return mu, out
 
 
 def aged_jacobian(H: F64, age_s: F64) -> F64:

@@ -5,20 +5,23 @@
 
 from lapwing.track.claims import claims_start, claims_step, predict_claims
 from lapwing.track.sensors import PositionSensor, RadarSensor, SensorModel, make_sensor
-from lapwing.track.settings import ClaimSettings, TargetPrior, TrackSettings
+from lapwing.track.settings import ClaimSettings, Exactness, TargetBirths, TargetPrior, TrackSettings
 from lapwing.track.state import TrackerState, start
-from lapwing.track.tracker import predict_tracks, step
+from lapwing.track.tracker import estimates, predict_tracks, step
 
 __all__ = [
     "ClaimSettings",
+    "Exactness",
     "PositionSensor",
     "RadarSensor",
     "SensorModel",
+    "TargetBirths",
     "TargetPrior",
     "TrackSettings",
     "TrackerState",
     "claims_start",
     "claims_step",
+    "estimates",
     "make_sensor",
     "predict_claims",
     "predict_tracks",

@@ -1,29 +1,43 @@
-"""Which detection belongs to which track: gate, likelihood, marginal probability. Axes: n tracks, m detections,
-k pairs, d columns. Decides nothing: every gated pair keeps its weight."""
+"""Which detection belongs to which track: gate, likelihood, marginal probability. Axes: n tracks, l local hypotheses,
+m detections, k pairs, d columns. Decides nothing: every gated pair keeps its weight."""
 
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from lapwing.kernel import motion
+from lapwing.kernel import beliefs, motion
+from lapwing.kernel.branching import Evidence
 from lapwing.kernel.gating import candidates
-from lapwing.kernel.gaussian import GATE, condition
+from lapwing.kernel.gaussian import GATE, condition_pairs
 from lapwing.kernel.marginals import marginals
-from lapwing.records import ANONYMOUS, Array, Detections, Tracks
+from lapwing.records import ANONYMOUS, Array, Detections
 from lapwing.track.sensors import SensorModel
 from lapwing.track.settings import TrackSettings
 
 NS = 1e-9
 HORIZONTAL_SLACK = 1.5  # of the coarse gate: some sensors measure along curves
-WEIGHT_MAX = 1e12
+LOG_WEIGHT_MAX = 27.0
+LBP_TOLERANCE, LBP_SWEEPS = 1e-4, 100  # the marginals choose what to look at exactly, and mix what is too large for it
 PROBABILITY_MAX = 1.0 - 1e-9
 
 
-class Pairs(NamedTuple):
-    """k gated pairs, sorted by track: how far the detection is from the track, and what it would do to it."""
+class Locals(NamedTuple):
+    """Predicted local hypotheses of all tracks, by track."""
 
-    track: Int64[Array, " k"]
+    first: Int64[Array, " h"]  # of each track, and the end
+    mean: Float64[Array, "l 6"]
+    cov: Float64[Array, "l 6 6"]
+    existence: Float64[Array, " l"]
+    weight: Float64[Array, " l"]
+    address: Int64[Array, " l"]
+    free_s: float  # how much of each covariance is noise since the last scan
+
+
+class Pairs(NamedTuple):
+    """k gated pairs, sorted by local hypothesis: how far the detection is from it, and what it would do to it."""
+
+    local: Int64[Array, " k"]
     detection: Int64[Array, " k"]
     nu: Float64[Array, "k d"]
     gain: Float64[Array, "k 6 d"]
@@ -31,62 +45,93 @@ class Pairs(NamedTuple):
     nis: Float64[Array, " k"]
     log_likelihood: Float64[Array, " k"]
 
-
-class Weights(NamedTuple):
-    """Marginal association probabilities."""
-
-    pair: Float64[Array, " k"]
-    miss: Float64[Array, " n"]
-    new: Float64[Array, " m"]  # the detection belongs to no track
+    def of(self, near: Array) -> "Pairs":
+        """The chosen rows."""
+        return Pairs(*(column[near] for column in self))
 
 
 def gate(
-    prior: Tracks,
+    prior: Locals,
     scan: Detections,
     newborn: tuple[Float64[Array, "m 6"], Float64[Array, "m 6 6"]],
     sensor: SensorModel,
     settings: TrackSettings,
-    dt_s: float,
-) -> Pairs:
-    """Pairs whose normalised innovation squared is inside the gate, each evaluated at the plot's own time."""
+    to_ns: int,
+) -> tuple[Pairs, bool]:
+    """Pairs whose normalised innovation squared is inside the gate, each evaluated at the plot's own time; and whether
+    there were too many, so that the gate was made smaller."""
     gate_d2 = GATE[scan.z.shape[1]] if settings.gate_d2 is None else settings.gate_d2
     place, spread = newborn
-    age_s = ages_s(scan, prior.time_ns)
-    track, detection = candidates(
-        prior.mean, prior.cov, place[:, :2], spread[:, :2, :2], age_s, HORIZONTAL_SLACK * gate_d2
+    ages = ages_s(scan, to_ns)
+    slack, pairs_max = HORIZONTAL_SLACK, settings.exactness.pairs_max
+    local, detection = candidates(
+        prior.mean, prior.cov, place[:, :2], spread[:, :2, :2], ages, slack * gate_d2, pairs_max
     )
-    theirs, its = prior.address[track], scan.address[detection]
+    full = len(local) < pairs_max
+    while len(local) >= pairs_max:
+        slack *= 0.5
+        local, detection = candidates(
+            prior.mean, prior.cov, place[:, :2], spread[:, :2, :2], ages, slack * gate_d2, pairs_max
+        )
+    theirs, its = prior.address[local], scan.address[detection]
     same = (theirs == its) | (theirs == ANONYMOUS) | (its == ANONYMOUS)
-    track, detection = track[same], detection[same]
-    age_s = age_s[detection]
-    z_hat, H = sensor.expect(motion.shift(prior.mean[track], -age_s))
+    if not same.all():
+        local, detection = local[same], detection[same]
+    age_s = ages[detection]
+    at = motion.shift(prior.mean[local], -age_s)
+    z_hat, H = sensor.expect(at)
     nu = sensor.innovation(scan.z[detection], z_hat)
-    cov = motion.without_noise(prior.cov[track], np.clip(age_s, 0.0, dt_s), *noise_of(settings))
-    found = condition(cov, motion.aged_jacobian(H, age_s), scan.R[detection], nu)
-    near = found.nis <= gate_d2
-    return Pairs(
-        track[near],
-        detection[near],
-        nu[near],
-        found.gain[near],
-        found.S[near],
-        found.nis[near],
-        found.log_likelihood[near],
-    )
+    free_s = np.clip(age_s, 0.0, prior.free_s)
+    gain, S, nis, like = condition_pairs(prior.cov, local, scan.R, detection, H, nu, age_s, free_s, noise_of(settings))
+    return Pairs(local, detection, nu, gain, S, nis, like).of(nis <= min(gate_d2, slack * gate_d2)), not full
 
 
-def weigh(
-    prior: Tracks, pairs: Pairs, p_detect: Float64[Array, " n"], other_intensity: Float64[Array, " m"]
-) -> Weights:
-    """Marginal probabilities of every gated pair, of every miss, and of every detection being nobody's yet."""
-    seen = prior.existence * p_detect
-    odds = seen / (1.0 - np.minimum(seen, PROBABILITY_MAX))
-    log_other = np.log(other_intensity)
-    psi = odds[pairs.track] * np.exp(np.minimum(pairs.log_likelihood - log_other[pairs.detection], 300.0))
-    p, p_miss, p_new = marginals(
-        np.minimum(psi, WEIGHT_MAX), pairs.track, pairs.detection, len(prior), len(other_intensity)
-    )
-    return Weights(p, p_miss, p_new)
+def evidence(
+    prior: Locals,
+    pairs: Pairs,
+    p_detect: Float64[Array, " l"],
+    birth_intensity: Float64[Array, " m"],
+    clutter_intensity: Float64[Array, " m"],
+    settings: TrackSettings,
+) -> tuple[Evidence, Pairs]:
+    """What the scan says of every local hypothesis, marginal probabilities by belief propagation included, and the
+    pairs that are probable enough to matter."""
+    n, m = len(prior.first) - 1, len(birth_intensity)
+    other = birth_intensity + clutter_intensity
+    seen = np.minimum(prior.existence * p_detect, PROBABILITY_MAX)
+    log_odds = np.log(np.maximum(seen, 1e-300)) - np.log1p(-seen)
+    log_psi = log_odds[pairs.local] + pairs.log_likelihood - np.log(other)[pairs.detection]
+    psi = np.exp(np.minimum(log_psi, LOG_WEIGHT_MAX))
+    missed = prior.weight * (1.0 - seen)
+    absent = np.maximum(1.0 - _sum_by(prior.first, prior.weight), 0.0)
+    pair_first = np.searchsorted(pairs.local, np.arange(len(seen) + 1))
+    track, detection, weight, edge = beliefs.edges(prior.first, pair_first, pairs.detection, psi, missed, absent, m)
+    p, p_miss, p_new = marginals(weight, track, detection, n, m, LBP_TOLERANCE, LBP_SWEEPS)
+    of_track = np.repeat(np.arange(n), np.diff(prior.first))
+    none = absent + _sum_by(prior.first, missed)
+    per_miss = p_miss / np.maximum(none, 1e-300)
+    share = missed[pairs.local] * psi / np.maximum(weight[edge] * none[of_track[pairs.local]], 1e-300)
+    p_pair = p[edge] * share
+    matter = (p[edge] >= settings.exactness.edge_min) & (log_psi > -LOG_WEIGHT_MAX)
+    pairs = pairs.of(matter)
+    r_miss = np.minimum(prior.existence * (1.0 - p_detect) / (1.0 - seen), PROBABILITY_MAX)
+    return Evidence(
+        prior.first,
+        np.log1p(-seen),
+        r_miss,
+        missed * per_miss[of_track],
+        np.searchsorted(pairs.local, np.arange(len(seen) + 1)),
+        pairs.detection,
+        log_psi[matter],
+        p_pair[matter],
+        birth_intensity / other,
+        p_new,
+    ), pairs
+
+
+def _sum_by(first: Int64[Array, " h"], values: Float64[Array, " l"]) -> Float64[Array, " n"]:
+    """Sums of each track's values; every track has at least one."""
+    return np.add.reduceat(values, first[:-1]) if len(first) > 1 else np.zeros(0)
 
 
 def ages_s(scan: Detections, to_ns: int) -> Float64[Array, " m"]:

@@ -1,38 +1,78 @@
 """The life of tracks: born tentative, confirmed by evidence, coasting when unseen, gone for good. Axes: n tracks,
-m detections, k pairs, b tracks together with births."""
+l local hypotheses, m detections, k associations, h = n + m tracks together with those that may begin."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
 from lapwing.records import ANONYMOUS, Array, Detections, Tracks, TrackStatus
-from lapwing.track.association import Pairs, Weights
 from lapwing.track.settings import TrackSettings
 
 PROBABLY = 0.5
 
 
-def judge(
-    tracks: Tracks,
-    hits: Float64[Array, " n"],
-    scan: Detections,
-    pairs: Pairs,
-    weights: Weights,
-    settings: TrackSettings,
-) -> tuple[Tracks, Float64[Array, " n"]]:
-    """Tracks with their evidence (last probable detection) and status, and the hits gathered."""
-    best = np.lexsort((weights.pair, pairs.track))
-    best = best[np.flatnonzero(np.diff(pairs.track[best], append=-1))]
-    best = best[1.0 - weights.miss[pairs.track[best]] >= PROBABLY]
-    who, row = pairs.track[best], pairs.detection[best]
+class Told(NamedTuple):
+    """Which detection belongs to which old track, sorted by track; and of each old track, that any did."""
+
+    track: Int64[Array, " k"]
+    detection: Int64[Array, " k"]
+    weight: Float64[Array, " k"]
+    nis: Float64[Array, " k"]
+    assigned: Float64[Array, " n"]
+
+
+class Posterior(NamedTuple):
+    """Local hypotheses after the scan, and what they say of each track: it stands where its cluster's most probable
+    global hypothesis has it, and its covariance is the whole mixture's second moment about that place."""
+
+    mean: Float64[Array, "l 6"]
+    cov: Float64[Array, "l 6 6"]
+    weight: Float64[Array, " l"]
+    track_existence: Float64[Array, " h"]
+    track_mean: Float64[Array, "h 6"]
+    track_cov: Float64[Array, "h 6 6"]
+    seated: Array  # (h,) True for tracks with a local hypothesis
+    own_sigma_m: Float64[Array, " h"]  # horizontal spread of that one hypothesis
+
+
+def everyone(
+    tracks: Tracks, hits: Float64[Array, " n"], scan: Detections, mixed: Posterior, told: Told, to_ns: int
+) -> tuple[Tracks, Float64[Array, " h"]]:
+    """Old tracks with their new states, followed by one tentative track per detection; and the hits gathered. Ids of
+    the latter are given when it is known which of them live."""
+    m = len(scan)
+    both = Tracks(
+        to_ns,
+        np.concatenate([tracks.track_id, np.zeros(m, dtype=np.int64)]),
+        mixed.track_mean,
+        mixed.track_cov,
+        mixed.track_existence,
+        np.concatenate([tracks.status, np.full(m, TrackStatus.TENTATIVE, dtype=np.int64)]),
+        np.concatenate([tracks.born_ns, scan.time_ns]),
+        np.concatenate([tracks.updated_ns, scan.time_ns]),
+        np.concatenate([tracks.address, scan.address]),
+        np.concatenate([tracks.frame_seq, scan.frame_seq]),
+        tracks.next_id,
+    )
+    return both, np.concatenate([hits + told.assigned, mixed.track_existence[len(tracks) :]])
+
+
+def judge(tracks: Tracks, hits: Float64[Array, " h"], scan: Detections, told: Told, settings: TrackSettings) -> Tracks:
+    """Tracks with their evidence (last probable detection) and status."""
+    best = np.lexsort((told.weight, told.track))
+    best = best[np.flatnonzero(np.diff(told.track[best], append=-1))]
+    best = best[told.assigned[told.track[best]] >= PROBABLY]
+    who, row = told.track[best], told.detection[best]
     updated, frame_seq, address = tracks.updated_ns.copy(), tracks.frame_seq.copy(), tracks.address.copy()
     updated[who] = np.maximum(updated[who], scan.time_ns[row])
     frame_seq[who] = scan.frame_seq[row]
     address[who] = np.where(scan.address[row] == ANONYMOUS, address[who], scan.address[row])
-    hits = hits + (1.0 - weights.miss)
     status = _status(tracks, hits, updated, settings)
-    return replace(tracks, updated_ns=updated, frame_seq=frame_seq, address=address, status=status), hits
+    n = len(told.assigned)
+    status[n:] = TrackStatus.TENTATIVE
+    return replace(tracks, updated_ns=updated, frame_seq=frame_seq, address=address, status=status)
 
 
 def _status(
@@ -49,47 +89,16 @@ def _status(
     return np.where(known, active, np.int64(TrackStatus.TENTATIVE))
 
 
-def births(
-    tracks: Tracks,
-    hits: Float64[Array, " n"],
-    scan: Detections,
-    existence: Float64[Array, " m"],
-    mean: Float64[Array, "m 6"],
-    cov: Float64[Array, "m 6 6"],
-    settings: TrackSettings,
-) -> tuple[Tracks, Float64[Array, " b"]]:
-    """Tracks with a tentative one for each detection that may be a target of its own, ids in the scan's order."""
-    new = np.flatnonzero(existence >= settings.prune_existence)
-    ids = np.arange(tracks.next_id, tracks.next_id + len(new), dtype=np.int64)
-    both = Tracks(
-        tracks.time_ns,
-        np.concatenate([tracks.track_id, ids]),
-        np.concatenate([tracks.mean, mean[new]]),
-        np.concatenate([tracks.cov, cov[new]]),
-        np.concatenate([tracks.existence, existence[new]]),
-        np.concatenate([tracks.status, np.full(len(new), TrackStatus.TENTATIVE, dtype=np.int64)]),
-        np.concatenate([tracks.born_ns, scan.time_ns[new]]),
-        np.concatenate([tracks.updated_ns, scan.time_ns[new]]),
-        np.concatenate([tracks.address, scan.address[new]]),
-        np.concatenate([tracks.frame_seq, scan.frame_seq[new]]),
-        tracks.next_id + len(new),
-    )
-    return both, np.concatenate([hits, existence[new]])
-
-
-def survivors(
-    tracks: Tracks, hits: Float64[Array, " b"], settings: TrackSettings
-) -> tuple[Tracks, Float64[Array, " n"], float]:
-    """Tracks worth keeping, their hits, and the expected number of targets among those given up."""
-    sigma_m = np.sqrt(tracks.cov[:, 0, 0] + tracks.cov[:, 1, 1])
+def worth_keeping(tracks: Tracks, posterior: Posterior, settings: TrackSettings) -> Array:
+    """True for tracks that live on: sure enough, not a vague ghost, and among the surest where there are too many."""
+    sigma_m = posterior.own_sigma_m
     least = np.where(tracks.status == TrackStatus.TENTATIVE, settings.prune_existence, settings.delete_existence)
     ghost = (tracks.existence < settings.coast_existence) & (sigma_m > settings.ghost_sigma_m)
-    good = (tracks.existence >= least) & ~ghost & (sigma_m <= settings.lost_sigma_m)
+    good = posterior.seated & (tracks.existence >= least) & ~ghost & (sigma_m <= settings.lost_sigma_m)
     if np.count_nonzero(good) > settings.tracks_max:
         ranked = np.argsort(np.where(good, -tracks.existence, 1.0), kind="stable")
         good[ranked[settings.tracks_max :]] = False
-    recycled = float(tracks.existence[~good].sum())
-    return select(tracks, good), hits[good], recycled
+    return np.asarray(good)
 
 
 def select(tracks: Tracks, good: Array) -> Tracks:

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass, field
 
+from jaxtyping import Float64
+
+from lapwing.records import Array
+
 
 @dataclass(frozen=True, slots=True)
 class TargetPrior:
@@ -17,6 +21,31 @@ class TargetPrior:
 
 
 @dataclass(frozen=True, slots=True)
+class TargetBirths:
+    """Where undetected targets come from, when that is known: one Gaussian of the state, in place of the even spread.
+    It is predicted and looked at like a track, so what was looked at stays thinned out."""
+
+    mean: Float64[Array, "6"]
+    cov: Float64[Array, "6 6"]
+    at_start: float  # expected number when the first scan comes
+    per_s: float  # and arriving afterwards
+
+
+@dataclass(frozen=True, slots=True)
+class Exactness:
+    """How much work an ambiguity may cost. Clusters of more than `cluster_tracks_max` keep one Gaussian per track."""
+
+    hypotheses_max: int = 50  # of one cluster
+    weight_min: float = 1e-3  # of a global hypothesis
+    cluster_tracks_max: int = 8
+    merge_d2: float = 0.5  # local hypotheses of a track nearer than this (Mahalanobis, squared) become one; -1: never
+    edge_min: float = 1e-3  # pairs whose marginal probability is below this join no clusters
+    nodes_max: int = 100_000  # steps of one cluster's search
+    pairs_max: int = 300_000  # of one scan; gates shrink until there are no more
+    births_max: int = 5_000  # of one scan, the most probable first
+
+
+@dataclass(frozen=True, slots=True)
 class TrackSettings:
     """Motion, existence and life cycle."""
 
@@ -26,6 +55,8 @@ class TrackSettings:
     lifetime_s: float = 1_000.0  # mean stay in the air picture: p_survive = exp(-dt / lifetime_s)
     birth_rate_hz: float = 0.02  # targets that become visible to one sensor, per second
     undetected_start: float = 5.0  # targets that a sensor may not have seen yet when it begins
+    births: TargetBirths | None = None
+    exactness: Exactness = field(default_factory=Exactness)
     gate_d2: float | None = None  # None: the quantile at 0.9999 for the sensor's degrees of freedom
     confirm_existence: float = 0.95
     confirm_hits: float = 2.5  # summed association probability

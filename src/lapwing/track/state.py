@@ -1,32 +1,81 @@
-"""What the tracker remembers. Axes: n tracks, s sensors."""
+"""What the tracker remembers. Axes: n tracks, l local hypotheses, s sensors, b components of undetected targets."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from lapwing.kernel.hypotheses import Forest
 from lapwing.records import Array, Tracks
-from lapwing.records.arrays import freeze_columns, same_length
+from lapwing.records.arrays import freeze, freeze_columns, same_length
 from lapwing.track.settings import TrackSettings
 
 
 @dataclass(frozen=True, slots=True)
+class Hypotheses:
+    """Several Gaussians per track where it is not clear which plots were its own: local hypotheses. Tracks that shared
+    plots form a cluster; its global hypotheses say which local hypotheses hold together."""
+
+    track: Int64[Array, " l"]  # row of the track, rising
+    mean: Float64[Array, "l 6"]
+    cov: Float64[Array, "l 6 6"]
+    existence: Float64[Array, " l"]  # if this hypothesis holds
+    weight: Float64[Array, " l"]  # marginal probability that it holds; of a track they sum to at most one
+    forest: Forest
+
+    def __post_init__(self) -> None:
+        same_length(self, "track", "mean", "cov", "existence", "weight")
+        freeze_columns(self)
+        for array in self.forest:
+            freeze(array)
+
+
+@dataclass(frozen=True, slots=True)
 class TrackerState:
-    """All that the tracker remembers between scans."""
+    """All that the tracker remembers between scans. `tracks` is what the hypotheses say of each track: where
+    the most probable has it, and how far the others spread about there."""
 
     tracks: Tracks
     hits: Float64[Array, " n"]  # association probability gathered so far, per track
+    flat: Int64[Array, " n"]  # 1: last seen by a radar without elevation, at
+    radar_m: Float64[Array, "n 3"]  # this place of the site's frame
+    hypotheses: Hypotheses
     sensors: tuple[str, ...]  # sensors heard so far, sorted
     undetected: Float64[Array, " s"]  # expected targets in its coverage that no track stands for
     looked_ns: Int64[Array, " s"]  # end of its last scan
+    hidden_mean: Float64[Array, "b 6"]  # undetected targets as a Gaussian mixture, where settings.births says so
+    hidden_cov: Float64[Array, "b 6 6"]
+    hidden: Float64[Array, " b"]  # expected number per component
+    cut: int = 0  # clusters and gates whose work was bounded, since the start: exactness declared lost
 
     def __post_init__(self) -> None:
-        if len(self.hits) != len(self.tracks):
-            raise ValueError(f"TrackerState.hits has {len(self.hits)} rows, tracks {len(self.tracks)}")
+        if not len(self.hits) == len(self.flat) == len(self.radar_m) == len(self.tracks):
+            raise ValueError(f"TrackerState.hits, flat, radar_m and tracks ({len(self.tracks)}) differ in length")
         same_length(self, "sensors", "undetected", "looked_ns")
+        same_length(self, "hidden", "hidden_mean", "hidden_cov")
         freeze_columns(self)
+
+
+def nothing() -> Hypotheses:
+    """No tracks, no hypotheses."""
+    none, zero = np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64)
+    forest = Forest(none, zero, np.zeros(0), zero.copy(), none.copy(), zero.copy())
+    return Hypotheses(none.copy(), np.zeros((0, 6)), np.zeros((0, 6, 6)), np.zeros(0), np.zeros(0), forest)
 
 
 def start(_settings: TrackSettings, time_ns: int = 0) -> TrackerState:
     """Nothing believed yet: no settings change that."""
-    return TrackerState(Tracks.empty(time_ns), np.zeros(0), (), np.zeros(0), np.zeros(0, dtype=np.int64))
+    none = np.zeros(0, dtype=np.int64)
+    return TrackerState(
+        Tracks.empty(time_ns),
+        np.zeros(0),
+        none.copy(),
+        np.zeros((0, 3)),
+        nothing(),
+        (),
+        np.zeros(0),
+        none,
+        np.zeros((0, 6)),
+        np.zeros((0, 6, 6)),
+        np.zeros(0),
+    )

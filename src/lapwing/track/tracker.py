@@ -1,8 +1,10 @@
-"""Who is there: one scan in, better tracks out. Axes: n tracks, m detections, k pairs, d columns.
+"""Who is there: one scan in, better tracks out. Axes: n tracks, l local hypotheses, m detections, k pairs, d columns,
+h = n + m tracks together with those that may begin, p parts of mixtures.
 
-A track-oriented marginal multi-Bernoulli / Poisson filter in the manner of TOMB/P (Williams, IEEE T-AES 51(3), 2015):
-every track is a Gaussian with an existence probability; targets nobody has seen yet are a Poisson number per sensor,
-spread evenly over what it measures; association is marginal, by belief propagation over gated pairs.
+A track-oriented Poisson multi-Bernoulli mixture filter by clusters. Targets nobody has seen yet are a Poisson
+intensity (`undetected`). A track is one or several Gaussians with an existence probability each; tracks that contest
+detections share global hypotheses, branched by the best assignments (`kernel.branching`); where a cluster grows too
+large, association is marginal by belief propagation, in the manner of TOMB/P (Williams, IEEE T-AES 51(3), 2015).
 
 A rotating radar meets each target at its own time. Tracks stand at the end of the scan; a plot taken `age` earlier is
 a measurement of F(-age) x. The gain uses the covariance without the noise that came after the plot, which makes the
@@ -15,18 +17,18 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from lapwing.kernel import motion
-from lapwing.kernel.gaussian import positive
+from lapwing.kernel import beliefs, motion
+from lapwing.kernel.branching import Branches, Limits, branch
+from lapwing.kernel.gaussian import positive, settle
 from lapwing.records import Array, Detections, Innovations, Tracks, TrackStatus
-from lapwing.track.association import NS, PROBABILITY_MAX, Pairs, Weights, ages_s, gate, noise_of, weigh
-from lapwing.track.life import births, judge, select, survivors
-from lapwing.track.sensors import SensorModel, height_m
+from lapwing.track.association import NS, PROBABILITY_MAX, Locals, Pairs, evidence, gate, noise_of
+from lapwing.track.flat import widened
+from lapwing.track.life import PROBABLY, Posterior, Told, everyone, judge, select, worth_keeping
+from lapwing.track.sensors import RadarSensor, SensorModel, height_m
 from lapwing.track.settings import TargetPrior, TrackSettings
-from lapwing.track.state import TrackerState
-from lapwing.track.undetected import expected_undetected, remember_undetected
+from lapwing.track.state import Hypotheses, TrackerState
+from lapwing.track.undetected import Newborn, looked, newborn
 
-VERTICAL = np.array([2, 5])
-UNSEEN_MIN = 1e-3  # share of undetected targets that stays so, even where a sensor is said to miss nothing
 CLUTTER_MIN = 1e-3  # false detections per scan: no single plot proves a target
 
 
@@ -36,110 +38,204 @@ def step(
     """The tracker after one scan, and which detection was given to which track. A scan that ended before the state's
     time leaves the clock where it is."""
     to_ns = max(scan.scan_ns, state.tracks.time_ns)
-    prior = predict(state.tracks, settings, to_ns)
-    undetected = expected_undetected(state, scan, settings)
-    newborn = sensor.invert(scan.z, scan.R, settings.prior)
-    birth_intensity = sensor.p_detect(newborn[0]) * undetected / sensor.volume
+    prior = _locals(state, settings, to_ns)
+    place = sensor.invert(scan.z, scan.R, settings.prior)
+    new = newborn(state, scan, place, sensor, settings, to_ns)
     clutter_intensity = np.maximum(sensor.clutter_intensity(scan.z), CLUTTER_MIN / sensor.volume)
     p_detect = np.minimum(sensor.p_detect(prior.mean), PROBABILITY_MAX)
 
-    pairs = gate(prior, scan, newborn, sensor, settings, (to_ns - state.tracks.time_ns) * NS)
-    weights = weigh(prior, pairs, p_detect, birth_intensity + clutter_intensity)
-    posterior = update(prior, pairs, weights, p_detect, sensor.measures_height)
-    posterior = _within_bounds(posterior, settings.prior)
-    judged, hits = judge(posterior, state.hits, scan, pairs, weights, settings)
+    pairs, shed = gate(prior, scan, place, sensor, settings, to_ns)
+    said, pairs = evidence(prior, pairs, p_detect, new.intensity, clutter_intensity, settings)
+    branches = branch(state.hypotheses.forest, said, _limits(settings))
+    posterior = _posterior(prior, pairs, branches, new, sensor.measures_height, settings.prior)
+    told = _told(posterior, pairs, branches, len(state.tracks))
 
-    existence = weights.new * birth_intensity / (birth_intensity + clutter_intensity)
-    moved = motion.predict(*newborn, np.maximum(ages_s(scan, to_ns), 0.0), *noise_of(settings))
-    everyone, hits = births(judged, hits, scan, existence, *moved, settings)
-    tracks, hits, recycled = survivors(everyone, hits, settings)
-    undetected = undetected * max(1.0 - sensor.detection_probability, UNSEEN_MIN) + recycled
-    return remember_undetected(state, scan, undetected, tracks, hits), _innovations(
-        prior, scan, pairs, weights, settings
+    both, hits = everyone(state.tracks, state.hits, scan, posterior, told, to_ns)
+    both = judge(both, hits, scan, told, settings)
+    flat, radar_m = _seen_flat(state, scan, sensor, told)
+    alive = worth_keeping(both, posterior, settings)
+    recycled = branches.lost + float(both.existence[posterior.seated & ~alive].sum())
+    after = replace(
+        state,
+        tracks=_labelled(both, alive, len(state.tracks), state.tracks.next_id),
+        hits=hits[alive],
+        flat=flat[alive],
+        radar_m=radar_m[alive],
+        hypotheses=_survivors(posterior, branches, alive, settings.exactness.merge_d2),
+        cut=state.cut + branches.cut + int(shed),
     )
+    innovations = _innovations(after.tracks, alive, scan, told, settings)
+    return looked(state, after, scan, sensor, settings, recycled), innovations
+
+
+def _locals(state: TrackerState, settings: TrackSettings, to_ns: int) -> Locals:
+    """Local hypotheses at `to_ns`: moved, vaguer, a little less certain to be there."""
+    of, dt_s = state.hypotheses, (to_ns - state.tracks.time_ns) * NS
+    mean, cov = _moved(of.mean, of.cov, dt_s, settings)
+    existence = np.minimum(of.existence * np.exp(-dt_s / settings.lifetime_s), PROBABILITY_MAX)
+    first = np.searchsorted(of.track, np.arange(len(state.tracks) + 1))
+    return Locals(first, mean, cov, existence, of.weight, state.tracks.address[of.track], dt_s)
+
+
+def _limits(settings: TrackSettings) -> Limits:
+    e = settings.exactness
+    return Limits(e.hypotheses_max, e.weight_min, 0.1 * settings.prune_existence, e.cluster_tracks_max, e.nodes_max)
+
+
+def _posterior(
+    prior: Locals, pairs: Pairs, branches: Branches, new: Newborn, measures_height: bool, target: TargetPrior
+) -> Posterior:
+    """The Gaussians that the branches chose.
+
+    A sensor that does not measure height leaves it alone (Schmidt-Kalman): the height's mean and variance stay, its
+    correlations with what is measured are kept up, so that what it does to the ground position stays visible."""
+    h, count = len(prior.first) - 1 + len(new.mean), len(branches.child_r)
+    mean, cov = beliefs.correct(
+        prior.mean,
+        prior.cov,
+        branches.part_local,
+        branches.part_pair,
+        pairs.gain,
+        pairs.S,
+        pairs.nu,
+        not measures_height,
+    )
+    fresh = branches.part_local < 0
+    mean[fresh], cov[fresh] = new.mean[branches.part_pair[fresh]], new.cov[branches.part_pair[fresh]]
+    if len(branches.part_child) > count:
+        _, mean, cov = beliefs.match(branches.part_child, branches.part_weight, mean, cov, count)
+    cov = positive(cov)
+    _keep_within_bounds(mean, cov, target)
+    weight = beliefs.local_weights(branches.forest, count)
+    there = weight * branches.child_r
+    existence, middle, track_cov = beliefs.match(branches.child_track, there, mean, cov, h)
+    best = beliefs.best_choice(branches.forest, h)
+    rising = np.argsort(there, kind="stable")
+    heaviest = np.full(h, -1, dtype=np.int64)
+    heaviest[branches.child_track[rising]] = rising  # of a repeated index the last assignment stays
+    best = np.where(best >= 0, best, heaviest)
+    seated = best >= 0
+    track_mean, own_cov = np.zeros((h, 6)), np.zeros((h, 2))
+    track_mean[seated], own_cov[seated] = mean[best[seated]], cov[best[seated]][:, [0, 1], [0, 1]]
+    off = np.where(seated[:, None], middle - track_mean, 0.0)
+    track_cov += off[:, :, None] * off[:, None, :]
+    existence = np.clip(existence, 1e-300, PROBABILITY_MAX)
+    return Posterior(
+        mean, cov, weight, existence, track_mean, track_cov, seated, np.sqrt(own_cov[:, 0] + own_cov[:, 1])
+    )
+
+
+def _told(posterior: Posterior, pairs: Pairs, branches: Branches, n: int) -> Told:
+    """Which detection belongs to which old track, with what probability; sorted by track, then detection."""
+    child, row = branches.part_child, branches.part_pair
+    total = np.bincount(child, branches.part_weight, len(branches.child_r))
+    there = (posterior.weight * branches.child_r)[child] * branches.part_weight / np.maximum(total[child], 1e-300)
+    used = (branches.part_local >= 0) & (row >= 0)
+    track, row, there = branches.child_track[child[used]], row[used], there[used]
+    detection, nis = pairs.detection[row], pairs.nis[row]
+    order = np.lexsort((detection, track))
+    track, detection, nis, there = track[order], detection[order], nis[order], there[order]
+    first = np.flatnonzero((np.diff(track, prepend=-1) != 0) | (np.diff(detection, prepend=-1) != 0))
+    if not len(first):
+        return Told(track, detection, there, nis, np.zeros(n))
+    weight = np.add.reduceat(there, first)
+    mean_nis = np.add.reduceat(there * nis, first) / weight
+    assigned = np.bincount(track[first], weight, n)
+    return Told(track[first], detection[first], np.minimum(weight, 1.0), mean_nis, np.minimum(assigned, 1.0))
+
+
+def _labelled(tracks: Tracks, alive: Array, n: int, next_id: int) -> Tracks:
+    """The tracks that live on; new ones get ids in the scan's order."""
+    new = alive.copy()
+    new[:n] = False
+    ids = tracks.track_id.copy()
+    count = int(new.sum())
+    ids[new] = np.arange(next_id, next_id + count)
+    return replace(select(replace(tracks, track_id=ids), alive), next_id=next_id + count)
+
+
+def _survivors(posterior: Posterior, branches: Branches, alive: Array, merge_d2: float) -> Hypotheses:
+    """The local hypotheses of the tracks that live on, by track, those that say nearly the same made one."""
+    row = np.cumsum(alive) - 1
+    stays = np.flatnonzero(alive[branches.child_track])
+    stays = stays[np.argsort(branches.child_track[stays], kind="stable")]
+    track, mean, cov = row[branches.child_track[stays]], posterior.mean[stays], posterior.cov[stays]
+    r, weight = branches.child_r[stays], posterior.weight[stays]
+    into = beliefs.merge(track, r, weight, mean, cov, merge_d2)
+    own = into == np.arange(len(into))
+    local = np.full(len(branches.child_r), -1, dtype=np.int64)
+    local[stays] = (np.cumsum(own) - 1)[into]
+    forest = beliefs.keep(branches.forest, alive, row, local)
+    return Hypotheses(track[own], mean[own], cov[own], r[own], weight[own], forest)
+
+
+def estimates(state: TrackerState, existence_min: float = 0.5) -> tuple[Int64[Array, " e"], Float64[Array, "e 6"]]:
+    """Ids and states of the targets in the most probable global hypothesis of each cluster: the sharpest answer to
+    "where are they", where `tracks` answer "where may they be"."""
+    of = state.hypotheses
+    best = beliefs.best_choice(of.forest, len(state.tracks))
+    sure = np.flatnonzero(best >= 0)
+    sure = sure[of.existence[best[sure]] >= existence_min]
+    return state.tracks.track_id[sure], of.mean[best[sure]]
 
 
 def predict(tracks: Tracks, settings: TrackSettings, to_ns: int) -> Tracks:
     """Tracks at `to_ns`: moved, vaguer, a little less certain to be there; never vaguer in height than the prior."""
     dt_s = (to_ns - tracks.time_ns) * NS
-    mean, cov = motion.predict(tracks.mean, tracks.cov, dt_s, *noise_of(settings))
-    _settle(mean, cov, 2, mean[:, 2] + settings.prior.height_m_mean - height_m(mean), settings.prior.height_m_sigma)
-    _settle(mean, cov, 5, np.zeros(len(mean)), settings.prior.climb_mps_sigma)
+    mean, cov = _moved(tracks.mean, tracks.cov, dt_s, settings)
     existence = tracks.existence * np.exp(-dt_s / settings.lifetime_s)
     return replace(tracks, time_ns=to_ns, mean=mean, cov=cov, existence=existence)
 
 
+def _seen_flat(
+    state: TrackerState, scan: Detections, sensor: SensorModel, told: Told
+) -> tuple[Int64[Array, " h"], Float64[Array, "h 3"]]:
+    """Which tracks were last seen by a radar without elevation, and where that stands."""
+    flat = np.concatenate([state.flat, np.zeros(len(scan), dtype=np.int64)])
+    radar_m = np.concatenate([state.radar_m, np.zeros((len(scan), 3))])
+    if isinstance(sensor, RadarSensor) and not sensor.measures_height:
+        seen = np.concatenate([told.assigned >= PROBABLY, np.ones(len(scan), dtype=bool)])
+        flat[seen], radar_m[seen] = 1, sensor.position_m
+    return flat, radar_m
+
+
 def predict_tracks(state: TrackerState, to_ns: int, settings: TrackSettings) -> Tracks:
-    """What to show at `to_ns`: every track that was ever confirmed, and tentative ones that are not mere clutter."""
+    """What to show at `to_ns`: every track that was ever confirmed, and tentative ones that are not mere clutter.
+    Where height was never measured, covariances hold the target at any height within the prior (`track.flat`)."""
     tracks = predict(state.tracks, settings, max(to_ns, state.tracks.time_ns))
+    tracks = replace(tracks, cov=widened(tracks.mean, tracks.cov, state.flat, state.radar_m, settings.prior))
     known = tracks.status != TrackStatus.TENTATIVE
     return select(tracks, known | (tracks.existence >= settings.show_existence))
 
 
-def update(
-    prior: Tracks, pairs: Pairs, weights: Weights, p_detect: Float64[Array, " n"], measures_height: bool
-) -> Tracks:
-    """Tracks given the scan: existence, and the mixture of missed and updated Gaussians matched by one.
-
-    A sensor that does not measure height leaves it alone (Schmidt-Kalman): the height's mean and variance stay, its
-    correlations with what is measured are kept up, so that what it does to the ground position stays visible."""
-    n = len(prior)
-    missed = prior.existence * (1.0 - p_detect) / (1.0 - prior.existence * p_detect)
-    existence = np.clip(weights.miss * missed + (1.0 - weights.miss), 1e-300, PROBABILITY_MAX)
-    beta = weights.pair / existence[pairs.track]
-    correction = np.matmul(pairs.gain, pairs.nu[:, :, None])[:, :, 0]
-    known = np.matmul(np.matmul(pairs.gain, pairs.S), np.swapaxes(pairs.gain, 1, 2))
-    if not measures_height:
-        correction[:, VERTICAL] = 0.0
-        known[:, VERTICAL[:, None], VERTICAL] = 0.0
-    moved = sum_by(pairs.track, beta[:, None] * correction, n)
-    change = beta[:, None, None] * (correction[:, :, None] * correction[:, None, :] - known)
-    cov = prior.cov + sum_by(pairs.track, change, n) - moved[:, :, None] * moved[:, None, :]
-    return replace(prior, mean=prior.mean + moved, cov=positive(cov), existence=existence)
+def _moved(
+    mean: Float64[Array, "n 6"], cov: Float64[Array, "n 6 6"], dt_s: float, settings: TrackSettings
+) -> tuple[Float64[Array, "n 6"], Float64[Array, "n 6 6"]]:
+    """Mean and covariance dt_s later, what nobody measures kept no vaguer than the prior."""
+    mean, cov = motion.predict(mean, cov, dt_s, *noise_of(settings))
+    prior = settings.prior
+    settle(mean, cov, 2, mean[:, 2] + prior.height_m_mean - height_m(mean), prior.height_m_sigma)
+    settle(mean, cov, 5, np.zeros(len(mean)), prior.climb_mps_sigma)
+    return mean, cov
 
 
-def sum_by(group: Int64[Array, " k"], values: Float64[Array, "k *rest"], n: int) -> Float64[Array, "n *rest"]:
-    """Sums of `values` per group 0..n-1; `group` is sorted."""
-    out = np.zeros((n, *values.shape[1:]))
-    if len(group):
-        first = np.flatnonzero(np.diff(group, prepend=-1))
-        out[group[first]] = np.add.reduceat(values, first, axis=0)
-    return out
-
-
-def _settle(
-    mean: Float64[Array, "n 6"], cov: Float64[Array, "n 6 6"], axis: int, toward: Float64[Array, " n"], sigma: float
-) -> None:
-    """Where component `axis` has become vaguer than `sigma`, a Kalman update with the prior brings it back to sigma:
-    in place, the caller made the arrays. What no sensor measures so keeps a finite covariance."""
-    vague = np.flatnonzero(cov[:, axis, axis] > sigma**2 * (1.0 + 1e-9))
-    if len(vague):
-        V = cov[vague, axis, axis]
-        S = V**2 / (V - sigma**2)
-        column = cov[vague, :, axis]
-        mean[vague] += column * ((toward[vague] - mean[vague, axis]) / S)[:, None]
-        cov[vague] -= column[:, :, None] * column[:, None, :] / S[:, None, None]
-
-
-def _within_bounds(tracks: Tracks, target: TargetPrior) -> Tracks:
-    """Tracks whose height, where poorly known, lies between the prior's bounds."""
-    height = height_m(tracks.mean)
+def _keep_within_bounds(mean: Float64[Array, "l 6"], cov: Float64[Array, "l 6 6"], target: TargetPrior) -> None:
+    """Heights, where poorly known, between the prior's bounds: in place, the caller made the arrays."""
+    height = height_m(mean)
     excess = height - np.clip(height, target.height_m_min, target.height_m_max)
-    mean = tracks.mean.copy()
-    mean[:, 2] -= np.where(tracks.cov[:, 2, 2] > (0.05 * target.height_m_sigma) ** 2, excess, 0.0)
-    return replace(tracks, mean=mean)
+    mean[:, 2] -= np.where(cov[:, 2, 2] > (0.05 * target.height_m_sigma) ** 2, excess, 0.0)
 
 
-def _innovations(
-    prior: Tracks, scan: Detections, pairs: Pairs, weights: Weights, settings: TrackSettings
-) -> Innovations:
-    told = weights.pair >= settings.report_weight_min
+def _innovations(after: Tracks, alive: Array, scan: Detections, told: Told, settings: TrackSettings) -> Innovations:
+    """Associations with tracks that live on."""
+    row = np.cumsum(alive) - 1
+    shown = (told.weight >= settings.report_weight_min) & alive[told.track]
     return Innovations(
         scan.sensor,
         scan.scan_ns,
-        prior.track_id[pairs.track[told]],
-        pairs.detection[told],
-        weights.pair[told],
-        pairs.nis[told],
+        after.track_id[row[told.track[shown]]],
+        told.detection[shown],
+        told.weight[shown],
+        told.nis[shown],
         scan.z.shape[1],
     )

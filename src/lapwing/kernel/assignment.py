@@ -1,0 +1,147 @@
+"""The best ways to pair tracks with detections, in order. Axes: t tracks, d detections, g parents, h results.
+
+Each parent is a table of costs: cost[t, j] of giving detection j to track t, inf = impossible; giving it none costs 0.
+Hungarian prices (shortest augmenting paths) turn costs into reduced costs, which are never negative and vanish along
+the best pairing. What a partial pairing has lost already bounds all its completions from below, so a depth-first walk
+that leaves a branch as soon as it has lost too much finds exactly the pairings above the floor. Refuses nothing; the
+walk ends after `nodes_max` steps, and says so.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+FAR = 1e15  # stands for infinity in sums
+
+
+@njit(cache=True)
+def prices(cost: F64) -> tuple[F64, F64, float]:
+    """Potentials u (t,), v (c,) with u + v <= cost, equal along the cheapest full assignment of rows, and its cost.
+    cost (t, c), c >= t, finite."""
+    n, m = cost.shape
+    row_of, way = np.zeros(m + 1, dtype=np.int64), np.zeros(m + 1, dtype=np.int64)
+    u, v = np.zeros(n + 1), np.zeros(m + 1)
+    least, used = np.empty(m + 1), np.empty(m + 1, dtype=np.bool_)
+    for i in range(1, n + 1):
+        row_of[0] = i
+        j0 = 0
+        least[:] = np.inf
+        used[:] = False
+        while True:
+            used[j0] = True
+            i0, delta, j1 = row_of[j0], np.inf, 0
+            for j in range(1, m + 1):
+                if not used[j]:
+                    now = cost[i0 - 1, j - 1] - u[i0] - v[j]
+                    if now < least[j]:
+                        least[j], way[j] = now, j0
+                    if least[j] < delta:
+                        delta, j1 = least[j], j
+            for j in range(m + 1):
+                if used[j]:
+                    u[row_of[j]] += delta
+                    v[j] -= delta
+                else:
+                    least[j] -= delta
+            j0 = j1
+            if row_of[j0] == 0:
+                break
+        while j0 != 0:
+            j1 = way[j0]
+            row_of[j0] = row_of[j1]
+            j0 = j1
+    total = 0.0
+    for j in range(1, m + 1):
+        if row_of[j] > 0:
+            total += cost[row_of[j] - 1, j - 1]
+    return u[1:], v[1:], total
+
+
+@njit(cache=True)
+def _keep_best(score: F64, parent: I64, choice: I64, count: int, k: int) -> int:
+    """Moves the k best of the first `count` results to the front, best first; how many there are."""
+    order = np.argsort(-score[:count], kind="mergesort")[:k]
+    score[: len(order)] = score[:count][order]
+    parent[: len(order)] = parent[:count][order]
+    choice[: len(order)] = choice[:count][order]
+    return len(order)
+
+
+@njit(cache=True)
+def _walk(
+    cost: F64,
+    u: F64,
+    v: F64,
+    parent_score: tuple[int, float, float],
+    k: int,
+    store: tuple[F64, I64, I64],
+    count: int,
+    nodes_max: int,
+) -> tuple[int, float, int]:
+    """All pairings of one parent that score at least the floor, into the store: results so far, floor, nodes left."""
+    g, top, floor = parent_score
+    score, parent, choice = store
+    n, d = cost.shape[0], cost.shape[1] - cost.shape[0]
+    taken, held = np.zeros(d, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
+    at = np.full(n, -2, dtype=np.int64)  # option of each track: -1 none, else a detection; -2 not begun
+    lost = np.zeros(n + 1)
+    t = 0
+    while t >= 0 and nodes_max > 0:
+        if t == n:
+            rest = top - lost[n]
+            for j in range(d):
+                if not taken[j]:
+                    rest += v[j]
+            if rest >= floor:
+                score[count], parent[count] = rest, g
+                choice[count, :n] = at
+                count += 1
+                if count == len(score):
+                    count = _keep_best(score, parent, choice, count, k)
+                    floor = max(floor, score[count - 1])
+            t -= 1
+            continue
+        if held[t]:
+            taken[at[t]] = held[t] = False
+        at[t] += 1
+        j = at[t]
+        if j >= d:
+            at[t] = -2
+            t -= 1
+            continue
+        if j >= 0 and (taken[j] or cost[t, j] >= FAR):
+            continue
+        nodes_max -= 1
+        column = d + t if j < 0 else j
+        loss = lost[t] + cost[t, column] - u[t] - v[column]
+        if top - loss < floor:
+            continue
+        if j >= 0:
+            taken[j] = held[t] = True
+        lost[t + 1] = loss
+        t += 1
+    return count, floor, nodes_max
+
+
+@njit(cache=True)
+def k_best(cost: F64, before: F64, k: int, log_range: float, nodes_max: int) -> tuple[F64, I64, I64, bool]:
+    """The k best pairings over all parents, no worse than log_range below the best: log weight (h,), parent (h,),
+    detection of each track or -1 (h, t), best first; and whether nodes_max cut the search short.
+
+    cost (g, t, d + t): the last t columns are each track's own "none"; before (g,) the parents' log weights."""
+    parents, n = cost.shape[0], cost.shape[1]
+    u, v, top = np.zeros((parents, n)), np.zeros((parents, cost.shape[2])), before.copy()
+    for g in range(parents):
+        u[g], v[g], cheapest = prices(cost[g])
+        top[g] -= cheapest
+    room = 2 * k + 2
+    store = (np.zeros(room), np.zeros(room, dtype=np.int64), np.zeros((room, n), dtype=np.int64))
+    count, floor = 0, float(np.max(top)) - log_range - 1e-9
+    for g in np.argsort(-top, kind="mergesort"):
+        if top[g] < floor or nodes_max <= 0:
+            break
+        count, floor, nodes_max = _walk(cost[g], u[g], v[g], (g, top[g], floor), k, store, count, nodes_max)
+    count = _keep_best(store[0], store[1], store[2], count, k)
+    return store[0][:count], store[1][:count], store[2][:count], nodes_max <= 0

@@ -1,0 +1,94 @@
+"""Global hypotheses of clusters of tracks. Axes: n tracks, l local hypotheses (one Gaussian with an existence each),
+m detections, k gated pairs, g global hypotheses of a cluster, t its tracks, d the detections it may claim.
+
+A cluster's belief is a multi-Bernoulli mixture: each global hypothesis picks one local hypothesis per track, or -1 (the
+track is not there). Clusters are independent of each other.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+
+class Forest(NamedTuple):
+    """All clusters. `x_first` arrays have one entry more than there are clusters."""
+
+    member: I64  # tracks, cluster by cluster
+    member_first: I64
+    log_weight: F64  # of global hypotheses, cluster by cluster; each cluster's weights sum to one
+    weight_first: I64
+    choice: I64  # local hypothesis per (hypothesis, member), or -1
+    choice_first: I64
+
+
+@njit(cache=True)
+def no_ints() -> list[int]:
+    """An empty list of integers, typed."""
+    out = [0]
+    out.pop()
+    return out
+
+
+@njit(cache=True)
+def no_floats() -> list[float]:
+    """An empty list of floats, typed."""
+    out = [0.0]
+    out.pop()
+    return out
+
+
+@njit(cache=True)
+def distinct(table: I64, weight: F64) -> tuple[I64, F64]:
+    """Rows that differ, with the sums of equal rows' weights."""
+    h, t = table.shape
+    mark, kept = np.zeros(h, np.int64), 0
+    for a in range(h):
+        for s in range(t):
+            mark[a] = mark[a] * 1_000_003 + table[a, s] + 7
+        twin = -1
+        for b in range(kept):
+            if mark[b] == mark[a] and np.array_equal(table[a], table[b]):
+                twin = b
+                break
+        if twin >= 0:
+            weight[twin] += weight[a]
+        else:
+            mark[kept], weight[kept] = mark[a], weight[a]
+            table[kept] = table[a]
+            kept += 1
+    return table[:kept], weight[:kept]
+
+
+@njit(cache=True)
+def emit(names: I64, table: I64, weight: F64, out: tuple) -> None:
+    """Writes a cluster down; tracks that are the same in all its hypotheses become clusters of their own."""
+    member, member_first, log_weight, weight_first, choice, choice_first = out
+    h, t = table.shape
+    varies = np.zeros(t, np.bool_)
+    for s in range(t):
+        for a in range(1, h):
+            varies[s] |= table[a, s] != table[0, s]
+        if not varies[s] and table[0, s] >= 0:
+            member.append(names[s])
+            choice.append(table[0, s])
+            log_weight.append(0.0)
+            member_first.append(len(member))
+            weight_first.append(len(log_weight))
+            choice_first.append(len(choice))
+    if varies.any():
+        for s in range(t):
+            if varies[s]:
+                member.append(names[s])
+        for a in range(h):
+            log_weight.append(np.log(weight[a]))
+            for s in range(t):
+                if varies[s]:
+                    choice.append(table[a, s])
+        member_first.append(len(member))
+        weight_first.append(len(log_weight))
+        choice_first.append(len(choice))

@@ -1,0 +1,71 @@
+"""The k best pairings against the list of all pairings, sorted."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lapwing.kernel.assignment import FAR, k_best, prices
+
+
+def tables(seed, g, t, d, share):
+    """Costs (g, t, d + t) of a random problem; a share of the pairs is impossible."""
+    rng = np.random.default_rng(seed)
+    cost = np.full((g, t, d + t), FAR)
+    cost[:, :, :d] = np.where(rng.random((g, t, d)) < share, FAR, rng.normal(-2.0, 4.0, (g, t, d)))
+    cost[:, np.arange(t), d + np.arange(t)] = 0.0
+    return cost, rng.normal(0.0, 2.0, g)
+
+
+def every_pairing(cost, before):
+    """(log weight, parent, choice) of all pairings, best first."""
+    g, t, columns = cost.shape
+    d, out = columns - t, []
+    for p, event in itertools.product(range(g), itertools.product(range(-1, d), repeat=t)):
+        taken = [j for j in event if j >= 0]
+        total = sum(cost[p, i, j] for i, j in enumerate(event) if j >= 0)
+        if len(set(taken)) == len(taken) and total < FAR / 2:
+            out.append((before[p] - total, p, event))
+    return sorted(out, reverse=True)
+
+
+@given(st.integers(0, 10**6), st.integers(1, 3), st.integers(1, 4), st.integers(0, 4), st.sampled_from([0.0, 0.4]))
+@settings(deadline=None, max_examples=60)
+def test_the_best_in_order(seed, g, t, d, share):
+    cost, before = tables(seed, g, t, d, share)
+    want = every_pairing(cost, before)
+    for k in (1, 7, 10_000):
+        score, parent, choice, cut = k_best(cost, before, k, 1e9, 10**7)
+        assert not cut
+        assert len(score) == min(k, len(want))
+        assert np.allclose(score, [w for w, _, _ in want[:k]], atol=1e-9)
+        for p, row, value in zip(parent, choice, score, strict=True):
+            assert np.isclose(before[p] - sum(cost[p, i, j] for i, j in enumerate(row) if j >= 0), value)
+
+
+@given(st.integers(0, 10**6))
+@settings(deadline=None, max_examples=30)
+def test_the_range_cuts_where_it_says(seed):
+    cost, before = tables(seed, 2, 3, 3, 0.2)
+    want = [w for w, _, _ in every_pairing(cost, before)]
+    score, *_ = k_best(cost, before, 10_000, 3.0, 10**7)
+    assert np.allclose(score, [w for w in want if w >= want[0] - 3.0])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_prices_prove_the_optimum(seed):
+    linear_sum_assignment = pytest.importorskip("scipy.optimize").linear_sum_assignment
+    cost, _ = tables(seed, 1, 5, 6, 0.2)
+    u, v, total = prices(cost[0])
+    assert (u[:, None] + v <= cost[0] + 1e-9).all()
+    assert (v <= 1e-12).all()
+    assert np.isclose(u.sum() + v.sum(), total)
+    assert np.isclose(total, cost[0][linear_sum_assignment(cost[0])].sum())
+
+
+def test_a_bounded_walk_says_that_it_was_cut():
+    cost, before = tables(1, 1, 6, 6, 0.0)
+    *_, cut = k_best(cost, before, 10, 1e9, 50)
+    assert cut
