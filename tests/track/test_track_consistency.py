@@ -19,7 +19,7 @@ SIGMA = {
     "east_m": 30.0,
     "north_m": 30.0,
     "up_m": 30.0,
-}
+}  # of every column's noise
 
 
 def fly(rng, n, seconds):
@@ -248,3 +248,63 @@ def test_addresses_keep_plots_apart():
     east = dict(zip(state.tracks.address[sure].tolist(), state.tracks.mean[sure, 0].tolist(), strict=True))
     assert np.isclose(east[7], 400.0, atol=60.0)
     assert np.isclose(east[8], -400.0, atol=60.0)
+
+
+@pytest.mark.parametrize("space", [Space.AZIMUTH, Space.AZIMUTH_ELEVATION])
+def test_bearings_sharpen_a_track(space):
+    """A radar with poor azimuth begins tracks; a direction finder 10 km away corrects them, false bearings and all."""
+    errors = []
+    for helped in (False, True):
+        rng = np.random.default_rng(6)
+        radar = model(Space.RANGE_AZIMUTH_ELEVATION, p_detect=0.9, clutter_per_scan=2.0)
+        finder = make_sensor(
+            SensorConfig("df", Position(0.9015, 0.4015, 150.0), "bearing", p_detect=0.8, clutter_per_scan=2.0),
+            ORIGIN,
+            space,
+        )
+        path, state = fly(rng, 6, 60), start(SETTINGS)
+        for end_s in range(4, 61, 4):
+            plots = look(rng, radar, path, end_s, 4, 0.9)
+            wide = plots.R.copy()
+            wide[:, 1, 1] = 0.02**2
+            z = plots.z + np.outer(rng.normal(0, 0.02, len(plots)), [0.0, 1.0, 0.0])
+            plots = Detections("r", radar.space, plots.scan_ns, plots.time_ns, z, wide, plots.address, plots.frame_seq)
+            state, _ = step(state, plots, radar, SETTINGS)
+            bearings = look(rng, finder, path, end_s, 1, 0.8)
+            false = rng.uniform(-np.pi, np.pi, 2)
+            z = np.concatenate([bearings.z, np.full((2, bearings.z.shape[1]), 0.1)])
+            z[-2:, 0] = false
+            m = len(z)
+            R = np.broadcast_to(bearings.R[0], (m, *bearings.R.shape[1:])).copy()
+            time_ns, nobody = np.full(m, end_s * SECOND), np.full(m, ANONYMOUS, dtype=np.int64)
+            heard = Detections("df", space, end_s * SECOND, time_ns, z, R, nobody, np.arange(m))
+            if helped:
+                before = state.tracks.next_id
+                state, _ = step(state, heard, finder, SETTINGS)
+                assert state.tracks.next_id == before  # nothing begins from a bearing
+        sure = state.tracks.mean[state.tracks.status == TrackStatus.CONFIRMED, :2]
+        away = np.linalg.norm(sure[:, None] - path[60][None, :, :2], axis=2)
+        assert (away.min(axis=0) < 2_000.0).all()
+        errors.append(np.sqrt((away.min(axis=0) ** 2).mean()))
+    assert errors[1] < 0.6 * errors[0]
+
+
+def test_a_flood_is_bounded_and_declared():
+    """10,000 false plots around one track, four scans: no flood of tracks, and the state says that work was cut."""
+    rng, settings = np.random.default_rng(0), TrackSettings()
+    sensor, state = model(Space.POSITION_2D), start(TrackSettings())
+    for k in range(1, 9):
+        m = 10 if k < 5 else 10_000
+        z = rng.uniform(-15e3, 15e3, (m + 1, 2)) if m == 10 else rng.uniform(-150, 150, (m + 1, 2))
+        z[0] = 10.0 * k, 0.0
+        R = np.broadcast_to(np.eye(2) * 900.0, (m + 1, 2, 2)).copy()
+        nobody, end = np.full(m + 1, ANONYMOUS, dtype=np.int64), k * SECOND
+        scan = Detections("r", sensor.space, end, np.full(m + 1, end), z, R, nobody, np.arange(m + 1))
+        state, _ = step(state, scan, sensor, settings)
+        if k == 4:
+            assert state.cut == 0
+    assert state.cut >= 4
+    assert len(state.tracks) < 200
+    best = np.argmax(state.tracks.existence)
+    assert state.tracks.existence[best] > 0.5
+    assert np.hypot(*state.tracks.mean[best, :2]) < 300.0

@@ -10,7 +10,8 @@ from lapwing.track import SensorModel, TargetPrior, make_sensor
 ORIGIN = Position(np.radians(50.0), np.radians(22.0), 200.0)
 PLACE = Position(np.radians(50.4), np.radians(22.9), 350.0)
 RADAR_SPACES = [s for s in Space if "range_m" in s.value]
-SPACES = [Space.POSITION_2D, Space.POSITION_3D, *RADAR_SPACES]
+LOCATING = [Space.POSITION_2D, Space.POSITION_3D, *RADAR_SPACES]
+SPACES = list(Space)
 
 
 def model(space, **kwargs):
@@ -41,7 +42,7 @@ def test_jacobian_is_the_derivative(space):
         assert np.allclose(H[:, :, axis], numeric, rtol=1e-5, atol=1e-8)
 
 
-@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("space", LOCATING)
 def test_a_birth_measures_as_its_detection(space):
     sensor = model(space)
     z = sensor.expect(targets())[0]
@@ -108,9 +109,13 @@ def test_clutter_fills_the_volume_once():
         assert np.allclose(sensor.clutter_intensity(z) * sensor.volume, 7.0)
 
 
-def test_a_bearing_alone_is_refused():
-    with pytest.raises(ValueError, match="AZIMUTH"):
-        model(Space.AZIMUTH)
+def test_a_bearing_is_no_place():
+    """It begins nothing, but its Gaussian lies along the bearing."""
+    sensor = model(Space.AZIMUTH)
+    mean, cov = sensor.invert(np.array([[0.5]]), np.full((1, 1, 1), 1e-4), TargetPrior())
+    assert not sensor.locates
+    assert np.allclose(sensor.innovation(np.array([[0.5]]), sensor.expect(mean)[0]), 0.0, atol=1e-3)
+    np.linalg.cholesky(cov)
 
 
 def test_default_radar_needs_no_debiasing():

@@ -4,12 +4,13 @@
 """
 
 from lapwing.track.claims import claims_start, claims_step, predict_claims
-from lapwing.track.sensors import PositionSensor, RadarSensor, SensorModel, make_sensor
+from lapwing.track.sensors import BearingSensor, PositionSensor, RadarSensor, SensorModel, make_sensor
 from lapwing.track.settings import ClaimSettings, Exactness, TargetBirths, TargetPrior, TrackSettings
 from lapwing.track.state import TrackerState, start
 from lapwing.track.tracker import estimates, predict_tracks, step
 
 __all__ = [
+    "BearingSensor",
     "ClaimSettings",
     "Exactness",
     "PositionSensor",

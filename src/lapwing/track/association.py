@@ -53,7 +53,7 @@ class Pairs(NamedTuple):
 def gate(
     prior: Locals,
     scan: Detections,
-    newborn: tuple[Float64[Array, "m 6"], Float64[Array, "m 6 6"]],
+    place: tuple[Float64[Array, "m 6"], Float64[Array, "m 6 6"]],
     sensor: SensorModel,
     settings: TrackSettings,
     to_ns: int,
@@ -61,18 +61,8 @@ def gate(
     """Pairs whose normalised innovation squared is inside the gate, each evaluated at the plot's own time; and whether
     there were too many, so that the gate was made smaller."""
     gate_d2 = GATE[scan.z.shape[1]] if settings.gate_d2 is None else settings.gate_d2
-    place, spread = newborn
     ages = ages_s(scan, to_ns)
-    slack, pairs_max = HORIZONTAL_SLACK, settings.exactness.pairs_max
-    local, detection = candidates(
-        prior.mean, prior.cov, place[:, :2], spread[:, :2, :2], ages, slack * gate_d2, pairs_max
-    )
-    full = len(local) < pairs_max
-    while len(local) >= pairs_max:
-        slack *= 0.5
-        local, detection = candidates(
-            prior.mean, prior.cov, place[:, :2], spread[:, :2, :2], ages, slack * gate_d2, pairs_max
-        )
+    local, detection, slack = _near(prior, place, ages, sensor.locates, gate_d2, settings.exactness.pairs_max)
     theirs, its = prior.address[local], scan.address[detection]
     same = (theirs == its) | (theirs == ANONYMOUS) | (its == ANONYMOUS)
     if not same.all():
@@ -83,7 +73,33 @@ def gate(
     nu = sensor.innovation(scan.z[detection], z_hat)
     free_s = np.clip(age_s, 0.0, prior.free_s)
     gain, S, nis, like = condition_pairs(prior.cov, local, scan.R, detection, H, nu, age_s, free_s, noise_of(settings))
-    return Pairs(local, detection, nu, gain, S, nis, like).of(nis <= min(gate_d2, slack * gate_d2)), not full
+    return Pairs(local, detection, nu, gain, S, nis, like).of(
+        nis <= min(1.0, slack) * gate_d2
+    ), slack < HORIZONTAL_SLACK
+
+
+def _near(
+    prior: Locals,
+    place: tuple[Float64[Array, "m 6"], Float64[Array, "m 6 6"]],
+    ages: Float64[Array, " m"],
+    locates: bool,
+    gate_d2: float,
+    pairs_max: int,
+) -> tuple[Int64[Array, " k"], Int64[Array, " k"], float]:
+    """Pairs worth a closer look, fewer than pairs_max, and by how much the gate had to differ for that. Detections that
+    are no place are worth it with everyone, as far as that goes."""
+    n, m = len(prior.mean), len(ages)
+    if not locates and n * m < pairs_max:
+        return np.repeat(np.arange(n), m), np.tile(np.arange(m), n), HORIZONTAL_SLACK
+    mean, cov = place
+    slack = HORIZONTAL_SLACK
+    while True:
+        local, detection = candidates(
+            prior.mean, prior.cov, mean[:, :2], cov[:, :2, :2], ages, slack * gate_d2, pairs_max
+        )
+        if len(local) < pairs_max:
+            return local, detection, slack
+        slack *= 0.5
 
 
 def evidence(

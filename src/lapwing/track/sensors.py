@@ -2,7 +2,7 @@
 
 A model expects (z_hat and its Jacobian H), says how probably it detects, subtracts angles the right way round,
 turns a detection back into a prior for a new track, and knows its clutter. It keeps nothing and measures nothing.
-Refuses spaces without a range or a position: a bearing alone needs another kind of birth.
+Bearings alone correct tracks that others began; they begin none.
 """
 
 from dataclasses import dataclass
@@ -42,6 +42,11 @@ class SensorModel(Protocol):
     @property
     def measures_height(self) -> bool:
         """False: up and its velocity are only considered (Schmidt-Kalman), never corrected by this sensor."""
+        ...
+
+    @property
+    def locates(self) -> bool:
+        """True: one detection says where its target is, well enough to look for tracks there and to begin one."""
         ...
 
     def expect(self, mean: Float64[Array, "k 6"]) -> tuple[Float64[Array, "k d"], Float64[Array, "k d 6"]]:
@@ -93,6 +98,11 @@ class PositionSensor:
     def measures_height(self) -> bool:
         """With three columns."""
         return self.space is Space.POSITION_3D
+
+    @property
+    def locates(self) -> bool:
+        """Yes."""
+        return True
 
     def expect(self, mean: Float64[Array, "k 6"]) -> tuple[Float64[Array, "k d"], Float64[Array, "k d 6"]]:
         """The position itself."""
@@ -155,6 +165,11 @@ class RadarSensor:
     def measures_height(self) -> bool:
         """With elevation. Slant range alone would seem to: linearised about a moving mean, it invents height."""
         return "elevation_rad" in self.space.value
+
+    @property
+    def locates(self) -> bool:
+        """Yes."""
+        return True
 
     def expect(self, mean: Float64[Array, "k 6"]) -> tuple[Float64[Array, "k d"], Float64[Array, "k d 6"]]:
         """range = |x|, azimuth = atan2(east, north), elevation = asin(up / range), range rate = x.v / range."""
@@ -236,6 +251,82 @@ class RadarSensor:
         return np.full(len(z), self.clutter_per_scan / self.volume)
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class BearingSensor:
+    """Azimuth, and perhaps elevation, seen from `position_m` in the site's ENU frame; `rotation` takes site vectors
+    into the sensor's own east, north, up. False bearings come from everywhere alike."""
+
+    sensor: str
+    space: Space
+    position_m: Float64[Array, "3"]
+    rotation: Float64[Array, "3 3"]
+    detection_probability: float
+    clutter_per_scan: float
+    range_m_max: float
+
+    @property
+    def volume(self) -> float:
+        """Full circle, times a quarter circle of elevation."""
+        return float(2.0 * np.pi * (0.5 * np.pi if self.space is Space.AZIMUTH_ELEVATION else 1.0))
+
+    @property
+    def measures_height(self) -> bool:
+        """Elevation does; azimuth alone says nothing of height, and cannot be fooled by it either."""
+        return True
+
+    @property
+    def locates(self) -> bool:
+        """A wedge is not a place."""
+        return False
+
+    def expect(self, mean: Float64[Array, "k 6"]) -> tuple[Float64[Array, "k d"], Float64[Array, "k d 6"]]:
+        """azimuth = atan2(east, north), elevation = atan2(up, ground)."""
+        x = (mean[:, :3] - self.position_m) @ self.rotation.T
+        d = len(self.space.value)
+        ground = np.maximum(np.hypot(x[:, 0], x[:, 1]), 1.0)
+        range2 = ground**2 + x[:, 2] ** 2
+        z_hat, H = np.zeros((len(mean), d)), np.zeros((len(mean), d, 6))
+        z_hat[:, 0] = np.arctan2(x[:, 0], x[:, 1])
+        H[:, 0, 0], H[:, 0, 1] = x[:, 1] / ground**2, -x[:, 0] / ground**2
+        if d == 2:
+            z_hat[:, 1] = np.arctan2(x[:, 2], ground)
+            H[:, 1, :2] = -x[:, :2] * (x[:, 2] / (ground * range2))[:, None]
+            H[:, 1, 2] = ground / range2
+        H[:, :, :3] = H[:, :, :3] @ self.rotation
+        return z_hat, H
+
+    def p_detect(self, mean: Float64[Array, "n 6"]) -> Float64[Array, " n"]:
+        """Constant within the range."""
+        x = mean[:, :3] - self.position_m
+        return _within(np.sqrt(np.einsum("ni,ni->n", x, x)), self.range_m_max, self.detection_probability)
+
+    def innovation(self, z: Float64[Array, "k d"], z_hat: Float64[Array, "k d"]) -> Float64[Array, "k d"]:
+        """The difference, azimuth the short way round."""
+        nu = np.asarray(z - z_hat)
+        nu[:, 0] -= 2.0 * np.pi * np.round(nu[:, 0] / (2.0 * np.pi))
+        return nu
+
+    def invert(
+        self,
+        z: Float64[Array, "m d"],
+        R: Float64[Array, "m d d"],  # noqa: ARG002 the wedge is wider than its noise
+        prior: TargetPrior,
+    ) -> tuple[Float64[Array, "m 6"], Float64[Array, "m 6 6"]]:
+        """A Gaussian around the middle of the wedge, at the prior's height. Nothing begins there."""
+        mean, cov = _still(len(z), prior)
+        half = 0.5 * self.range_m_max
+        line = np.stack([np.sin(z[:, 0]), np.cos(z[:, 0]), np.zeros(len(z))], axis=1)
+        mean[:, :3] = (half * line) @ self.rotation + self.position_m
+        mean[:, 2] += prior.height_m_mean - height_m(mean)
+        cov[:, [0, 1, 2], [0, 1, 2]] = [half**2, half**2, prior.height_m_sigma**2]
+        return mean, cov
+
+    def clutter_intensity(self, z: Float64[Array, "m d"]) -> Float64[Array, " m"]:
+        """Uniform over the directions."""
+        return np.full(len(z), self.clutter_per_scan / self.volume)
+
+
 def _still(m: int, prior: TargetPrior) -> tuple[Float64[Array, "m 6"], Float64[Array, "m 6 6"]]:
     """m targets at the origin, velocity unknown."""
     cov = np.zeros((m, 6, 6))
@@ -260,7 +351,7 @@ def _add_range_rate(
 
 
 def make_sensor(config: SensorConfig, origin: Position, space: Space) -> SensorModel:
-    """The model of a configured sensor, for detections in `space`. Raises ValueError for a space it cannot model."""
+    """The model of a configured sensor, for detections in `space`."""
     place = config.position
     position, rotation = frame_between(
         (origin.latitude_rad, origin.longitude_rad, origin.height_ellipsoid_m),
@@ -277,8 +368,5 @@ def make_sensor(config: SensorConfig, origin: Position, space: Space) -> SensorM
             (float(position[0]), float(position[1])),
             config.range_m_max,
         )
-    if "range_m" not in space.value:
-        raise ValueError(f"sensor {config.sensor}: no track can be born from {space.name} alone")
-    return RadarSensor(
-        config.sensor, space, position, rotation, config.p_detect, config.clutter_per_scan, config.range_m_max
-    )
+    kind = RadarSensor if "range_m" in space.value else BearingSensor
+    return kind(config.sensor, space, position, rotation, config.p_detect, config.clutter_per_scan, config.range_m_max)

@@ -29,6 +29,7 @@ from lapwing.track.settings import TargetPrior, TrackSettings
 from lapwing.track.state import Hypotheses, TrackerState
 from lapwing.track.undetected import Newborn, looked, newborn
 
+FLOOD = 10.0
 CLUTTER_MIN = 1e-3  # false detections per scan: no single plot proves a target
 
 
@@ -43,6 +44,8 @@ def step(
     new = newborn(state, scan, place, sensor, settings, to_ns)
     clutter_intensity = np.maximum(sensor.clutter_intensity(scan.z), CLUTTER_MIN / sensor.volume)
     p_detect = np.minimum(sensor.p_detect(prior.mean), PROBABILITY_MAX)
+    flood = _flood(scan, prior, p_detect, sensor, settings)
+    clutter_intensity = clutter_intensity * flood
 
     pairs, shed = gate(prior, scan, place, sensor, settings, to_ns)
     said, pairs = evidence(prior, pairs, p_detect, new.intensity, clutter_intensity, settings)
@@ -62,7 +65,7 @@ def step(
         flat=flat[alive],
         radar_m=radar_m[alive],
         hypotheses=_survivors(posterior, branches, alive, settings.exactness.merge_d2),
-        cut=state.cut + branches.cut + int(shed),
+        cut=state.cut + branches.cut + int(shed) + int(flood > 1.0),
     )
     innovations = _innovations(after.tracks, alive, scan, told, settings)
     return looked(state, after, scan, sensor, settings, recycled), innovations
@@ -75,6 +78,20 @@ def _locals(state: TrackerState, settings: TrackSettings, to_ns: int) -> Locals:
     existence = np.minimum(of.existence * np.exp(-dt_s / settings.lifetime_s), PROBABILITY_MAX)
     first = np.searchsorted(of.track, np.arange(len(state.tracks) + 1))
     return Locals(first, mean, cov, existence, of.weight, state.tracks.address[of.track], dt_s)
+
+
+def _flood(
+    scan: Detections,
+    prior: Locals,
+    p_detect: Float64[Array, " l"],
+    sensor: SensorModel,
+    settings: TrackSettings,
+) -> float:
+    """How much more clutter there is than the sensor is said to make: 1, unless detections outnumber by FLOOD what
+    tracks, undetected targets and declared clutter explain. Then almost none of them may begin a track."""
+    clutter = float(sensor.clutter_intensity(scan.z).mean()) * sensor.volume if len(scan) else 0.0
+    expected = float((prior.weight * prior.existence * p_detect).sum()) + clutter + settings.undetected_start + 1.0
+    return max(1.0, len(scan) / (FLOOD * expected)) ** 2
 
 
 def _limits(settings: TrackSettings) -> Limits:

@@ -45,6 +45,8 @@ def newborn(
     if settings.births is not None:
         return _from_gaussians(hidden(state, settings, to_ns), scan, place, sensor, settings, to_ns)
     mean, cov = place
+    if not sensor.locates:
+        return Newborn(mean, cov, np.zeros(len(scan)))
     intensity = sensor.p_detect(mean) * expected_undetected(state, scan, settings) / sensor.volume
     moved = motion.predict(mean, cov, np.maximum(ages_s(scan, to_ns), 0.0), *noise_of(settings))
     return Newborn(*moved, intensity)
