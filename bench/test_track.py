@@ -1,15 +1,22 @@
-"""Speed of the track room: a scan at three sizes, a small radar scan, a tick of claims. Peer in the same run: the
-dense numpy Kalman update of as many tracks with one known detection each, the least any tracker does."""
+"""Speed of the track room: a scan at three sizes, and the published four-target scenario in full. Peer in the same run:
+the Kalman update of as many tracks with one known detection each, the least any tracker does."""
 
 import numpy as np
 import pytest
+from tests.conftest import recording
+from tests.papers.test_track_benchmarks import EXACT, published, williams
 
 from lapwing.kernel import motion
 from lapwing.kernel.gaussian import condition
 from lapwing.records import ANONYMOUS, Detections, Space
-from lapwing.track import PositionSensor, TargetPrior, TrackSettings, start, step
+from lapwing.track import Exactness, PositionSensor, TargetPrior, TrackSettings, start, step
 
 SECOND = 1_000_000_000
+
+
+@pytest.fixture
+def shared_recording():
+    return recording
 
 
 def scene(n, scans=12):
@@ -20,8 +27,9 @@ def scene(n, scans=12):
     settings = TrackSettings(
         prior=TargetPrior(speed_mps_sigma=9.0),
         noise_horizontal_m2ps3=0.5,
-        birth_rate_hz=0.003 * n,
-        undetected_start=0.5 * n,
+        birth_rate_hz=0.001 * n,
+        undetected_start=float(n),
+        lifetime_s=1e4,
         ghost_sigma_m=55.0,
         lost_sigma_m=200.0,
     )
@@ -59,3 +67,14 @@ def test_peer_kalman_with_known_association(benchmark, n):
 
     x, _ = benchmark(update)
     assert np.isfinite(x).all()
+
+
+@pytest.mark.parametrize(("exactness", "rms_max"), [(EXACT, 2.91), (Exactness(), 2.95)])
+def test_williams_hundred_runs(benchmark, shared_recording, exactness, rms_max):
+    """RMS GOSPA over all hundred runs: the authors' PMBM 2.901, their track-oriented PMB 3.208. Time of one run."""
+    with np.load(shared_recording("tracking/williams15_seed9.npz")) as file:
+        data = {key: file[key] for key in file}
+    benchmark.pedantic(williams, (data, [0], published(exactness)), rounds=3, warmup_rounds=1)
+    total = np.sqrt(williams(data, range(100), published(exactness)).sum(axis=1).mean())
+    benchmark.extra_info["rms_gospa"] = float(total)
+    assert total < rms_max

@@ -36,7 +36,7 @@ class Exactness:
     """How much work an ambiguity may cost. Clusters of more than `cluster_tracks_max` keep one Gaussian per track."""
 
     hypotheses_max: int = 50  # of one cluster
-    weight_min: float = 1e-3  # of a global hypothesis
+    weight_min: float = 1e-2  # of a global hypothesis
     cluster_tracks_max: int = 8
     merge_d2: float = 0.5  # local hypotheses of a track nearer than this (Mahalanobis, squared) become one; -1: never
     edge_min: float = 1e-3  # pairs whose marginal probability is below this join no clusters
