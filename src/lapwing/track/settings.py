@@ -42,7 +42,6 @@ class Exactness:
     edge_min: float = 1e-3  # pairs whose marginal probability is below this join no clusters
     nodes_max: int = 100_000  # steps of one cluster's search
     pairs_max: int = 300_000  # of one scan; gates shrink until there are no more
-    births_max: int = 5_000  # of one scan, the most probable first
 
 
 @dataclass(frozen=True, slots=True)
