@@ -59,12 +59,12 @@ class Node:
         self.writer.write(s.frame(*messages))
 
     async def hear(self) -> SapientMessage:
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(20.0):
             length = int.from_bytes(await self.reader.readexactly(4), "little")
             return SapientMessage.FromString(await self.reader.readexactly(length))
 
     async def ended(self) -> bool:
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(20.0):
             return await self.reader.read() == b""
 
 
@@ -79,7 +79,7 @@ async def test_a_node_registers_and_reports(server: Server) -> None:
     ack = await node.hear()
     assert ack.registration_ack.acceptance is True
     assert (ack.node_id, ack.destination_id) == (our_id(server.config), s.NODE)
-    for _ in range(100):
+    for _ in range(1000):
         await asyncio.sleep(0.01)
         if len(server.drained()) == 3:
             break
@@ -114,10 +114,11 @@ async def test_a_node_that_misbehaves_is_cut_off_and_harms_nobody(server: Server
     assert (await good.hear()).registration_ack.acceptance is True
     bad = await Node.connect(server)
     bad.writer.write(attack)
-    async with asyncio.timeout(5.0):
-        await bad.reader.read()
+    with contextlib.suppress(ConnectionResetError):  # what it sent too much was never read
+        async with asyncio.timeout(20.0):
+            await bad.reader.read()
     good.say(s.bearing(12.0, now()))
-    for _ in range(100):
+    for _ in range(1000):
         await asyncio.sleep(0.01)
         if len(server.drained()) >= 2 and why in server.notices():
             break

@@ -179,6 +179,30 @@ def replay(
         raise typer.Exit(1)
 
 
+@app.command()
+@plainly
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A journal folder.")],
+    out: Annotated[Path, typer.Argument(help="The file to write: .geojson, .kml or .csv.")],
+    since: Annotated[
+        str, typer.Option(help="From this time on (ISO 8601, UTC unless it says otherwise).")
+    ] = "1970-01-01",
+    until: Annotated[str, typer.Option(help="Up to this time.")] = "2200-01-01",
+) -> None:
+    """Write the history of a journal for other tools: paths of all tracks and claims, once a second."""
+    from lapwing.engine.history import History
+    from lapwing.records import Position
+    from lapwing.serve.export import ExportError, instant
+    from lapwing.serve.export import export as write
+    from lapwing.serve.shelf import history_folder
+
+    try:
+        rows = write(History(history_folder(folder), Position(0.0, 0.0, 0.0)), out, instant(since), instant(until))
+    except ExportError as error:
+        raise Trouble(str(error)) from None
+    typer.echo(f"{out}: {rows} positions")
+
+
 @app.command(name="track")
 @plainly
 def track_(

@@ -1,0 +1,101 @@
+"""Exports: what is written is what the history holds, readable by other tools."""
+
+import csv
+import json
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from lapwing.engine.history import History
+from lapwing.serve.cli import app
+from lapwing.serve.export import ExportError, export, instant, moment
+from lapwing.serve.shelf import history_folder
+from tests.serve.fake_shelf import World, make_site
+
+FOREVER = (0, 2**62)
+KML = {"k": "http://www.opengis.net/kml/2.2", "gx": "http://www.google.com/kml/ext/2.2"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    where = tmp_path_factory.mktemp("journal")
+    history = History(history_folder(where), make_site().origin)
+    for tick in (200, 205, 210):
+        history.add(World().picture(tick))
+    history.flush()
+    return where
+
+
+@pytest.fixture(scope="module")
+def rows(folder):
+    return History(history_folder(folder), make_site().origin).query(*FOREVER)
+
+
+def run(folder, out, *more):
+    return CliRunner().invoke(app, ["export", str(folder), str(out), *more])
+
+
+def test_geojson_has_one_path_per_track_and_claim(folder, rows, tmp_path):
+    out = tmp_path / "a.geojson"
+    result = run(folder, out)
+    assert result.exit_code == 0, result.output
+    assert f"{len(rows['id'])} positions" in result.output
+    features = json.loads(out.read_text())["features"]
+    assert len(features) == len({*zip(rows["kind"].tolist(), rows["id"].tolist(), strict=True)})
+    mine = (rows["kind"] == rows["kind"][0]) & (rows["id"] == rows["id"][0])
+    (path,) = [f for f in features if f["properties"]["name"] == f"track {rows['id'][0]}"]
+    assert path["geometry"]["type"] == "LineString"
+    lon_lat = np.array(path["geometry"]["coordinates"])[:, :2]
+    assert lon_lat == pytest.approx(np.stack([rows["longitude_deg"][mine], rows["latitude_deg"][mine]], 1), abs=1e-6)
+    assert path["properties"]["times"] == [moment(int(t)) for t in rows["time_ns"][mine]]
+
+
+def test_kml_says_when_and_where(folder, rows, tmp_path):
+    out = tmp_path / "a.kml"
+    assert run(folder, out).exit_code == 0
+    root = ElementTree.parse(out).getroot()
+    tracks = root.findall(".//gx:Track", KML)
+    counts = [(len(t.findall("k:when", KML)), len(t.findall("gx:coord", KML))) for t in tracks]
+    assert all(a == b > 0 for a, b in counts)
+    assert sum(a for a, _ in counts) == len(rows["id"])
+
+
+def test_csv_has_every_row(folder, rows, tmp_path):
+    out = tmp_path / "a.csv"
+    assert run(folder, out).exit_code == 0
+    with out.open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [int(line["id"]) for line in lines] == rows["id"].tolist()
+    assert [float(line["latitude_deg"]) for line in lines] == rows["latitude_deg"].tolist()
+    assert {line["kind"] for line in lines} == {"track", "claim"}
+
+
+def test_a_period(folder, rows, tmp_path):
+    last = int(rows["time_ns"].max())
+    history = History(history_folder(folder), make_site().origin)
+    n = export(history, tmp_path / "a.csv", last, last + 1)
+    assert n == int((rows["time_ns"] == last).sum())
+    assert instant(moment(last)) == last // 10**6 * 10**6
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "says"),
+    [
+        ("a.doc", (), "must be one of .geojson, .kml, .csv"),
+        ("a.csv", ("--since", "2190-01-01"), "nothing was tracked in that period"),
+        ("a.csv", ("--since", "noon"), "is no time"),
+    ],
+)
+def test_mistakes_are_told(folder, tmp_path, name, more, says):
+    result = run(folder, tmp_path / name, *more)
+    assert result.exit_code == 2
+    assert says in result.output
+    assert not (tmp_path / name).exists()
+
+
+def test_instants_without_an_offset_are_utc():
+    assert instant("1970-01-02") == 86_400 * 10**9
+    with pytest.raises(ExportError, match="is no time"):
+        instant("1970-13-02")
