@@ -14,14 +14,16 @@ import polars as pl
 
 from lapwing_lab import files
 from lapwing_lab.score import consistency as honesty
+from lapwing_lab.score.alarms import RangeBin, per_range
 from lapwing_lab.score.consistency import Consistency, Reliability
 from lapwing_lab.score.counts import Clear, Siap, clear, siap
-from lapwing_lab.score.distances import distances, gospa
+from lapwing_lab.score.distances import distances, gospa, pairs_within
 from lapwing_lab.score.looks import Look
 from lapwing_lab.score.trajectories import TGospa, ospa2, t_gospa
 
 Array = np.ndarray
 STALE_S = 15.0
+RANGE_BINS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Scores:
     clear: Clear
     nees: Consistency
     existence: Reliability
+    per_range: list[RangeBin]  # tracked share of truth that counts, per distance from the origin
     over_time: dict[str, list[float]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -65,6 +68,8 @@ class Scores:
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_plain(v) for v in value]
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
@@ -169,8 +174,25 @@ def examine(tracks: pl.DataFrame, truth: pl.DataFrame, m: Measure) -> Scores:
         whole, localisation, missed, false, float(means[3]), float(means[4]),
         t, t.normalised(max(len(taken), 1)), ospa2(*paths, m.cutoff_m),
         siap(taken, m.cutoff_m, m.dims), clear(taken, m.cutoff_m, m.dims),
-        _nees(errors, covs, m.dims), existence(every, m), over,
+        _nees(errors, covs, m.dims), existence(every, m), _per_range(taken, m), over,
     )  # fmt: skip
+
+
+def _per_range(taken: Sequence[Look], m: Measure) -> list[RangeBin]:
+    r, held = tracked_at(taken, m)
+    return per_range(r, held, np.linspace(0.0, float(r.max()) + 1.0, RANGE_BINS + 1).tolist()) if len(r) else []
+
+
+def tracked_at(every: Sequence[Look], how: Measure) -> tuple[Array, Array]:
+    """Distance from the origin of each truth that counts at each look, and whether a track stood for it."""
+    r, held = [np.zeros(0)], [np.zeros(0, dtype=bool)]
+    for look in every:
+        x, y = look.truth[look.counts, : how.dims], look.mean[look.existence >= how.existence_min, : how.dims]
+        mine = np.zeros(len(x), dtype=bool)
+        mine[pairs_within(distances(x, y), how.cutoff_m, 2.0)[0]] = True
+        r.append(np.hypot(x[:, 0], x[:, 1]))
+        held.append(mine)
+    return np.concatenate(r), np.concatenate(held)
 
 
 def _trajectories(taken: Sequence[Look], dims: int) -> tuple[Array, Array]:

@@ -14,9 +14,8 @@ from lapwing_lab import files
 from lapwing_lab.examine import Measure, Scores, examine, looks, measure
 from lapwing_lab.files import FileError
 from lapwing_lab.plots import Plot
-from lapwing_lab.score.alarms import per_range
 from lapwing_lab.score.consistency import roc
-from lapwing_lab.score.distances import distances, pairs_within
+from lapwing_lab.score.distances import distances
 from lapwing_lab.score.looks import Look
 
 Array = np.ndarray
@@ -47,7 +46,7 @@ def report(folder: Path, title: str = "") -> str:
             found[name] = Examined(frame, looks(frame, told), examine(frame, told, how))
     if not found:
         raise FileError(f"{folder}: holds no tracks; run `lapwing-lab run SCENARIO --out {folder}` first")
-    figures = [_map(told, found, how), _gospa(found), _ranges(found, how), _counts(found), _roc(found, how)]
+    figures = [_map(told, found, how), _gospa(found), _ranges(found), _counts(found), _roc(found, how)]
     figures.append(_reliability(found))
     body = "".join(f"<figure>{p.svg()}</figure>" for p in figures)
     name = title or folder.name
@@ -125,34 +124,19 @@ def _counts(found: dict[str, Examined]) -> Plot:
     return plot
 
 
-def _ranges(found: dict[str, Examined], how: Measure) -> Plot:
+def _ranges(found: dict[str, Examined]) -> Plot:
     """Share of looks in which a target was tracked, per distance from the origin; whiskers: Wilson's 95 %."""
     plot = Plot("Tracked, per distance from the origin", "distance (km)", "share tracked")
-    plot.limits = None
     top = 1.0
     for name, e in found.items():
-        r, held = tracked_at(e.looks, how)
-        if len(r):
-            top = max(top, float(r.max()) / 1000.0)
-            bins = [b for b in per_range(r, held, np.linspace(0.0, float(r.max()) + 1.0, 9).tolist()) if b.trials]
-            middle = np.array([0.0005 * (b.from_m + b.to_m) for b in bins])
-            plot.line(name, middle, np.array([b.share for b in bins]), dots=True)
-            for x, b in zip(middle, bins, strict=True):
-                plot.line(name, np.array([x, x]), np.array([b.low, b.high]))
+        bins = [b for b in e.scores.per_range if b.trials]
+        middle = np.array([0.0005 * (b.from_m + b.to_m) for b in bins])
+        plot.line(name, middle, np.array([b.share for b in bins]), dots=True)
+        for x, b in zip(middle, bins, strict=True):
+            top = max(top, b.to_m / 1000.0)
+            plot.line(name, np.array([x, x]), np.array([b.low, b.high]))
     plot.limits = (0.0, top, 0.0, 1.0)
     return plot
-
-
-def tracked_at(every: list[Look], how: Measure) -> tuple[Array, Array]:
-    """Distance from the origin of each truth that counts at each look, and whether a track stood for it."""
-    r, held = [np.zeros(0)], [np.zeros(0, dtype=bool)]
-    for look in every:
-        x, y = look.truth[look.counts, : how.dims], look.mean[look.existence >= how.existence_min, : how.dims]
-        mine = np.zeros(len(x), dtype=bool)
-        mine[pairs_within(distances(x, y), how.cutoff_m, 2.0)[0]] = True
-        r.append(np.hypot(x[:, 0], x[:, 1]))
-        held.append(mine)
-    return np.concatenate(r), np.concatenate(held)
 
 
 def _roc(found: dict[str, Examined], how: Measure) -> Plot:

@@ -55,7 +55,7 @@ def run(name: str, seed: int | None, keep: Path | None, picture: bool, say: Say)
             simulate(s, folder, lambda share: say("simulating", share))
             say("tracking", 0.0)
             result.rows = trackers(folder)
-        if picture and (s.adsb or s.ais or s.zones):
+        if picture and s.table.get("picture", True) and (s.adsb or s.ais or s.zones):
             fresh = load(name, seed)  # its own random numbers from the start
             record(fresh, folder / "recorded", lambda share: say("recording", share))
             say("picture", 0.0)

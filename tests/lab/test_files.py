@@ -58,6 +58,8 @@ def test_import_track_score_end_to_end(tmp_path):
     assert scores["false_count"] == 0.0
     assert 0.0 < scores["gospa"] < 15.0
     assert scores["clear"]["id_switches"] == 0
+    assert sum(b["trials"] for b in scores["per_range"]) == scores["clear"]["truths"]
+    assert all(b["low"] <= b["share"] <= b["high"] for b in scores["per_range"] if b["trials"])
     assert "identity switches 0" in RUN.invoke(lab, ["score", *pair]).output
 
 
