@@ -119,6 +119,18 @@ def test_a_checkpoint_is_the_whole_state(journaled):
         assert codec.digest(a) == codec.digest(b)
 
 
+def test_a_checkpoint_of_another_version_is_passed_over_not_misread(journaled, tmp_path, monkeypatch):
+    folder = tmp_path / "copy"
+    shutil.copytree(journaled[0], folder)
+    monkeypatch.setattr("lapwing.engine.replay.MAKE", "0.0.0 99 fields")
+    with Journal(folder, write=True) as j:
+        plan = make_plan(parse(j.meta("site")).site(folder))
+        assert base(j, plan, newest=True).tick == 0  # from the very beginning instead
+        assert j.trim(1) > 0
+        with pytest.raises(JournalError, match="another version of this software"):
+            base(j, plan, newest=True)
+
+
 def test_grouping_of_ticks_into_commits_does_not_matter(world, journaled, tmp_path):
     text, chunks = world
     plan = make_plan(parse(text).site(tmp_path))

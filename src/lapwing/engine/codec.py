@@ -46,6 +46,8 @@ def _tree(value: object, put: Callable[[bytes], list[int]]) -> Any:
         return {"b": put(value)}
     if isinstance(value, Enum):
         return {"e": [_name(type(value)), value.value if not isinstance(value.value, tuple) else value.name]}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return {"n": [_name(type(value)), [_tree(v, put) for v in value]]}
     if isinstance(value, tuple):
         return [_tree(v, put) for v in value]
     if is_dataclass(value):
@@ -79,6 +81,8 @@ def _value(tree: Any, body: memoryview) -> Any:
         at, length = content
         return bytes(body[at : at + length])
     cls = _class(content[0])
+    if kind == "n":
+        return cls(*(_value(v, body) for v in content[1]))
     if kind == "e":
         return cls[content[1]] if isinstance(content[1], str) else cls(content[1])
     return cls(**{name: _value(v, body) for name, v in content[1].items()})
@@ -90,7 +94,8 @@ def _class(name: str) -> Any:
         raise CodecError(f"unknown class {name!r}")
     loaded = sys.modules.get(module) or importlib.import_module(module)
     cls = getattr(loaded, qualname)
-    if not (isinstance(cls, type) and (is_dataclass(cls) or issubclass(cls, Enum))):
+    known = isinstance(cls, type) and (is_dataclass(cls) or issubclass(cls, Enum) or hasattr(cls, "_fields"))
+    if not known:
         raise CodecError(f"unknown class {name!r}")
     return cls
 

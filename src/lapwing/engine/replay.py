@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lapwing import __version__
 from lapwing.engine import codec
 from lapwing.engine.journal import Journal, JournalError, Tick
 from lapwing.engine.plan import Plan
 from lapwing.engine.state import State, start
 from lapwing.engine.tick import step
-from lapwing.records import Picture
+from lapwing.records import FIELDS, Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,22 +24,39 @@ class Replayed:
 def base(journal: Journal, plan: Plan, *, newest: bool) -> State:
     """Where a replay begins: a checkpoint (the newest, or the oldest kept), else the very start.
     Raises JournalError when the journal no longer holds its beginning and no checkpoint is left."""
-    kept = journal.latest_checkpoint() if newest else None
     first = journal.first_tick()
-    if kept is None and first is not None and first > 1:
-        kept = journal.first_checkpoint()
-        if kept is None:
-            raise JournalError(f"the journal in {journal.folder} begins at tick {first} and holds no checkpoint")
-    if kept is None:
-        return start(plan)
+    oldest = journal.first_checkpoint()
+    trimmed = oldest is not None if first is None else first > 1
+    kept = journal.latest_checkpoint() if newest else oldest if trimmed else None
+    state = None if kept is None else thaw(kept[1])
+    if state is not None:
+        if len(state.feeds) != len(plan.site.feeds):
+            raise JournalError("the journal belongs to a site with other feeds")
+        return state
+    if trimmed:
+        raise JournalError(
+            f"the journal in {journal.folder} begins with a checkpoint of another version of this "
+            "software; give a new journal folder"
+        )
+    return start(plan)
+
+
+# What a checkpoint's arrays mean depends on these; one that was made with others is passed over, not misread.
+MAKE = f"{__version__} {len(FIELDS)} fields"
+
+
+def freeze(state: State) -> bytes:
+    """A checkpoint."""
+    return codec.encode((MAKE, state))
+
+
+def thaw(data: bytes) -> State | None:
+    """The state in a checkpoint, or None when another version of this software made it."""
     try:
-        state = codec.decode(kept[1])
-    except codec.CodecError as error:
-        raise JournalError(f"the checkpoint of tick {kept[0]} cannot be read: {error}") from error
-    assert isinstance(state, State)
-    if len(state.feeds) != len(plan.site.feeds):
-        raise JournalError("the journal belongs to a site with other feeds")
-    return state
+        make, state = codec.decode(data)
+    except (codec.CodecError, ValueError, TypeError):
+        return None
+    return state if make == MAKE and isinstance(state, State) else None
 
 
 def replay(journal: Journal, plan: Plan, state: State) -> Iterator[Replayed]:

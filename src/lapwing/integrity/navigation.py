@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float64, Int64
 from lapwing.records import Array, Claims, Condition, Doubt, Field, Source
 from lapwing.records.arrays import freeze_columns
 
-JUDGED = (Source.ADSB, Source.ADSB_OTHER, Source.AIS)  # the sender's own word
+JUDGED = (Source.ADSB, Source.ADSB_OTHER, Source.AIS, Source.REMOTE_ID)  # the sender's own word
 REASONS = (
     "",
     "no position in it for {age:.0f} s although it is heard",

@@ -318,18 +318,23 @@ def _simple(forest: Forest, a: int) -> int:
 
 
 @njit(cache=True)
+def _members(forest: Forest, clusters: I64, total: int) -> I64:
+    """The tracks of some clusters, `total` of them."""
+    members = np.empty(total, np.int64)
+    k = 0
+    for a in clusters:
+        for s in range(forest.member_first[a], forest.member_first[a + 1]):
+            members[k] = forest.member[s]
+            k += 1
+    return members
+
+
+@njit(cache=True)
 def branch(forest: Forest, ev: Evidence, limits: Limits) -> Branches:
     """The posterior of every cluster given one scan."""
     c = len(forest.member_first) - 1
     out = (no_ints(), [0], no_floats(), [0], no_ints(), [0])
-    kids = (
-        no_ints(),
-        no_floats(),
-        no_ints(),
-        no_ints(),
-        no_ints(),
-        no_floats(),
-    )
+    kids = (no_ints(), no_floats(), no_ints(), no_ints(), no_ints(), no_floats())  # fmt: skip
     nodes, first = _groups(forest, ev)
     column, lost, cuts = np.zeros(len(ev.r_new), np.int64), 0.0, 0
     for group in range(len(first) - 1):
@@ -355,13 +360,7 @@ def branch(forest: Forest, ev: Evidence, limits: Limits) -> Branches:
         for a in clusters:
             total += forest.member_first[a + 1] - forest.member_first[a]
         if total == 0 or total > limits.tracks_max:
-            members = np.empty(total, np.int64)
-            total = 0
-            for a in clusters:
-                for s in range(forest.member_first[a], forest.member_first[a + 1]):
-                    members[total] = forest.member[s]
-                    total += 1
-            lost += _collapse(members, dets, ev, limits, kids, out)
+            lost += _collapse(_members(forest, clusters, total), dets, ev, limits, kids, out)
         else:
             members, weight, table = _product(forest, clusters, limits.hypotheses_max)
             gone, cut = _branch(members, weight, table, dets, ev, limits, column, kids, out)

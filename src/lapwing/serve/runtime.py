@@ -16,7 +16,7 @@ from lapwing.engine import codec
 from lapwing.engine.history import History
 from lapwing.engine.journal import Journal, JournalError
 from lapwing.engine.plan import TICK_NS, Plan
-from lapwing.engine.replay import base, replay
+from lapwing.engine.replay import base, freeze, replay
 from lapwing.engine.state import State
 from lapwing.engine.tick import step
 from lapwing.records import Picture
@@ -184,7 +184,7 @@ class Runtime:
             if not self._history_fails:
                 log.error("%s", error)
             self._history_fails = True
-        self.journal.checkpoint(self.state.tick, self.state.through_seq, codec.encode(self.state))
+        self.journal.checkpoint(self.state.tick, self.state.through_seq, freeze(self.state))
         self.journal.trim(self._bytes_max)
 
     async def _run_recorded(self, stop: asyncio.Event, speed: float) -> None:
