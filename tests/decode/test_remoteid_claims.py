@@ -51,7 +51,7 @@ def row(claims: Claims) -> int:
 
 def test_a_real_flight_and_the_same_serial_elsewhere(shared_recording) -> None:
     """From the 60th second on a spoofer 24 km away uses the serial number: its reports are not believed, the claim
-    stays where it was, and says so; integrity never calls it sound."""
+    stays where it was, and says so; integrity calls it inconsistent."""
     real = packets(shared_recording("remoteid/parrot_anafi4/parrot_anafi4_real.pcapng").read_bytes())
     fake = packets(shared_recording("remoteid/parrot_anafi4/parrot_anafi4_spoofed.pcapng").read_bytes())
     start, shift = real[0][0], real[0][0] + 60 * S - fake[0][0]
@@ -66,8 +66,8 @@ def test_a_real_flight_and_the_same_serial_elsewhere(shared_recording) -> None:
     assert quiet == []
     loud = [i for i, c in enumerate(seen) if i > 5 and c.doubt[row(c)] & Doubt.JUMP]
     assert len(loud) > 10
-    told = {int(verdicts[i].condition[row(seen[i])]) for i in loud}
-    assert Condition.OK not in told
+    told = [int(verdicts[i].condition[row(seen[i])]) for i in range(loud[0] + 15, loud[-1])]
+    assert set(told) == {Condition.INCONSISTENT}  # flagged within 15 s and until the spoofer ends
     places = np.array([c.suspect_m[row(c)] for c in seen[5:] if c.suspect_ns[row(c)] > 0])
     assert np.abs(np.hypot(*places.T) - APART_M).min() < 1_000.0
 

@@ -250,3 +250,14 @@ def test_a_jammed_speaker_keeps_its_track_while_it_is_heard():
         if t in (19, 45):
             assert verdict.track_id[0] == 1
     assert verdict.track_id[0] == NO_TRACK
+
+
+def test_one_disbelieved_report_is_an_accident_and_two_are_not():
+    for seconds, condition in (((30,), Condition.OK), ((30, 38), Condition.INCONSISTENT), ((30, 60), Condition.OK)):
+        sky, state, told = Sky(1), start(SETTINGS), set()
+        for t in range(80):
+            suspect_ns = T0 + max([s for s in seconds if s <= t], default=-1000) * S
+            claims = replace(sky.claims(t), suspect_ns=np.array([max(suspect_ns, 0)]), suspects=np.array([1]))
+            state, verdict = step(state, claims, Tracks.empty(T0), SETTINGS)
+            told.add(int(verdict.condition[0]))
+        assert (Condition.INCONSISTENT in told) == (condition == Condition.INCONSISTENT)

@@ -19,6 +19,7 @@ class Server:
         self.inbox = Inbox(SystemClock())
         self.config = FeedConfig("sapient", "sapient", "sapient", host="127.0.0.1", port=port, sensor="radar")
         self.got: list[tuple[str, bytes]] = []
+        self.writers: list[asyncio.StreamWriter] = []
 
     def drained(self) -> list[bytes]:
         self.got += [(feed, data) for feed, _, data in self.inbox.drain()]
@@ -37,9 +38,14 @@ async def server(unused_tcp_port: int):
         await asyncio.sleep(0.01)
         with contextlib.suppress(OSError):
             _, writer = await asyncio.open_connection("127.0.0.1", it.config.port)
+            it.writers.append(writer)
             writer.close()
             break
     yield it
+    for writer in it.writers:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
@@ -53,7 +59,9 @@ class Node:
 
     @classmethod
     async def connect(cls, server: Server) -> "Node":
-        return cls(*await asyncio.open_connection("127.0.0.1", server.config.port))
+        node = cls(*await asyncio.open_connection("127.0.0.1", server.config.port))
+        server.writers.append(node.writer)
+        return node
 
     def say(self, *messages: SapientMessage) -> None:
         self.writer.write(s.frame(*messages))
@@ -117,13 +125,14 @@ async def test_a_node_that_misbehaves_is_cut_off_and_harms_nobody(server: Server
     with contextlib.suppress(ConnectionResetError):  # what it sent too much was never read
         async with asyncio.timeout(20.0):
             await bad.reader.read()
-    good.say(s.bearing(12.0, now()))
+    report = s.bearing(12.0, now())
+    good.say(report)
     for _ in range(1000):
         await asyncio.sleep(0.01)
         if len(server.drained()) >= 2 and why in server.notices():
             break
     assert why in server.notices()
-    assert server.drained()[-1][:4] == s.frame(s.bearing(12.0, now()))[:4]
+    assert server.drained()[-1] == s.frame(report)
     bad.writer.close()
     good.writer.close()
 

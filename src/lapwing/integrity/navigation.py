@@ -5,7 +5,7 @@ baseline, with the guards of section 2.4: ground traffic, version-0 transponders
 and receivers' own positions are not evidence; a loss needs other frames of the same address during the gap.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -24,8 +24,9 @@ REASONS = (
     "reported positions contradict its own motion ({rejected:.0f} in a row)",
     "geometric altitude differs from pressure altitude by more than the message can say",
     "poor position quality since first heard",
+    "reported at two places at once",
 )
-SILENT, NO_POSITION, LOW_NIC, LOW_NAC_P, JUMPED, REJECTED, SATURATED, ALWAYS_POOR = range(1, 9)
+SILENT, NO_POSITION, LOW_NIC, LOW_NAC_P, JUMPED, REJECTED, SATURATED, ALWAYS_POOR, TWO_PLACES = range(1, 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class NavigationSettings:
     memory_s: float = 900.0  # a position older than this proves nothing
     recover_s: float = 10.0  # how long it must be good again
     onset_s: float = 2.0  # how long it must be bad
+    twice_s: float = 15.0  # two disbelieved reports this close are no accident
     nic_floor: float = 5.0
     nac_p_floor: float = 4.0
     drop: float = 2.5  # categories below its own normal (one-step dithering is not evidence)
@@ -61,6 +63,8 @@ class Navigation:
     good_east_m: Float64[Array, " n"]
     good_north_m: Float64[Array, " n"]
     good_ns: Int64[Array, " n"]
+    suspect_ns: Int64[Array, " n"]  # last report that the filter disbelieved
+    suspect_before_ns: Int64[Array, " n"]  # and the one before that
     time_ns: int
 
     def __post_init__(self) -> None:
@@ -74,7 +78,7 @@ def start(settings: NavigationSettings) -> Navigation:
 
 def _nothing() -> Navigation:
     i, f = np.zeros(0, np.int64), np.zeros(0)
-    return Navigation(i, i, i, i, i, i, f, f, i, f, f, i, 0)
+    return Navigation(i, i, i, i, i, i, f, f, i, f, f, i, i, i, 0)
 
 
 def family(source: Int64[Array, " n"]) -> Int64[Array, " n"]:
@@ -109,6 +113,8 @@ def _aligned(before: Navigation, claims: Claims, settings: NavigationSettings) -
         take(before.good_east_m, 0.0),
         take(before.good_north_m, 0.0),
         take(before.good_ns, 0),
+        take(before.suspect_ns, 0),
+        take(before.suspect_before_ns, 0),
         claims.time_ns,
     )
 
@@ -116,6 +122,12 @@ def _aligned(before: Navigation, claims: Claims, settings: NavigationSettings) -
 def judge(before: Navigation, claims: Claims, learning: bool, settings: NavigationSettings) -> Navigation:
     """Each claim's condition at the claims' time. `learning`: no interference is suspected, normals may be learned."""
     mine = _aligned(before, claims, settings)
+    again = claims.suspect_ns > mine.suspect_ns
+    mine = replace(
+        mine,
+        suspect_ns=np.where(again, claims.suspect_ns, mine.suspect_ns),
+        suspect_before_ns=np.where(again, mine.suspect_ns, mine.suspect_before_ns),
+    )
     seen, reason = _evidence(mine, claims, settings)
     condition, since, changing = _with_hysteresis(mine, seen, claims.time_ns, settings)
     reason = np.where(condition == seen, reason, mine.reason)
@@ -135,6 +147,8 @@ def judge(before: Navigation, claims: Claims, learning: bool, settings: Navigati
         np.where(good, claims.mean[:, 0], mine.good_east_m),
         np.where(good, claims.mean[:, 1], mine.good_north_m),
         np.where(good, claims.position_ns, mine.good_ns),
+        mine.suspect_ns,
+        mine.suspect_before_ns,
         claims.time_ns,
     )
 
@@ -190,6 +204,8 @@ def _evidence(
     say(fresh & (saturated > 0), Condition.INCONSISTENT, SATURATED)
     sure = ~(nic_fresh & (nic <= settings.nic_floor))  # who says that it is vague may wander
     say(heard & sure & (claims.rejected >= 3), Condition.INCONSISTENT, REJECTED)
+    twice = (mine.suspect_before_ns > 0) & (mine.suspect_ns - mine.suspect_before_ns < settings.twice_s * 1e9)
+    say(heard & sure & twice & (now - mine.suspect_ns < settings.twice_s * 1e9), Condition.INCONSISTENT, TWO_PLACES)
     recent = age_s < settings.silent_s
     say(heard & sure & recent & ((claims.doubt & int(Doubt.JUMP)) > 0), Condition.INCONSISTENT, JUMPED)
     silent = ~heard & (mine.condition != Condition.UNKNOWN) & had
