@@ -1,5 +1,6 @@
 """Shared by all tests: shape and type checks at run time on every room but kernel/, and where recordings lie."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ CHECKED = [
 ]
 _hook = install_import_hook(CHECKED, "beartype.beartype")
 
-settings.register_profile("house", deadline=None)
+# Locally hypothesis explores anew each time; in CI it tries the same examples for the same code.
+settings.register_profile("house", deadline=None, derandomize=os.environ.get("CI") == "true")
 settings.load_profile("house")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
