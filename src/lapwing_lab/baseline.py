@@ -158,15 +158,16 @@ def born(tracks: Tracks, z: Array, R: Array, numbers: tuple[int, int], speed_mps
 
 
 def track(detections: pl.DataFrame, site: Path, settings: Path | None = None) -> pl.DataFrame:
-    """The frame of confirmed tracks after every scan. It knows what the product is told: the site and, where there is
-    one, the file of settings."""
+    """The frame of confirmed tracks at every end of a scan. It knows what the product is told: the site and, where there
+    is one, the file of settings."""
     known = sensors(site)
     told = tomllib.loads(settings.read_text(encoding="utf-8")) if settings is not None and settings.exists() else {}
     noise = float(told.get("noise_horizontal_m2ps3", 4.0))
     speed_mps_sigma = float(told.get("prior", {}).get("speed_mps_sigma", 100.0))
     none = np.zeros(0, dtype=np.int64)
     tracks = Tracks(none, np.zeros((0, 4)), np.zeros((0, 4, 4)), none, none, none, np.zeros(0, dtype=bool), none)
-    now, next_id, parts, empty = None, 1, [], []
+    now, next_id = None, 1
+    parts: dict[int, tuple[Array, Array, Array]] = {}  # of scans that end together, what is left after the last
     for scan in files.scans(detections):
         if "range_m" not in scan.space and "east_m" not in scan.space:
             continue
@@ -183,17 +184,17 @@ def track(detections: pl.DataFrame, site: Path, settings: Path | None = None) ->
         fresh = np.setdiff1d(np.arange(len(z)), took)
         tracks, next_id = born(tracks, z[fresh], R[fresh], (next_id, bit), speed_mps_sigma), next_id + len(fresh)
         shown = tracks.keep(tracks.confirmed)
-        parts.append((scan.scan_ns, shown.ids, shown.mean, shown.cov))
-        empty += [scan.scan_ns] * (len(shown) == 0)
-    return _frame(parts, empty)
+        parts[scan.scan_ns] = (shown.ids, shown.mean, shown.cov)
+    return _frame(parts)
 
 
-def _frame(parts: list[tuple[int, Array, Array, Array]], empty: list[int]) -> pl.DataFrame:
-    ids = np.concatenate([p[1] for p in parts] or [np.zeros(0, dtype=np.int64)])
-    time = np.concatenate([np.full(len(p[1]), p[0], dtype=np.int64) for p in parts] or [ids])
+def _frame(parts: dict[int, tuple[Array, Array, Array]]) -> pl.DataFrame:
+    ids = np.concatenate([p[0] for p in parts.values()] or [np.zeros(0, dtype=np.int64)])
+    time = np.concatenate([np.full(len(p[0]), t, dtype=np.int64) for t, p in parts.items()] or [ids])
     mean, cov = np.zeros((len(ids), 6)), np.tile(np.eye(6), (len(ids), 1, 1))
     if len(ids):
         order = np.array([0, 1, 3, 4])
-        mean[:, order] = np.concatenate([p[2] for p in parts])
-        cov[np.ix_(np.arange(len(ids)), order, order)] = np.concatenate([p[3] for p in parts])
+        mean[:, order] = np.concatenate([p[1] for p in parts.values()])
+        cov[np.ix_(np.arange(len(ids)), order, order)] = np.concatenate([p[2] for p in parts.values()])
+    empty = [t for t, p in parts.items() if len(p[0]) == 0]
     return files.tracks(time, ids, np.ones(len(ids)), mean, cov, empty)

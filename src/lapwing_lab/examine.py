@@ -85,7 +85,11 @@ def measure(truth_file: Path) -> Measure:
 
 
 def looks(tracks: pl.DataFrame, truth: pl.DataFrame) -> list[Look]:
-    """Truth and tracks at every time of the truth; all tracks, whatever their existence."""
+    """Truth and tracks at every time of the truth; all tracks, whatever their existence. Raises FileError where a track
+    stands twice at one time: each row would count as a target of its own."""
+    twice = tracks.filter(pl.col("track_id").is_not_null() & pl.struct("time_ns", "track_id").is_duplicated())
+    if len(twice):
+        raise files.FileError(f"track {twice['track_id'][0]} stands more than once at time_ns {twice['time_ns'][0]}")
     t_time, t_rows = _by_time(truth.sort("time_ns", "target_id"))
     k_time, k_rows = _by_time(tracks.sort("time_ns", maintain_order=True))
     truth = truth.sort("time_ns", "target_id")

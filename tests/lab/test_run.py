@@ -4,6 +4,7 @@ import json
 import tomllib
 
 import numpy as np
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
@@ -12,7 +13,7 @@ from lapwing_lab.cli import app
 from lapwing_lab.examine import Measure, examine
 from lapwing_lab.files import FileError, Scan
 from lapwing_lab.plots import Plot, ticks
-from lapwing_lab.run import Result, expected, judged, marks
+from lapwing_lab.run import Result, expected, judged, marks, product
 from lapwing_lab.scenario import build
 from tests.lab.test_world import SMALL
 
@@ -80,6 +81,25 @@ def test_the_naive_tracker_confirms_holds_and_ends(tmp_path):
     assert frame["track_id"].drop_nulls().n_unique() == 1
     with pytest.raises(FileError, match="no sensor"):
         baseline.track(files.detections([Scan("x", space, 0, rows[0].time_ns, rows[0].z)]), tmp_path / "site.toml")
+
+
+def test_two_sensors_whose_scans_end_together_leave_one_set_of_tracks(tmp_path):
+    place = "latitude_deg = 0.0\nlongitude_deg = 0.0\n"
+    both = "".join(f"[[sensor]]\nname = '{n}'\nrange_sigma_m = 5.0\n[sensor.at]\n{place}" for n in "ab")
+    (tmp_path / "site.toml").write_text(f"name = 'x'\n[origin]\n{place}{both}")
+    space, z = ("east_m", "north_m"), np.array([[10.0, 50.0]])
+    rows = [Scan(n, space, k * 10**9, np.array([k * 10**9]), z) for k in range(12) for n in "ab"]
+    files.write(files.detections(rows), tmp_path / "detections.parquet")
+    product(["track", str(tmp_path / "detections.parquet"), "--site", str(tmp_path / "site.toml"),
+             "--out", str(tmp_path / "tracks.parquet")])  # fmt: skip
+    told = files.truth({"time_ns": [k * 10**9 for k in range(12)], "target_id": [1] * 12, "east_m": [10.0] * 12,
+                        "north_m": [50.0] * 12})  # fmt: skip
+    ours = files.read(tmp_path / "tracks.parquet", "tracks")
+    for frame in (ours, baseline.track(files.detections(rows), tmp_path / "site.toml")):
+        assert frame["time_ns"].n_unique() == 12
+        assert examine(frame, told, Measure(skip_s=6.0)).false_count == 0.0
+    with pytest.raises(FileError, match="more than once"):
+        examine(pl.concat([ours, ours]), told, Measure())
 
 
 def test_polar_measurements_become_positions():

@@ -111,7 +111,7 @@ def _sigma(config: SensorConfig, column: str) -> float:
 
 
 def track_file(detections: Path, site_file: Path, out: Path, settings_file: Path | None = None) -> str:
-    """Write the tracks after every scan; one line that says what was done. Raises SiteError, TrackingError."""
+    """Write the tracks at every end of a scan; one line that says what was done. Raises SiteError, TrackingError."""
     site, settings = load_site(site_file), load_settings(settings_file)
     try:
         frame = pl.read_parquet(detections)
@@ -122,17 +122,18 @@ def track_file(detections: Path, site_file: Path, out: Path, settings_file: Path
         raise TrackingError(f"{detections}: the column {missing[0]!r} is missing")
     state = track.start(settings)
     models: dict[str, SensorModel | None] = {}
-    parts, looks = [], 0
+    parts: dict[int, pl.DataFrame] = {}  # by time: of sensors whose scans end together, what is left after the last
+    looks = 0
     for scan in scans(frame, {s.sensor: s for s in site.sensors}):
         if scan.sensor not in models:
             models[scan.sensor] = _model(scan, site)
         model = models[scan.sensor]
         if model is not None:
             state, _ = track.step(state, scan, model, settings)
-            parts.append(rows_of(track.predict_tracks(state, scan.scan_ns, settings), scan.scan_ns))
+            parts[scan.scan_ns] = rows_of(track.predict_tracks(state, scan.scan_ns, settings), scan.scan_ns)
             looks += 1
     left_out = sorted({*frame["sensor"].unique()} - {name for name, model in models.items() if model is not None})
-    whole = pl.concat(parts, how="diagonal") if parts else rows_of(state.tracks, 0)
+    whole = pl.concat(parts.values(), how="diagonal") if parts else rows_of(state.tracks, 0)
     out.parent.mkdir(parents=True, exist_ok=True)
     whole.write_parquet(out)
     note = f"; left out, no position in what they measure: {', '.join(left_out)}" if left_out else ""

@@ -14,6 +14,7 @@ from jaxtyping import Float64, Int64
 from scipy.optimize import linprog
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
+from scipy.spatial.distance import cdist
 
 from lapwing_lab.score.distances import ospa_of
 
@@ -47,15 +48,19 @@ def t_gospa(
     worth pairing, so clusters of the rest are solved one by one."""
     x_here, y_here = np.isfinite(x[:, :, 0]), np.isfinite(y[:, :, 0])
     alone = 0.5 * cutoff**order
-    distance = _pair_distances(x, y)
-    near = np.argwhere((np.nan_to_num(distance, nan=np.inf) < cutoff).any(axis=2))
+    pair, time, apart = _near(x, y, cutoff)
+    near, of = np.unique(pair, axis=0, return_inverse=True)
+    of = of.ravel()
     localisation = missed = false = switches = 0.0
     single_x, single_y = np.ones(len(x), dtype=bool), np.ones(len(y), dtype=bool)
-    for pairs in _clusters(near, len(x), len(y)):
+    for rows in _clusters(near, len(x), len(y)):
+        pairs, distance = near[rows], np.full((len(rows), x.shape[1]), np.inf)
+        mine = np.flatnonzero(np.isin(of, rows))
+        distance[np.searchsorted(rows, of[mine]), time[mine]] = apart[mine]
         i, j = np.unique(pairs[:, 0]), np.unique(pairs[:, 1])
         single_x[i], single_y[j] = False, False
         slots = np.stack([np.searchsorted(i, pairs[:, 0]), np.searchsorted(j, pairs[:, 1])], axis=1)
-        part = _solve(x_here[i], y_here[j], distance[pairs[:, 0], pairs[:, 1]], slots, (cutoff, switch, order))
+        part = _solve(x_here[i], y_here[j], distance, slots, (cutoff, switch, order))
         localisation, missed, false, switches = (
             localisation + part[0],
             missed + part[1],
@@ -67,21 +72,31 @@ def t_gospa(
     return TGospa(order, localisation, missed, false, switches)
 
 
-def _pair_distances(x: Float64[Array, "n t d"], y: Float64[Array, "m t d"]) -> Float64[Array, "n m t"]:
-    out = np.empty((len(x), len(y), x.shape[1]))
-    for i in range(len(x)):
-        out[i] = np.sqrt(((x[i][None] - y) ** 2).sum(axis=2))
-    return out
+def _near(
+    x: Float64[Array, "n t d"], y: Float64[Array, "m t d"], cutoff: float
+) -> tuple[Int64[Array, "r 2"], Int64[Array, " r"], Float64[Array, " r"]]:
+    """Who is within the cut-off of whom, when, and how far apart: all that both distances need. A day of thousands of
+    short tracks has few of these, however many pairs and times there are."""
+    pairs, times, apart = [np.zeros((0, 2), dtype=np.int64)], [np.zeros(0, dtype=np.int64)], [np.zeros(0)]
+    for k in range(x.shape[1]):
+        i, j = np.flatnonzero(np.isfinite(x[:, k, 0])), np.flatnonzero(np.isfinite(y[:, k, 0]))
+        distance = cdist(x[i, k], y[j, k])
+        a, b = np.nonzero(distance < cutoff)
+        pairs.append(np.stack([i[a], j[b]], axis=1))
+        times.append(np.full(len(a), k, dtype=np.int64))
+        apart.append(distance[a, b])
+    return np.concatenate(pairs), np.concatenate(times), np.concatenate(apart)
 
 
-def _clusters(near: Int64[Array, "k 2"], n: int, m: int) -> list[Int64[Array, "k 2"]]:
-    """The pairs, in groups that share no truth and no track."""
+def _clusters(near: Int64[Array, "k 2"], n: int, m: int) -> list[Int64[Array, " r"]]:
+    """Rows of `near`, in groups that share no truth and no track."""
     if len(near) == 0:
         return []
     graph = coo_array((np.ones(len(near)), (near[:, 0], n + near[:, 1])), shape=(n + m, n + m))
     _, label = connected_components(graph, directed=False)
     of = label[near[:, 0]]
-    return [near[of == g] for g in np.unique(of)]
+    order = np.argsort(of, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(of[order])) + 1)
 
 
 def _solve(
@@ -140,8 +155,10 @@ def _constraints(slots: Int64[Array, "k 2"], n: int, m: int, t: int) -> tuple[cs
 def ospa2(x: Float64[Array, "n t d"], y: Float64[Array, "m t d"], cutoff: float, order: float = 1.0) -> float:
     """OSPA(2) over the whole window; 0 when nothing exists."""
     x, y = x[np.isfinite(x[:, :, 0]).any(axis=1)], y[np.isfinite(y[:, :, 0]).any(axis=1)]
-    x_here, y_here = np.isfinite(x[:, None, :, 0]), np.isfinite(y[None, :, :, 0])
-    each = np.minimum(np.nan_to_num(_pair_distances(x, y), nan=np.inf), cutoff)
-    either = (x_here | y_here).sum(axis=2)
-    distance = np.where(x_here | y_here, each, 0.0).sum(axis=2) / np.maximum(either, 1)
-    return ospa_of(np.asarray(distance), cutoff, order)
+    x_here, y_here = np.isfinite(x[:, :, 0]), np.isfinite(y[:, :, 0])
+    pair, _, apart = _near(x, y, cutoff)
+    saved = np.zeros((len(x), len(y)))  # over being a cut-off apart wherever either exists
+    np.add.at(saved, (pair[:, 0], pair[:, 1]), cutoff - apart)
+    both = x_here.astype(np.float64) @ y_here.T.astype(np.float64)
+    either = x_here.sum(axis=1)[:, None] + y_here.sum(axis=1)[None] - both
+    return ospa_of(cutoff - saved / either, cutoff, order)
