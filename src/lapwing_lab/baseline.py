@@ -158,8 +158,8 @@ def born(tracks: Tracks, z: Array, R: Array, numbers: tuple[int, int], speed_mps
 
 
 def track(detections: pl.DataFrame, site: Path, settings: Path | None = None) -> pl.DataFrame:
-    """The frame of confirmed tracks at every end of a scan. It knows what the product is told: the site and, where there
-    is one, the file of settings."""
+    """The frame of confirmed tracks at every end of a scan. It knows what the product is told: the site and, where
+    there is one, the file of settings."""
     known = sensors(site)
     told = tomllib.loads(settings.read_text(encoding="utf-8")) if settings is not None and settings.exists() else {}
     noise = float(told.get("noise_horizontal_m2ps3", 4.0))
