@@ -40,11 +40,18 @@ class Path:
         """The state at a time."""
         u = min(max((t_s - self.begin_s) / self.step_s, 0.0), len(self.place) - 1.0)
         k = min(floor(u), len(self.place) - 2)
-        rows = slice(k, k + 2)
-        p, v = hermite(self.place[rows], self.rate[rows], self.step_s, np.array([0]), np.array([u - k]))
-        e, n, h = p[0].tolist()
-        ve, vn, vu = v[0].tolist()
-        return State(offset(self.origin, e, n, h), ve, vn, vu)
+        # `hermite` for one instant, a hundred times faster on plain numbers
+        u, step = u - k, self.step_s
+        u2, u3 = u * u, u * u * u
+        a, b, c, d = 2 * u3 - 3 * u2 + 1, u3 - 2 * u2 + u, 3 * u2 - 2 * u3, u3 - u2
+        a1, b1, c1, d1 = 6 * u2 - 6 * u, 3 * u2 - 4 * u + 1, 6 * u - 6 * u2, 3 * u2 - 2 * u
+        place, rate = [], []
+        (p0, p1), (m0, m1) = self.place[k : k + 2].tolist(), self.rate[k : k + 2].tolist()
+        for q0, q1, r0, r1 in zip(p0, p1, m0, m1, strict=True):
+            s0, s1 = step * r0, step * r1
+            place.append(a * q0 + b * s0 + c * q1 + d * s1)
+            rate.append((a1 * q0 + b1 * s0 + c1 * q1 + d1 * s1) / step)
+        return State(offset(self.origin, *place), *rate)
 
     def enu(self) -> tuple[Float64[Array, "k 3"], Float64[Array, "k 3"]]:
         """Knots and velocities in the tangent frame of the origin."""

@@ -60,8 +60,9 @@ class AdsbReceiver:
                 while s.due_s[kind] < until_s:
                     at = s.due_s[kind]
                     s.due_s[kind] += period + self.rng.uniform(-0.1, 0.1) * period
-                    frame = self._frame(kind, s, at)
-                    if frame and self._heard(s.target.path.at(at).place):
+                    now = s.target.path.at(at)
+                    frame = self._frame(kind, s, at, now)
+                    if frame and self._heard(now.place):
                         out.append((at, wire_adsb.beast(frame, int(at * 12e6))))
         self.last_s = until_s
         return b"".join(data for _, data in sorted(out))
@@ -72,9 +73,8 @@ class AdsbReceiver:
             range_m < min(horizon_m(self.place.height_m + 10.0, place.height_m), 380_000.0) and self.rng.random() < 0.95
         )
 
-    def _frame(self, kind: str, s: Sender, at: float) -> bytes | None:
+    def _frame(self, kind: str, s: Sender, at: float, state: State) -> bytes | None:
         t, q = s.target, s.receiver.quality
-        state = t.path.at(at)
         told, deceived = self.air.believed(state.place, "adsb", s.phase, at)
         state = replace(state, place=told)
         nic = 8 if q > 0.95 else max(0, floor(q * 7.0))

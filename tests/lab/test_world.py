@@ -18,7 +18,7 @@ from lapwing_lab.geo import Place, enu_of_surface, geodetic, local, offset, sigh
 from lapwing_lab.jamming import Air, Jammer, Spoofer
 from lapwing_lab.literature import draw
 from lapwing_lab.passive import Bistatic, Listener
-from lapwing_lab.paths import Limits, Orders, Path, steer
+from lapwing_lab.paths import Limits, Orders, Path, hermite, steer
 from lapwing_lab.radar import RadarModel
 from lapwing_lab.scenario import ScenarioError, build, folder, load, read_table
 from lapwing_lab.simulate import pcap, record, simulate, tagged, truth
@@ -268,3 +268,14 @@ def test_recorded_lines_and_packets_have_the_form_of_their_standards():
     assert data[:4] == bytes.fromhex("4d3cb2a1")
     assert data.endswith(b"abc")
     assert len(data) == 24 + 16 + 20 + 8 + 3
+
+
+def test_one_instant_of_a_path_is_that_of_the_columns():
+    rng = np.random.default_rng(2)
+    path = Path(HOME, 3.0, 0.5, rng.normal(0, 500.0, (9, 3)), rng.normal(0, 20.0, (9, 3)))
+    for t in (3.0, 3.2, 5.77, 6.999):
+        k, u = divmod((t - 3.0) / 0.5, 1.0)
+        place, rate = hermite(path.place, path.rate, 0.5, np.array([int(k)]), np.array([u]))
+        state = path.at(t)
+        assert surface(HOME, state.place) == pytest.approx(place[0], abs=1e-6)
+        assert (state.ve, state.vn, state.vu) == pytest.approx(rate[0], abs=1e-9)
