@@ -60,3 +60,6 @@ class Failings:
     def delay_s(self, rng: np.random.Generator) -> float:
         """How long after its end a scan arrives."""
         return self.latency_s + (self.late_s if rng.random() < self.p_late else 0.0)
+
+
+FAULTLESS = Failings()

@@ -42,13 +42,15 @@ class FileError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """One scan of one sensor: times and measurements of its m detections, columns named by `space`."""
+    """One scan of one sensor: times and measurements of its m detections, columns named by `space`. `received_ns`: when
+    it reached the tracker; 0: at once."""
 
     sensor: str
     space: tuple[str, ...]
     scan_ns: int
     time_ns: Int64[Array, " m"]
     z: Float64[Array, "m d"]
+    received_ns: int = 0
 
 
 def read(path: Path, kind: str) -> pl.DataFrame:
@@ -101,16 +103,19 @@ def scans(frame: pl.DataFrame) -> Iterator[Scan]:
 def detections(rows: Sequence[Scan]) -> pl.DataFrame:
     """The frame of scans; an empty scan is a row of nulls."""
     used = [c for c in MEASURES if any(c in s.space for s in rows)]
-    columns: dict[str, list[Any]] = {c: [] for c in ("scan_ns", "sensor", "time_ns", *used)}
+    late = ("received_ns",) if any(s.received_ns for s in rows) else ()
+    columns: dict[str, list[Any]] = {c: [] for c in ("scan_ns", "sensor", "time_ns", *late, *used)}
     for s in rows:
         m = max(len(s.time_ns), 1)
         columns["scan_ns"] += [s.scan_ns] * m
         columns["sensor"] += [s.sensor] * m
         columns["time_ns"] += s.time_ns.tolist() or [s.scan_ns]
+        if late:
+            columns["received_ns"] += [s.received_ns or s.scan_ns] * m
         for c in used:
             known = c in s.space and len(s.time_ns)
             columns[c] += s.z[:, s.space.index(c)].tolist() if known else [None] * m
-    types: dict[str, Any] = {"scan_ns": pl.Int64, "sensor": pl.String, "time_ns": pl.Int64}
+    types: dict[str, Any] = {"scan_ns": pl.Int64, "sensor": pl.String, "time_ns": pl.Int64, "received_ns": pl.Int64}
     return pl.DataFrame(columns, schema={c: types.get(c, pl.Float64) for c in columns})
 
 

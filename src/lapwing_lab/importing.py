@@ -20,6 +20,16 @@ BEGIN_NS = 946_684_800_000_000_000  # 2000-01-01: arrays have no date
 
 
 @dataclass(frozen=True, slots=True)
+class Polar:
+    """A sensor of range and azimuth in the plane of the targets."""
+
+    east_m: float
+    north_m: float
+    range_sigma_m: float
+    azimuth_sigma_deg: float
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """What a tracker may know of the sensor and the targets: given to every tracker alike."""
 
@@ -33,6 +43,7 @@ class Known:
     lifetime_s: float
     cutoff_m: float  # of the scores
     skip_s: float  # start-up that is not scored
+    polar: Polar | None = None  # None: it measures east and north
 
 
 def convert(path: Path, folder: Path, run: int = 1) -> Known:
@@ -107,6 +118,8 @@ def _four_targets(f: Mapping[str, Array], run: int) -> tuple[Known, list[Scan], 
 
 def site_text(name: str, k: Known) -> str:
     """A site whose one sensor sees the square. Its disc reaches the corners, its clutter has the square's density."""
+    if k.polar is not None:
+        return _polar_site(name, k, k.polar)
     reach = k.side_m / np.sqrt(2.0)
     clutter = k.clutter_per_scan * np.pi * reach**2 / k.side_m**2
     middle = np.degrees(0.5 * k.side_m / 6_378_137.0)
@@ -119,11 +132,25 @@ def site_text(name: str, k: Known) -> str:
     )
 
 
+def _polar_site(name: str, k: Known, p: Polar) -> str:
+    """The same for a sensor of range and azimuth within the square; degrees of a sphere will do at such distances."""
+    reach = float(np.hypot(max(p.east_m, k.side_m - p.east_m), max(p.north_m, k.side_m - p.north_m)))
+    return (
+        f'name = "{name}"\n\n[origin]\nlatitude_deg = 0.0\nlongitude_deg = 0.0\nheight_m = 0.0\n\n'
+        f'[[sensor]]\nname = "array"\nkind = "radar"\nrange_sigma_m = {p.range_sigma_m}\n'
+        f"azimuth_sigma_deg = {p.azimuth_sigma_deg}\nrange_max_m = {reach:.3f}\np_detect = {k.p_detect}\n"
+        f"clutter_per_scan = {k.clutter_per_scan:.6f}\nperiod_s = {k.period_s}\n[sensor.at]\n"
+        f"latitude_deg = {np.degrees(p.north_m / 6_378_137.0) * 1.006739496742:.9f}\n"
+        f"longitude_deg = {np.degrees(p.east_m / 6_378_137.0):.9f}\nheight_m = 0.0\n"
+    )
+
+
 def settings_text(k: Known) -> str:
     """What the notes on the arrays say of the targets, as tracker settings."""
+    flat = "height_m_mean = 0.0\nheight_m_sigma = 0.5\nheight_m_min = -5.0\nheight_m_max = 5.0\n"
     return (
         f"noise_horizontal_m2ps3 = {k.noise_m2ps3}\nlifetime_s = {k.lifetime_s}\n"
-        f"[prior]\nspeed_mps_sigma = {k.speed_mps_sigma}\n"
+        f"[prior]\nspeed_mps_sigma = {k.speed_mps_sigma}\n" + flat * (k.polar is not None)
     )
 
 

@@ -14,11 +14,14 @@ from math import hypot
 from pathlib import Path
 from typing import Any
 
+from lapwing_lab.files import Scan
 from lapwing_lab.geo import local
-from lapwing_lab.scenario import Scenario
+from lapwing_lab.scenario import Scenario, Sensor
 from lapwing_lab.sensors import alive
 from lapwing_lab.site import site_text
 from lapwing_lab.wire_asterix import rotation
+from lapwing_lab.wire_json import line
+from lapwing_lab.wire_remoteid import capture_header
 
 STEP_S = 0.05
 TRUTH_S = 2.0
@@ -46,7 +49,8 @@ def say(**event: Any) -> None:
 class Broadcast:
     """A TCP server that sends everything to everyone connected; a slow listener is cut off, never waited for."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: bytes = b"") -> None:
+        self.first = first  # what everyone hears before all else
         self.writers: set[asyncio.StreamWriter] = set()
 
     async def start(self) -> int:
@@ -56,6 +60,7 @@ class Broadcast:
         return port
 
     async def _joined(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(self.first)
         self.writers.add(writer)
         with contextlib.suppress(OSError):
             while await reader.read(4096):
@@ -80,9 +85,11 @@ class Player:
 
     def __init__(self, scenario: Scenario, begin_ns: int) -> None:
         self.s, self.begin_ns = scenario, begin_ns
-        self.adsb, self.ais = Broadcast(), Broadcast()
+        self.adsb, self.ais, self.remote_id = Broadcast(), Broadcast(), Broadcast(capture_header())
         self.radars: list[asyncio.DatagramTransport] = []
+        self.lookouts = [Broadcast() for _ in scenario.lookouts]
         self.rotation_s = [0.0] * len(scenario.radars)
+        self.look_s = [0.0] * len(scenario.lookouts)
         self.truth_s = 0.0
         self.inside: set[tuple[str, str]] = set()
         self.jamming = False
@@ -97,9 +104,17 @@ class Player:
         for i, transport in enumerate(self.radars):
             period = self.s.radars[i].model.period_s
             while self.rotation_s[i] + period <= t_s:
-                for datagram in look(self.s, i, self.rotation_s[i], self.begin_ns):
-                    transport.sendto(datagram)
+                for scan in look(self.s, self.s.radars[i], self.rotation_s[i], self.begin_ns):
+                    for datagram in rotation(scan, SAC, i + 1, period):
+                        transport.sendto(datagram)
                 self.rotation_s[i] += period
+        for i, listeners in enumerate(self.lookouts):
+            sensor = self.s.lookouts[i]
+            while self.look_s[i] + sensor.model.period_s <= t_s:
+                listeners.send(b"".join(line(s) for s in look(self.s, sensor, self.look_s[i], self.begin_ns)))
+                self.look_s[i] += sensor.model.period_s
+        if self.s.remote_id is not None:
+            self.remote_id.send(self.s.remote_id.between(t_s, utc_s))
         on = any(j.on(t_s) for j in self.s.air.jammers)
         if on != self.jamming:
             self.jamming = on
@@ -135,13 +150,11 @@ class Player:
         say(event="truth", time_ns=time_ns, targets=rows)
 
 
-def look(s: Scenario, i: int, begin_s: float, begin_ns: int) -> list[bytes]:
-    """Datagrams of one rotation of the i-th radar; none while it is out."""
-    sensor = s.radars[i]
+def look(s: Scenario, sensor: Sensor, begin_s: float, begin_ns: int) -> list[Scan]:
+    """What one look of a sensor delivers; nothing while it is out."""
     if sensor.failings.down(begin_s):
         return []
-    scan = sensor.failings.spoil(sensor.model.scan(s.world, begin_s, begin_ns, sensor.rng), sensor.rng)
-    return rotation(scan, SAC, i + 1, sensor.model.period_s)
+    return [sensor.failings.spoil(sensor.model.scan(s.world, begin_s, begin_ns, sensor.rng), sensor.rng)]
 
 
 def free_port() -> int:
@@ -159,7 +172,10 @@ async def play(scenario: Scenario, site_file: Path, radar_port: int, for_s: floa
     sources = {
         "ADS-B": f"tcp://127.0.0.1:{await player.adsb.start()}",
         "AIS": f"tcp://127.0.0.1:{await player.ais.start()}",
+        "Remote ID": f"tcp://127.0.0.1:{await player.remote_id.start()}",
     }
+    for sensor, listeners in zip(scenario.lookouts, player.lookouts, strict=True):
+        sources[sensor.model.name] = f"tcp://127.0.0.1:{await listeners.start()}"
     loop = asyncio.get_running_loop()
     for i, sensor in enumerate(scenario.radars):
         port = radar_port if i == 0 and radar_port else free_port()

@@ -20,11 +20,10 @@ from lapwing_lab.files import FileError
 from lapwing_lab.importing import write
 from lapwing_lab.literature import draw
 from lapwing_lab.scenario import Scenario, load, read_table
-from lapwing_lab.score.alarms import warnings
 from lapwing_lab.simulate import record, simulate
+from lapwing_lab.warned import warned
 
 Say = Callable[[str, float], None]
-EARLY_S, LATE_S = 180.0, 60.0
 
 
 @dataclass
@@ -139,18 +138,10 @@ def watch(s: Scenario, folder: Path) -> dict[str, float]:
 def judged(summary: dict[str, Any], events: list[dict[str, Any]], s: Scenario) -> dict[str, float]:
     """Numbers of a picture's summary against what happened. A delay that never came is the scenario's length."""
     begin, hours = s.begin_ns, s.duration_s / 3600.0
-    entries = [(e["zone"], (e["time_ns"] - begin) * 1e-9) for e in events if e["event"] == "entered"]
-    alarms = [(a["zone"], (a["raised_ns"] - begin) * 1e-9) for a in summary["alarms"]]
-    zoned = [a for a in alarms if a[0]]
-    w = warnings(entries, zoned, hours, EARLY_S, LATE_S)
     out = {
-        "alarms": float(len(alarms)),
-        "alarms_per_h": len(alarms) / hours,
-        "entries": float(w.entries),
-        "entries_missed": float(w.missed),
-        "nuisance": float(w.nuisance),
-        "nuisance_per_h": w.nuisance_per_h,
-        "lead_s_min": min(w.lead_s, default=0.0),
+        "alarms": float(len(summary["alarms"])),
+        "alarms_per_h": len(summary["alarms"]) / hours,
+        **warned(summary["alarms"], [e for e in events if e["event"] == "entered"], s),
         "step_ms_max": float(summary["step_ms_max"]),
     }
     on = [(e["time_ns"] - begin) * 1e-9 for e in events if e["event"] == "jamming"]

@@ -16,9 +16,12 @@ from lapwing_lab.geo import Place, offset
 from lapwing_lab.jamming import Air, emitters
 from lapwing_lab.passive import Bistatic, Listener, bistatic, listener
 from lapwing_lab.radar import RadarModel, radar
-from lapwing_lab.sensors import AdsbReceiver, AisReceiver
+from lapwing_lab.remoteid import RemoteIdReceiver
+from lapwing_lab.sensors import AdsbReceiver, AisReceiver, Band
+from lapwing_lab.terrain import Terrain, terrain
 from lapwing_lab.traffic import group
 from lapwing_lab.truth import Route, Target, aircraft, ships
+from lapwing_lab.wire_json import says
 from lapwing_lab.world import World
 
 BEGIN_NS = 1_700_000_000_000_000_000  # when a scenario without `begin` starts
@@ -65,6 +68,7 @@ class Scenario:
     air: Air
     zones: list[Circle]
     table: dict[str, Any]
+    remote_id: RemoteIdReceiver | None = None
     _world: World | None = field(default=None, repr=False)
 
     @property
@@ -76,8 +80,13 @@ class Scenario:
 
     @property
     def radars(self) -> list[Sensor]:
-        """The sensors that have a wire format (ASTERIX)."""
-        return [s for s in self.sensors if isinstance(s.model, RadarModel)]
+        """Those that send ASTERIX: range and azimuth."""
+        return [s for s in self.sensors if s.model.space == ("range_m", "azimuth_rad")]
+
+    @property
+    def lookouts(self) -> list[Sensor]:
+        """Those that send JSON lines. Passive radar has no format here."""
+        return [s for s in self.sensors if s.model.space != ("range_m", "azimuth_rad") and says(s.model.space)]
 
 
 def folder() -> Path:
@@ -121,13 +130,14 @@ def build(table: dict[str, Any], seed: int | None) -> Scenario:
     rng = random.Random(number)
     origin = _place(table["origin"])
     duration = float(table.get("duration_s", DURATION_S))
+    ground = terrain(table.get("hill", []))
     targets = _endless(table, origin, rng)
     for i, row in enumerate(table.get("group", [])):
-        targets += group(row, origin, duration, np.random.default_rng([number, 1, i]))
+        targets += group(row, origin, duration, np.random.default_rng([number, 1, i]), ground)
     air = emitters(table, origin)
-    planes, fleet = ([t for t in targets if t.says == says] for says in ("adsb", "ais"))
+    planes, fleet, drones = ([t for t in targets if t.says == says] for says in ("adsb", "ais", "remote_id"))
     adsb_rng, ais_rng = random.Random(rng.random()), random.Random(rng.random())
-    begin = table.get("begin")
+    begin, sniffer = table.get("begin"), table.get("remote_id")
     return Scenario(
         table["name"],
         table["title"],
@@ -135,16 +145,35 @@ def build(table: dict[str, Any], seed: int | None) -> Scenario:
         round(begin.timestamp() * 1e9) if isinstance(begin, datetime) else BEGIN_NS,
         duration,
         targets,
-        AdsbReceiver(_place(table["adsb"], origin), planes, air, adsb_rng) if "adsb" in table else None,
-        AisReceiver(_place(table["ais"], origin), fleet, air, ais_rng) if "ais" in table else None,
-        [_sensor(row, origin, np.random.default_rng([number, 2, i])) for i, row in enumerate(table.get("sensor", []))],
+        _adsb(table, origin, planes, air, adsb_rng, duration) if "adsb" in table else None,
+        AisReceiver(_place(table["ais"], origin), fleet, air, ais_rng, Failings.of(table["ais"]))
+        if "ais" in table
+        else None,
+        [
+            _sensor(r, origin, np.random.default_rng([number, 2, i]), ground)
+            for i, r in enumerate(table.get("sensor", []))
+        ],
         air,
         [
             Circle(z["name"], offset(origin, z["east_m"], z["north_m"], 0.0), z["radius_m"], tuple(z["height_m"]))
             for z in table.get("zone", [])
         ],
         table,
+        sniffer and _remote_id(sniffer, origin, drones, random.Random(number + 1)),
     )
+
+
+def _adsb(
+    table: dict[str, Any], origin: Place, planes: list[Target], air: Air, rng: random.Random, duration_s: float
+) -> AdsbReceiver:
+    row, wind = table["adsb"], table.get("wind", {})
+    blows = (float(wind.get("east_mps", 0.0)), float(wind.get("north_mps", 0.0)))
+    band = Band(bool(row.get("comm_b")), row.get("equipment") == "mixed", duration_s, blows)
+    return AdsbReceiver(_place(row, origin), planes, air, rng, band, Failings.of(row))
+
+
+def _remote_id(row: dict[str, Any], origin: Place, drones: list[Target], rng: random.Random) -> RemoteIdReceiver:
+    return RemoteIdReceiver(_place(row, origin), float(row.get("range_m_max", 3_000.0)), drones, rng, Failings.of(row))
 
 
 def _endless(table: dict[str, Any], origin: Place, rng: random.Random) -> list[Target]:
@@ -161,13 +190,13 @@ def _endless(table: dict[str, Any], origin: Place, rng: random.Random) -> list[T
     return out
 
 
-def _sensor(row: dict[str, Any], origin: Place, rng: np.random.Generator) -> Sensor:
-    where = worlds.stand(_place(row, origin), origin)
+def _sensor(row: dict[str, Any], origin: Place, rng: np.random.Generator, ground: Terrain) -> Sensor:
+    where = worlds.stand(_place(row, origin), origin, ground)
     model: RadarModel | Listener | Bistatic
     if row["kind"] == "radar":
         model = radar(row, row["name"], where)
     elif row["kind"] == "bistatic":
-        model = bistatic(row, row["name"], where, worlds.stand(_place(row["transmitter"], origin), origin))
+        model = bistatic(row, row["name"], where, worlds.stand(_place(row["transmitter"], origin), origin, ground))
     elif row["kind"] in ("direction_finder", "acoustic", "camera"):
         model = listener(row, row["name"], where)
     else:

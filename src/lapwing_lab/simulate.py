@@ -19,6 +19,8 @@ from lapwing_lab.radar import RadarModel
 from lapwing_lab.scenario import Scenario, Sensor
 from lapwing_lab.site import site_text
 from lapwing_lab.wire_asterix import rotation
+from lapwing_lab.wire_json import line
+from lapwing_lab.wire_remoteid import capture_header
 
 Array = np.ndarray
 Progress = Callable[[float], None]
@@ -99,6 +101,7 @@ def record(s: Scenario, folder: Path, progress: Progress = lambda _: None) -> Pa
     folder.mkdir(parents=True, exist_ok=True)
     utc_s, sources = s.begin_ns * 1e-9, {}
     beast, nmea, events = bytearray(), bytearray(), []
+    heard = bytearray(capture_header() if s.remote_id else b"")
     inside: set[tuple[str, str]] = set()
     for k in range(1, int(s.duration_s / STEP_S) + 1):
         t = k * STEP_S
@@ -107,17 +110,24 @@ def record(s: Scenario, folder: Path, progress: Progress = lambda _: None) -> Pa
         if s.adsb is not None:
             beast += s.adsb.between(t)
         if s.ais is not None:
-            for line in s.ais.between(t, utc_s + t).splitlines(keepends=True):
-                nmea += tagged(utc_s + t, line)
+            for said in s.ais.between(t, utc_s + t).splitlines(keepends=True):
+                nmea += tagged(utc_s + t + s.ais.failings.clock_bias_s, said)
+        if s.remote_id is not None:
+            heard += s.remote_id.between(t, utc_s)
         if k % 2 == 0:
             events += entries(s, t, inside)
-    for name, data, file in (("ADS-B", beast, "adsb.beast"), ("AIS", nmea, "ais.nmea")):
+    received = (("ADS-B", beast, "adsb.beast"), ("AIS", nmea, "ais.nmea"), ("Remote ID", heard, "remote-id.pcap"))
+    for name, data, file in received:
         if data:
             (folder / file).write_bytes(data)
             sources[name] = f"file:{file}"
     for i, sensor in enumerate(s.radars):
-        (folder / f"radar-{i + 1}.pcap").write_bytes(pcap(_datagrams(s, i)))
+        sent = [(at, d) for at, scan in _sent(s, sensor) for d in rotation(scan, SAC, i + 1, sensor.model.period_s)]
+        (folder / f"radar-{i + 1}.pcap").write_bytes(pcap(sent))
         sources[sensor.model.name] = f"file:radar-{i + 1}.pcap"
+    for i, sensor in enumerate(s.lookouts):
+        (folder / f"sensor-{i + 1}.jsonl").write_bytes(b"".join(line(scan) for _, scan in _sent(s, sensor)))
+        sources[sensor.model.name] = f"file:sensor-{i + 1}.jsonl"
     first = int.from_bytes(bytes(beast[2:24]).replace(b"\x1a\x1a", b"\x1a")[:6], "big") / 12e6 if beast else 0.0
     start = datetime.fromtimestamp(utc_s + first, UTC).isoformat(timespec="microseconds")
     (folder / "site.toml").write_text(site_text(s, sources, start), encoding="utf-8")
@@ -152,18 +162,16 @@ def entries(s: Scenario, t_s: float, inside: set[tuple[str, str]]) -> list[dict[
     return out
 
 
-def _datagrams(s: Scenario, i: int) -> list[tuple[float, bytes]]:
-    sensor = s.radars[i]
+def _sent(s: Scenario, sensor: Sensor) -> list[tuple[float, Scan]]:
+    """(arrival in UTC seconds, scan) as they leave a sensor, in the order of arrival."""
     rng = np.random.default_rng(sensor.rng.bit_generator.seed_seq.spawn(1)[0])  # type: ignore[attr-defined]
     out = []
     for k in range(int(s.duration_s / sensor.model.period_s)):
         begin = k * sensor.model.period_s
         scan = sensor.model.scan(s.world, begin, s.begin_ns, rng)
         if not sensor.failings.down(begin):
-            scan_end = scan.scan_ns * 1e-9
             spoilt = sensor.failings.spoil(scan, rng)
-            at = scan_end + sensor.failings.delay_s(rng)
-            out += [(at, d) for d in rotation(spoilt, SAC, i + 1, sensor.model.period_s)]
+            out.append((scan.scan_ns * 1e-9 + sensor.failings.delay_s(rng), spoilt))
     return sorted(out, key=lambda pair: pair[0])
 
 

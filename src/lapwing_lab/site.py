@@ -19,11 +19,15 @@ def site_text(s: Scenario, sources: dict[str, str], start: str = "") -> str:
         if receiver is not None and name in sources:
             out += ["[[feed]]", f"name = {q(name)}", f"decoder = {q(decoder)}", f"from = {q(sources[name])}"]
             out += [*_recorded(sources[name], start), "[feed.receiver]", *_lines(receiver.place), ""]
-    for sensor in s.radars:
-        name = sensor.model.name
-        if name in sources:
-            out += ["[[feed]]", f"name = {q(name)}", 'decoder = "asterix"', f"from = {q(sources[name])}"]
-            out += [*_recorded(sources[name], ""), f"sensor = {q(name)}", ""]
+    if s.remote_id is not None and "Remote ID" in sources:
+        out += ["[[feed]]", 'name = "Remote ID"', 'decoder = "remoteid"', f"from = {q(sources['Remote ID'])}"]
+        out += [*_recorded(sources["Remote ID"], ""), "[feed.receiver]", *_lines(s.remote_id.place), ""]
+    for decoder, sensors in (("asterix", s.radars), ("json", s.lookouts)):
+        for sensor in sensors:
+            name = sensor.model.name
+            if name in sources:
+                out += ["[[feed]]", f"name = {q(name)}", f"decoder = {q(decoder)}", f"from = {q(sources[name])}"]
+                out += [*_recorded(sources[name], ""), f"sensor = {q(name)}", ""]
     for sensor in s.sensors:
         out += [*_sensor(sensor), ""]
     for z, entry in zip(s.zones, s.table.get("zone", []), strict=True):

@@ -12,6 +12,7 @@ import numpy as np
 
 from lapwing_lab.geo import Place
 from lapwing_lab.paths import Limits, Orders, Path, steer
+from lapwing_lab.terrain import Terrain
 from lapwing_lab.truth import Target
 
 Array = np.ndarray
@@ -54,11 +55,16 @@ KINDS = {
     "ship": Kind(LIMITS["ship"], (3.0, 10.0), (15.0, 15.1), 1_000.0, True, 5.0),
     "vehicle": Kind(LIMITS["vehicle"], (10.0, 30.0), (2.0, 2.5), 5.0, False),
 }
+# jamming power at which half of a kind's receivers lose their position, and how they differ (dBm, dB): our own prior
+SENSITIVITY_DBM = {"ship": (-90.0, 4.0), "light_aircraft": (-95.0, 6.0), "helicopter": (-94.0, 6.0)}
 SAYS = {"airliner": "adsb", "arrival": "adsb", "ship": "ais"}
 
 
-def group(table: dict[str, Any], origin: Place, duration_s: float, rng: np.random.Generator) -> list[Target]:
-    """The targets of one `[[group]]`. Raises KeyError, ValueError."""
+def group(
+    table: dict[str, Any], origin: Place, duration_s: float, rng: np.random.Generator, ground: Terrain | None = None
+) -> list[Target]:
+    """The targets of one `[[group]]`. With `above_ground` their heights follow the terrain. Raises KeyError,
+    ValueError."""
     name = table["kind"]
     kind = KINDS[name]
     count = int(table.get("count", 1))
@@ -69,6 +75,10 @@ def group(table: dict[str, Any], origin: Place, duration_s: float, rng: np.rando
     step = float(table.get("step_s", kind.step_s))
     place, rate = steer(orders, limits, end - begin, rng, step)
     place, rate = _spread(table, place, rate, step, rng)
+    if table.get("above_ground") and ground is not None:
+        de, dn = ground.slope(place[..., 0], place[..., 1])
+        rate[..., 2] += de * rate[..., 0] + dn * rate[..., 1]
+        place[..., 2] += ground.ground_m(place[..., 0], place[..., 1]) + origin.height_m
     rcs = float(table.get("rcs_m2", kind.rcs_m2))
     out = []
     for i in range(len(place)):
@@ -91,9 +101,11 @@ def _target(table: dict[str, Any], kind: str, i: int, path: Path, rcs: float, rn
         rcs,
         number if says else 0,
         f"{str(table.get('callsign', 'LPW'))[:5]}{int(rng.integers(10, 999))}" if says else "",
-        float(rng.normal(-90.0, 4.0) if says == "ais" else rng.normal(-92.0, 5.0)),
+        float(rng.normal(*SENSITIVITY_DBM.get(kind, (-92.0, 5.0)))),
         says,
         bool(table.get("counts", KINDS[kind].counts)),
+        str(table.get("serial", "")),
+        tuple(map(float, table.get("lies_m", (0.0, 0.0)))),  # type: ignore[arg-type]
     )
 
 

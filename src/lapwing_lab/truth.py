@@ -111,6 +111,8 @@ class Target:
     gnss_threshold_dbm: float = -95.0  # received jamming power that costs it its position
     says: str = ""  # adsb, ais, remote_id: what it says of itself
     counts: bool = True  # whether a tracker must track it
+    serial: str = ""  # of Remote ID, instead of one of its own
+    lies_m: tuple[float, float] = (0.0, 0.0)  # how far east and north of itself it says it is
 
 
 def aircraft(origin: Place, count: int, radius_m: float, rng: random.Random) -> list[Target]:

@@ -86,9 +86,9 @@ def identification(callsign: str) -> int:
     return me
 
 
-def operational_status(nac_p: int, nic_a: int, sil: int = 3, gva: int = 2) -> int:
-    """Airborne operational status of a version 2 transponder."""
-    return 31 << 51 | 2 << 13 | nic_a << 12 | nac_p << 8 | gva << 6 | sil << 4 | 1 << 3
+def operational_status(nac_p: int, nic_a: int, sil: int = 3, gva: int = 2, version: int = 2) -> int:
+    """Airborne operational status of a transponder of version 1 or 2."""
+    return 31 << 51 | version << 13 | nic_a << 12 | nac_p << 8 | gva << 6 | sil << 4 | 1 << 3
 
 
 def beast(frame: bytes, counter: int, level: int = 120) -> bytes:

@@ -9,11 +9,11 @@ from jaxtyping import Bool, Float64, Int64
 
 from lapwing_lab.geo import Place, axes, ecef, surface
 from lapwing_lab.paths import Path, hermite
+from lapwing_lab.terrain import EARTH_43_M, Terrain, terrain
 from lapwing_lab.truth import Target
 
 Array = np.ndarray
 SAMPLE_S = 1.0  # of paths that are formulas
-EARTH_43_M = 4.0 / 3.0 * 6_371_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,7 @@ class Stand:
     ground_m: float
     position: Float64[Array, "3"]
     rotation: Float64[Array, "3 3"]
+    terrain: Terrain
 
     def look(self, position: Array, velocity: Array) -> "Sight":
         """Everything a sensor there can see of targets."""
@@ -93,12 +94,13 @@ class Stand:
         height = x[:, 2] + ground**2 / (2.0 * 6_371_000.0) + base
         reach = np.sqrt(max(base, 0.0)) + np.sqrt(np.maximum(height, 0.0))
         clear = ground < np.sqrt(2.0 * EARTH_43_M) * reach
+        clear &= self.terrain.clear(self.position[:2], base, position[:, :2], height)
         return Sight(r, np.arctan2(x[:, 0], x[:, 1]) % (2.0 * np.pi), np.arctan2(x[:, 2], ground), rate, clear)
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """Targets as seen from one place; `clear`: above the radio horizon."""
+    """Targets as seen from one place; `clear`: above the radio horizon and the hills."""
 
     range_m: Float64[Array, " n"]
     azimuth_rad: Float64[Array, " n"]
@@ -107,8 +109,8 @@ class Sight:
     clear: Bool[Array, " n"]
 
 
-def stand(place: Place, origin: Place) -> Stand:
+def stand(place: Place, origin: Place, ground: Terrain | None = None) -> Stand:
     """The frame of a sensor at a place."""
     mine, theirs = axes(place), axes(origin)
     position = (np.array(ecef(place)) - np.array(ecef(origin))) @ theirs.T
-    return Stand(place, origin.height_m, position, mine @ theirs.T)
+    return Stand(place, origin.height_m, position, mine @ theirs.T, ground or terrain([]))

@@ -34,6 +34,18 @@ def test_polar_with_its_own_sigmas() -> None:
     assert scan.frame_seq.tolist() == [7, 7]
 
 
+def test_the_plots_of_a_rotation_have_their_own_times() -> None:
+    rows = [{"range_m": 1200, "azimuth_deg": 90, "time": T0 / 1e9 - 0.75}, {"range_m": 50, "azimuth_deg": 359}]
+    (scan,) = looks({"time": T0 / 1e9, "detections": rows}).scans
+    assert scan.scan_ns == T0
+    assert scan.time_ns[0] == pytest.approx(T0 - 750_000_000, abs=1000)  # seconds as a float
+    assert scan.time_ns[1] == T0
+    (later,) = looks({"time": T0 / 1e9, "detections": [{"azimuth_deg": 1, "range_m": 9, "time": T0 / 1e9 + 2}]}).scans
+    assert later.scan_ns == later.time_ns[0] > T0 + 1_999_999_000  # a scan ends after what it saw
+    far = {"time": T0 / 1e9, "detections": [{"azimuth_deg": 1, "range_m": 9, "time": T0 / 1e9 - 100}]}
+    assert list(faults([looks(far)])) == ["time: a detection more than a minute from its look"]
+
+
 def test_positions_are_placed_in_the_sites_frame() -> None:
     (scan,) = looks({"latitude_deg": 47.01, "longitude_deg": 8.02, "height_m": 520, "sigma_m": 8}).scans
     assert (scan.space, scan.scan_ns) == (Space.POSITION_3D, T0)

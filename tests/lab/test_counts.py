@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapwing_lab.score.alarms import localisation, overlap, per_range, quantiles, warnings, wilson
+from lapwing_lab.score.alarms import Entry, Warned, localisation, overlap, per_range, quantiles, warnings, wilson
 from lapwing_lab.score.consistency import brier_of_classes, consistency, nees, reliability, roc
 from lapwing_lab.score.counts import clear, siap
 from lapwing_lab.score.looks import Look
@@ -106,10 +106,12 @@ def test_detection_per_range():
 
 
 def test_warnings_before_late_missed_and_for_nothing():
-    entries = [("a", 100.0), ("b", 200.0), ("b", 500.0)]
-    alarms = [("a", 60.0), ("a", 80.0), ("b", 230.0), ("c", 10.0)]
-    w = warnings(entries, alarms, hours=2.0)
-    assert (w.entries, w.warned, w.missed, w.nuisance) == (3, 2, 1, 1)
+    alarms = [Warned("a", 60.0, (0.0, 0.0)), Warned("a", 80.0, (0.0, 0.0)), Warned("b", 230.0, (0.0, 0.0)),
+              Warned("c", 10.0, (0.0, 0.0))]  # fmt: skip
+    here, far = np.zeros((4, 2)), np.full((4, 2), 9e3)
+    entries = [Entry("a", 100.0, here), Entry("b", 200.0, here), Entry("b", 500.0, here), Entry("a", 90.0, far)]
+    w = warnings(entries, alarms, np.array([True, True, True, False]), hours=2.0)
+    assert (w.entries, w.warned, w.missed, w.nuisance) == (4, 2, 2, 1)  # one too late, one about somebody else
     assert w.lead_s == (40.0, -30.0)
     assert w.nuisance_per_h == 0.5
     assert w.first_warning_s == 10.0

@@ -113,12 +113,15 @@ def test_warnings_and_interference_of_a_picture_are_judged():
     s = build(SMALL, None)
     at = s.begin_ns
     summary = {
-        "alarms": [{"zone": "Z", "raised_ns": at + 4 * 10**9}, {"zone": "", "raised_ns": at + 6 * 10**9}],
+        "alarms": [
+            {"zone": "Z", "raised_ns": at + 4 * 10**9, "east_m": 0.0, "north_m": 550.0},
+            {"zone": "", "raised_ns": at + 6 * 10**9, "east_m": 0.0, "north_m": 0.0},
+        ],
         "regions": [{"found_ns": at + 8 * 10**9}, {"found_ns": at + 10**9}],
         "step_ms_max": 3.0,
     }
     events = [
-        {"event": "entered", "zone": "Z", "time_ns": at + 9 * 10**9},
+        {"event": "entered", "target": "intruder", "zone": "Z", "time_ns": at + 9 * 10**9},
         {"event": "jamming", "time_ns": at + 5 * 10**9},
     ]
     found = judged(summary, events, s)

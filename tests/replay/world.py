@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from lapwing_lab.play import look
+from lapwing_lab.play import SAC, look
 from lapwing_lab.scenario import load
 from lapwing_lab.site import site_text
+from lapwing_lab.wire_asterix import rotation
 
 T0 = 1_750_000_000 * 10**9
 
@@ -14,14 +15,15 @@ def border(seconds, seed=1):
     s = load(str(Path(__file__).resolve().parents[2] / "scenarios" / "demo-border.toml"), seed)
     radar = s.radars[0].model
     sources = {"ADS-B": "tcp://127.0.0.1:1", "AIS": "tcp://127.0.0.1:2", radar.name: "udp://127.0.0.1:3"}
-    chunks, rotation = [], 0.0
+    chunks, turn = [], 0.0
     for k in range(1, round(seconds * 10) + 1):
         t = k / 10
         now = T0 + round(t * 1e9)
         for feed, data in (("ADS-B", s.adsb.between(t)), ("AIS", s.ais.between(t, T0 * 1e-9 + t))):
             if data:
                 chunks.append((feed, now, data))
-        while rotation + radar.period_s <= t:
-            chunks += [(radar.name, now, d) for d in look(s, 0, rotation, T0)]
-            rotation += radar.period_s
+        while turn + radar.period_s <= t:
+            for scan in look(s, s.radars[0], turn, T0):
+                chunks += [(radar.name, now, d) for d in rotation(scan, SAC, 1, radar.period_s)]
+            turn += radar.period_s
     return site_text(s, sources), chunks

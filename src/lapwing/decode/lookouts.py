@@ -24,6 +24,7 @@ from lapwing.records import Decoded, Detections, Frame, Position, SensorConfig, 
 
 LONGEST = 262_144
 DETECTIONS_MAX = 2_000
+LOOK_NS_MAX = 60_000_000_000  # a rotation takes no longer
 DEGREE = math.pi / 180.0
 NO_SPACE = -1
 SPACES = tuple(Space)
@@ -111,20 +112,25 @@ class LookoutDecoder:
             raise Wrong(_unknown(next(iter(content))))
         if not isinstance(listed, list) or len(listed) > DETECTIONS_MAX:
             raise Wrong(f"detections: not a list of at most {DETECTIONS_MAX}")
-        told = [self._detection(one) for one in listed]
-        spaces = {space for space, _ in told}
+        told = [self._detection(one, time_ns) for one in listed]
+        spaces = {space for space, _, _ in told}
         if len(spaces) > 1:
             raise Wrong("detections: not all measure the same")
         if not spaces and last == NO_SPACE:
             raise Wrong("detections: an empty list before the first detection does not say what is measured")
         space = spaces.pop() if spaces else SPACES[last]
-        return scan(self.sensor.sensor, space, time_ns, [row for _, row in told], frame.seq)
+        rows, times = [row for _, row, _ in told], [at for _, _, at in told]
+        return scan(self.sensor.sensor, space, max([time_ns, *times]), rows, frame.seq, times)
 
-    def _detection(self, told: Any) -> tuple[Space, Row]:
+    def _detection(self, told: Any, time_ns: int) -> tuple[Space, Row, int]:
         if not isinstance(told, dict):
             raise Wrong("detections: one is not an object")
-        numbers = {}
+        numbers, at = {}, _time_ns(told.get("time"), time_ns)
+        if abs(at - time_ns) > LOOK_NS_MAX:
+            raise Wrong("time: a detection more than a minute from its look")
         for key, value in told.items():
+            if key == "time":
+                continue
             if key not in NUMBERS:
                 raise Wrong(_unknown(key))
             low, high, unit = NUMBERS[key]
@@ -135,7 +141,7 @@ class LookoutDecoder:
         space = SPACE_OF.get(tuple(key for key in MEASURED if key in numbers))
         if space is None:
             raise Wrong(_missing(numbers))
-        return space, self._row(space, numbers)
+        return space, self._row(space, numbers), at
 
     def _row(self, space: Space, n: dict[str, float]) -> Row:
         s, o = self.sensor, self.origin

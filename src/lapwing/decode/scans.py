@@ -15,8 +15,9 @@ def scan(
     time_ns: int,
     rows: Sequence[tuple[Sequence[float], Sequence[float]]],
     frame_seq: int,
+    times_ns: Sequence[int] | None = None,
 ) -> Detections:
-    """A scan whose rows (z, standard deviations) are all true at `time_ns`.
+    """A scan that ends at `time_ns` and whose rows (z, standard deviations) are true then, or each at its own time.
 
     Directions alone come under a name of their own: the tracker has no model for them yet, passes over sensors that the
     site does not name, and would stop at a space that it cannot model."""
@@ -29,7 +30,7 @@ def scan(
         name,
         space,
         time_ns,
-        np.full(m, time_ns, np.int64),
+        np.full(m, time_ns, np.int64) if times_ns is None else np.array(times_ns, np.int64),
         np.array([z for z, _ in rows], np.float64),
         np.square(sigma)[:, :, None] * np.eye(sigma.shape[1]),
         np.full(m, ANONYMOUS, np.int64),

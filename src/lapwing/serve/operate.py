@@ -91,6 +91,8 @@ class Observer:
                     "priority": ("critical", "high", "medium", "low")[int(a.priority[i])],
                     "raised_ns": int(a.raised_ns[i]),
                     "after_s": (int(a.raised_ns[i]) - self.first_ns) * 1e-9,
+                    "east_m": float(a.east_m[i]),  # where its subject was when it was first shown
+                    "north_m": float(a.north_m[i]),
                     "reason": a.reason[i],
                     "frame_seq": list(a.frame_seq[i]),
                 },

@@ -48,9 +48,27 @@ def per_range(range_m: Float64[Array, " k"], success: Bool[Array, " k"], edges_m
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """A target that truly entered a zone, when, and where it was at the time of every alarm, east and north."""
+
+    zone: str
+    time_s: float
+    place_m: Float64[Array, "k 2"]
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """An alarm about a zone: when it was raised, and where its subject was shown."""
+
+    zone: str
+    time_s: float
+    place_m: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Warnings:
     """`lead_s` per entry that was warned of: positive = before it entered. `missed`: entries without a warning within
-    the tolerance. `nuisance`: alarms that no entry explains, also per hour of operation."""
+    the tolerance. `nuisance`: alarms about nobody who is to be warned of, also per hour of operation."""
 
     entries: int
     warned: int
@@ -62,23 +80,29 @@ class Warnings:
 
 
 def warnings(
-    entries: Sequence[tuple[str, float]],
-    alarms: Sequence[tuple[str, float]],
+    entries: Sequence[Entry],
+    alarms: Sequence[Warned],
+    justified: Bool[Array, " k"],
     hours: float,
-    early_s: float = 180.0,
-    late_s: float = 60.0,
+    window: tuple[float, float, float] = (180.0, 60.0, 500.0),
 ) -> Warnings:
-    """Alarms (zone, time) against true entries (zone, time). An alarm explains every entry of its zone from `early_s`
-    before it to `late_s` after it; an entry is warned of by the first alarm that explains it."""
-    explained: set[int] = set()
+    """Alarms against true entries. An alarm is about an entry when it names its zone, comes from 180 s before it to
+    60 s after it and stood within 500 m of the very target that entered: one about a bird in the same zone at the same
+    time is not credited. `justified`: alarms about somebody of whom one wants to be warned, entering or not; the rest
+    is nuisance. An entry is warned of by the first alarm about it."""
+    early_s, late_s, reach_m = window
     lead: list[float] = []
-    for zone, at in entries:
-        mine = [k for k, (z, t) in enumerate(alarms) if z == zone and at - early_s <= t <= at + late_s]
-        explained.update(mine)
+    for e in entries:
+        mine = [
+            a.time_s
+            for a, at in zip(alarms, e.place_m, strict=True)
+            if a.zone == e.zone and -early_s <= a.time_s - e.time_s <= late_s
+            and np.hypot(a.place_m[0] - at[0], a.place_m[1] - at[1]) <= reach_m
+        ]  # fmt: skip
         if mine:
-            lead.append(at - min(alarms[k][1] for k in mine))
-    nuisance = len(alarms) - len(explained)
-    first = min((t for _, t in alarms), default=None)
+            lead.append(e.time_s - min(mine))
+    nuisance = int((~justified).sum())
+    first = min((a.time_s for a in alarms), default=None)
     missed = len(entries) - len(lead)
     return Warnings(
         len(entries), len(lead), missed, nuisance, nuisance / hours if hours > 0 else 0.0, tuple(lead), first

@@ -1,0 +1,28 @@
+"""One look of a sensor as one line of JSON, the format of home-made sensors: for those that have no older one here
+(direction finders, microphones, cameras, and radars that also measure elevation or range rate)."""
+
+import json
+from math import degrees
+
+from lapwing_lab.files import Scan
+
+KEYS = {
+    "range_m": "range_m",
+    "azimuth_rad": "azimuth_deg",
+    "elevation_rad": "elevation_deg",
+    "range_rate_mps": "range_rate_mps",
+}
+
+
+def says(space: tuple[str, ...]) -> bool:
+    """Whether the format has words for all that is measured."""
+    return set(space) <= set(KEYS)
+
+
+def line(scan: Scan) -> bytes:
+    """The line of a scan, each detection with its own time; an empty scan says that nothing was seen."""
+    rows = []
+    for at, z in zip(scan.time_ns.tolist(), scan.z.tolist(), strict=True):
+        row = {KEYS[c]: round(degrees(v) if "_rad" in c else v, 6) for c, v in zip(scan.space, z, strict=True)}
+        rows.append({"time": round(at * 1e-9, 6), **row})
+    return json.dumps({"time": round(scan.scan_ns * 1e-9, 6), "detections": rows}).encode() + b"\n"
