@@ -5,7 +5,7 @@ At every time of the truth the newest set of tracks, not older than STALE_S, is 
 
 import tomllib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from lapwing_lab import files
+from lapwing_lab.ranges import Classes, class_rows, classes
 from lapwing_lab.score import consistency as honesty
 from lapwing_lab.score.alarms import RangeBin, per_range
 from lapwing_lab.score.consistency import Consistency, Reliability
@@ -57,7 +58,9 @@ class Scores:
     clear: Clear
     nees: Consistency
     existence: Reliability
+    classes: Classes
     per_range: list[RangeBin]  # tracked share of truth that counts, per distance from the origin
+    identified: list[RangeBin]  # share that a track called by its class
     over_time: dict[str, list[float]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -99,7 +102,10 @@ def looks(tracks: pl.DataFrame, truth: pl.DataFrame) -> list[Look]:
     y, exists = _columns(said, files.AXES), _columns(said, ("existence",))[:, 0]
     names = said["track_id"].fill_null(-1).to_numpy()
     upper = _columns(said, tuple(files.covariance_name(i, j) for i, j in files.COVARIANCES))
-    classes = _columns(said, tuple(c for c in said.columns if c.startswith("p_class_")))
+    names_of = tuple(c for c in said.columns if c.startswith("p_class_"))
+    p_class = _columns(said, names_of)
+    kinds = truth["kind"].to_list() if "kind" in truth.columns else [""] * len(ids)
+    kind = class_rows(kinds, [c.removeprefix("p_class_") for c in names_of])
     out = []
     at = np.searchsorted(k_time, t_time, side="right") - 1
     for time, (a, b), k in zip(t_time, t_rows, at, strict=True):
@@ -108,7 +114,7 @@ def looks(tracks: pl.DataFrame, truth: pl.DataFrame) -> list[Look]:
         rows = np.arange(c, d)[names[c:d] >= 0]
         mean, cov = _moved(y[rows], _square(upper[rows]), (time - k_time[k]) * 1e-9 if fresh else 0.0)
         out.append(Look(int(time), ids[a:b], x[a:b, :3], x[a:b, 3:], counts[a:b], names[rows], mean, cov,
-                        exists[rows], classes[rows]))  # fmt: skip
+                        exists[rows], p_class[rows], kind[a:b]))  # fmt: skip
     return out
 
 
@@ -147,8 +153,10 @@ def chosen(every: Sequence[Look], m: Measure) -> list[Look]:
     for look in every:
         if look.time_ns >= begin:
             k = look.existence >= m.existence_min
-            out.append(Look(look.time_ns, look.truth_id, look.truth, look.velocity, look.counts, look.track_id[k],
-                            look.mean[k], look.cov[k], look.existence[k], look.p_class[k]))  # fmt: skip
+            out.append(
+                replace(look, track_id=look.track_id[k], mean=look.mean[k], cov=look.cov[k],
+                        existence=look.existence[k], p_class=look.p_class[k])
+            )  # fmt: skip
     return out
 
 
@@ -171,6 +179,7 @@ def examine(tracks: pl.DataFrame, truth: pl.DataFrame, m: Measure) -> Scores:
     means = parts.mean(axis=0) if len(parts) else np.zeros(5)
     whole, localisation, missed, false = (float(v ** (1.0 / m.order)) for v in (means[:3].sum(), *means[:3]))
     paths = _trajectories(taken, m.dims)
+    called, r, right = classes(taken, m.cutoff_m, m.existence_min)
     t = t_gospa(*paths, m.cutoff_m, m.switch_m or 0.1 * m.cutoff_m, m.order)
     return Scores(
         len(taken),
@@ -178,13 +187,19 @@ def examine(tracks: pl.DataFrame, truth: pl.DataFrame, m: Measure) -> Scores:
         whole, localisation, missed, false, float(means[3]), float(means[4]),
         t, t.normalised(max(len(taken), 1)), ospa2(*paths, m.cutoff_m),
         siap(taken, m.cutoff_m, m.dims), clear(taken, m.cutoff_m, m.dims),
-        _nees(errors, covs, m.dims), existence(every, m), _per_range(taken, m), over,
+        _nees(errors, covs, m.dims), existence(every, m), called, _per_range(taken, m), in_bins(r, right), over,
     )  # fmt: skip
 
 
 def _per_range(taken: Sequence[Look], m: Measure) -> list[RangeBin]:
-    r, held = tracked_at(taken, m)
-    return per_range(r, held, np.linspace(0.0, float(r.max()) + 1.0, RANGE_BINS + 1).tolist()) if len(r) else []
+    return in_bins(*tracked_at(taken, m))
+
+
+def in_bins(range_m: Array, success: Array) -> list[RangeBin]:
+    """Shares in equal bins up to the farthest."""
+    if len(range_m) == 0:
+        return []
+    return per_range(range_m, success, np.linspace(0.0, float(range_m.max()) + 1.0, RANGE_BINS + 1).tolist())
 
 
 def tracked_at(every: Sequence[Look], how: Measure) -> tuple[Array, Array]:

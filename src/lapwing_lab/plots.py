@@ -7,7 +7,15 @@ import numpy as np
 
 Array = np.ndarray
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 460, 300, 58, 36, 26, 12
-COLOURS = {"lapwing": "#0b6e99", "naive": "#c2571a", "truth": "#8a8f98", "honest": "#8a8f98"}
+COLOURS = {
+    "lapwing": "#0b6e99",
+    "naive": "#c2571a",
+    "truth": "#8a8f98",
+    "detected": "#5b3fa0",
+    "tracked": "#0b6e99",
+    "identified": "#2e7d32",
+    "honest": "#8a8f98",
+}
 
 
 @dataclass

@@ -11,9 +11,11 @@ import numpy as np
 import polars as pl
 
 from lapwing_lab import files
-from lapwing_lab.examine import Measure, Scores, examine, looks, measure
+from lapwing_lab.examine import Measure, Scores, examine, in_bins, looks, measure
 from lapwing_lab.files import FileError
 from lapwing_lab.plots import Plot
+from lapwing_lab.ranges import detected
+from lapwing_lab.score.alarms import RangeBin
 from lapwing_lab.score.consistency import roc
 from lapwing_lab.score.distances import distances
 from lapwing_lab.score.looks import Look
@@ -46,8 +48,8 @@ def report(folder: Path, title: str = "") -> str:
             found[name] = Examined(frame, looks(frame, told), examine(frame, told, how))
     if not found:
         raise FileError(f"{folder}: holds no tracks; run `lapwing-lab run SCENARIO --out {folder}` first")
-    figures = [_map(told, found, how), _gospa(found), _ranges(found), _counts(found), _roc(found, how)]
-    figures.append(_reliability(found))
+    figures = [_map(told, found, how), _gospa(found), _ranges(found), _stages(folder, told, found), _counts(found)]
+    figures += [_roc(found, how), _reliability(found), *_class_reliability(found)]
     body = "".join(f"<figure>{p.svg()}</figure>" for p in figures)
     name = title or folder.name
     return (
@@ -71,6 +73,7 @@ def _table(found: dict[str, Examined]) -> str:
         ("track life", lambda s: f"{s.clear.track_life:.3f}"),
         ("NEES", lambda s: f"{s.nees.mean:.2f} of {s.nees.dof}"),
         ("Brier of existence", lambda s: f"{s.existence.brier:.3f}"),
+        ("classes right", lambda s: f"{s.classes.right:.3f}" if s.classes.samples else "says none"),
     )
     head = "".join(f"<th>{escape(name)}</th>" for name in found)
     lines = "".join(
@@ -127,9 +130,27 @@ def _counts(found: dict[str, Examined]) -> Plot:
 def _ranges(found: dict[str, Examined]) -> Plot:
     """Share of looks in which a target was tracked, per distance from the origin; whiskers: Wilson's 95 %."""
     plot = Plot("Tracked, per distance from the origin", "distance (km)", "share tracked")
+    return _binned(plot, {name: e.scores.per_range for name, e in found.items()})
+
+
+def _stages(folder: Path, told: pl.DataFrame, found: dict[str, Examined]) -> Plot:
+    """What the sensors detected, and what the product tracked and called by its class, per distance."""
+    stages = {}
+    if (folder / "detections.parquet").exists() and (folder / "site.toml").exists():
+        frame = files.read(folder / "detections.parquet", "detections")
+        stages["detected"] = in_bins(*detected(frame, told, folder / "site.toml"))
+    if "lapwing" in found:
+        stages["tracked"] = found["lapwing"].scores.per_range
+        if found["lapwing"].scores.classes.samples:
+            stages["identified"] = found["lapwing"].scores.identified
+    plot = Plot("Detected, tracked, identified", "distance (km)", "share of looks")
+    return _binned(plot, stages)
+
+
+def _binned(plot: Plot, series: dict[str, list[RangeBin]]) -> Plot:
     top = 1.0
-    for name, e in found.items():
-        bins = [b for b in e.scores.per_range if b.trials]
+    for name, every in series.items():
+        bins = [b for b in every if b.trials]
         middle = np.array([0.0005 * (b.from_m + b.to_m) for b in bins])
         plot.line(name, middle, np.array([b.share for b in bins]), dots=True)
         for x, b in zip(middle, bins, strict=True):
@@ -169,3 +190,17 @@ def _reliability(found: dict[str, Examined]) -> Plot:
     plot.line("honest", np.array([0.0, 1.0]), np.array([0.0, 1.0]))
     plot.limits = (0.0, 1.0, 0.0, 1.0)
     return plot
+
+
+def _class_reliability(found: dict[str, Examined]) -> list[Plot]:
+    """Of every class probability said, where a tracker says any."""
+    out = []
+    for name, e in found.items():
+        if e.scores.classes.samples:
+            c = e.scores.classes.calibration
+            plot = Plot("Reliability of classes", "probability said", "share that was true")
+            plot.line(name, c.said, c.true, dots=True)
+            plot.line("honest", np.array([0.0, 1.0]), np.array([0.0, 1.0]))
+            plot.limits = (0.0, 1.0, 0.0, 1.0)
+            out.append(plot)
+    return out

@@ -110,6 +110,8 @@ def row(s: Scores) -> dict[str, float]:
         "track_life": s.clear.track_life,
         "nees": s.nees.mean,
         "brier": s.existence.brier,
+        "reliability": s.existence.reliability,
+        **({"class_brier": s.classes.brier, "class_right": s.classes.right} if s.classes.samples else {}),
     }
 
 

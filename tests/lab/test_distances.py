@@ -1,6 +1,8 @@
 """GOSPA, OSPA, T-GOSPA and OSPA(2) against their definitions: every assignment enumerated; and known values."""
 
+import json
 from itertools import combinations, permutations, product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -165,3 +167,45 @@ def test_the_floor_of_the_notes_on_the_benchmark_arrays():
             assert found.missed == 0
             total, looks = total + found.localisation_p / n, looks + 1
     assert total / looks == pytest.approx(23.3, abs=0.6)
+
+
+def test_gospa_and_ospa_are_those_of_stone_soup():
+    """Sixty random pairs of sets, by an implementation that is not ours (builders/golden_gospa.py)."""
+    rows = json.loads((Path(__file__).parents[1] / "golden" / "gospa.json").read_text())
+    assert sum("ospa" in r for r in rows) > 15
+    for r in rows:
+        x, y = (np.array(r[k]).reshape(-1, 2) for k in ("x", "y"))
+        if "gospa" in r:
+            found = gospa(x, y, r["c"], r["p"])
+            assert found.gospa == pytest.approx(r["gospa"], abs=1e-9)
+            parts = (found.localisation_p, found.missed_p, found.false_p)
+            assert parts == pytest.approx((r["localisation"], r["missed"], r["false"]), abs=1e-9)
+        if "ospa" in r:
+            assert ospa(x, y, r["c"], r["p"]) == pytest.approx(r["ospa"], abs=1e-9)
+
+
+def test_t_gospa_of_the_published_example():
+    """Garcia-Fernandez, Rahmathullah, Svensson, FUSION 2021, section IV as in the authors' example script: two targets,
+    800 steps, estimates 3 m off, c = 5, p = 1, gamma = 10; normalised by the steps. Their estimates 1, 2, 3 and 4."""
+    far, close, steps = 100.0, 10.0, 800
+    ramp = np.arange(100) / 100
+    down, up = close + (far - close) * (1 - ramp), close + (far - close) * ramp
+    one = np.concatenate([np.full(100, far), down, np.full(100, close), up])
+    x = np.stack([np.zeros(steps), np.tile(one, 2)])[:, :, None]
+    good = x + np.array([-3.0, 3.0])[:, None, None]
+
+    def normalised(y):
+        return t_gospa(x, y, 5.0, 10.0, 1.0).total_p / steps
+
+    def switched(at):
+        y = good.copy()
+        y[:, at:] = good[::-1, at:]
+        return y
+
+    assert normalised(good) == pytest.approx(6.0)
+    for at in (249, 649):  # two targets exchange their tracks once: four assignments change, gamma / 2 each
+        assert normalised(switched(at)) == pytest.approx(6.0 + 20.0 / steps)
+    lost = good.copy()
+    lost[1, 549:, 0] = far + 3.0 + 2 * far * np.arange(1, 252) / 151
+    # beyond the cut-off a pair costs as much as a miss and a false track: nothing changes hands, no switch is paid
+    assert normalised(lost) == pytest.approx((549 * 6.0 + 251 * (3.0 + 5.0)) / steps)

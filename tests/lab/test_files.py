@@ -144,3 +144,34 @@ def test_the_four_target_arrays_import_run_by_run(tmp_path):
     truth = pl.read_parquet(tmp_path / "truth.parquet")
     assert truth.height == 40 + 3 * 81  # one of the four ends after scan 40
     assert RUN.invoke(lab, ["import", str(path), "--out", str(tmp_path), "--run", "101"]).exit_code == 2
+
+
+def test_detection_tracking_and_identification_per_range(tmp_path):
+    """One multirotor that is seen and called right, one bird called a multirotor, on a sensor of positions."""
+    from lapwing_lab.ranges import classes, detected
+
+    second = 10**9
+    told = pl.DataFrame({
+        "time_ns": [second, second, 2 * second, 2 * second], "target_id": [1, 2, 1, 2],
+        "kind": ["multirotor", "bird", "multirotor", "bird"], "counts": [True, False, True, False],
+        "east_m": [100.0, 900.0, 110.0, 900.0], "north_m": [0.0] * 4, "east_mps": [10.0, 0.0, 10.0, 0.0],
+        "north_mps": [0.0] * 4,
+    })  # fmt: skip
+    said = pl.DataFrame({
+        "time_ns": [second, second, 2 * second, 2 * second], "track_id": [5, 6, 5, 6], "existence": [0.9] * 4,
+        "p_class_bird": [0.2, 0.4, 0.2, 0.4], "p_class_multirotor": [0.8, 0.6, 0.8, 0.6],
+        "east_m": [102.0, 905.0, 111.0, 903.0], "north_m": [1.0] * 4,
+    })  # fmt: skip
+    found = examine(said, told, Measure(cutoff_m=50.0))
+    assert found.classes.samples == 4
+    assert found.classes.right == 0.5
+    assert found.classes.brier == pytest.approx(0.5 * (2 * 0.2**2) + 0.5 * (2 * 0.6**2))
+    assert sum(b.successes for b in found.identified) == sum(b.trials for b in found.identified) == 2
+    assert classes(looks(said.drop("p_class_bird", "p_class_multirotor"), told), 50.0, 0.5)[0].samples == 0
+    site = '[origin]\nlatitude_deg = 0.0\nlongitude_deg = 0.0\n[[sensor]]\nname = "s"\nrange_sigma_m = 5.0\n'
+    (tmp_path / "site.toml").write_text(site + "[sensor.at]\nlatitude_deg = 0.0\nlongitude_deg = 0.0\n")
+    frame = pl.DataFrame({"scan_ns": [second, 2 * second], "sensor": ["s", "s"], "time_ns": [second // 2, 2 * second],
+                          "east_m": [93.0, None], "north_m": [0.0, None]})  # fmt: skip
+    r, seen = detected(frame, told, tmp_path / "site.toml")
+    assert seen.tolist() == [True, False]  # near where it was half a second before; then nothing
+    assert r.tolist() == [100.0, 110.0]

@@ -57,7 +57,7 @@ def test_a_run_of_a_scenario_scores_both_trackers_and_judges_its_marks(tmp_path)
     page = RUN.invoke(app, ["report", str(tmp_path / "out")])
     assert page.exit_code == 0, page.output
     html = (tmp_path / "out" / "report.html").read_text()
-    assert html.count("<svg") == 6
+    assert html.count("<svg") == 7
     assert "http" not in html  # nothing is fetched
     assert "nan" not in html
     assert RUN.invoke(app, ["report", str(tmp_path)]).exit_code == 2

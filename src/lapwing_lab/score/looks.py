@@ -1,6 +1,6 @@
 """A look: truth and tracks at one time, the input of every count. Axes: n truths, m tracks, d columns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -24,6 +24,7 @@ class Look:
     cov: Float64[Array, "m 6 6"]
     existence: Float64[Array, " m"]
     p_class: Float64[Array, "m c"]
+    truth_class: Int64[Array, " n"] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # column; -1: none
 
     def points(self, dims: int) -> tuple[Float64[Array, "n d"], Float64[Array, "m d"]]:
         """Truth that counts, and the tracks that are judged: all but those that stand for truth that need not be
