@@ -8,7 +8,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -46,21 +48,33 @@ def run(name: str, seed: int | None, keep: Path | None, picture: bool, say: Say)
     if "arrays" in table:
         return _literature(table, seed, keep, say)
     s = load(name, seed)
-    with tempfile.TemporaryDirectory(prefix="lapwing-lab-") as temporary:
+    wanted = picture and s.table.get("picture", True) and bool(s.adsb or s.ais or s.zones)
+    with tempfile.TemporaryDirectory(prefix="lapwing-lab-") as temporary, _beside() as pool:
         folder = keep or Path(temporary)
         result = Result(s.name, int(s.table["seed"] if seed is None else seed))
+        beside = pool.submit(_picture, name, seed, folder / "recorded") if wanted else None
         if s.sensors:
             say("simulating", 0.0)
-            simulate(s, folder, lambda share: say("simulating", share))
-            say("tracking", 0.0)
+            simulate(s, folder, lambda share: say("simulating", 0.2 * share))
+            say("tracking", 0.2)
             result.rows = trackers(folder)
-        if picture and s.table.get("picture", True) and (s.adsb or s.ais or s.zones):
-            fresh = load(name, seed)  # its own random numbers from the start
-            record(fresh, folder / "recorded", lambda share: say("recording", share))
-            say("picture", 0.0)
-            result.picture = watch(fresh, folder / "recorded")
+        if beside is not None:
+            say("the picture", 0.6)
+            result.picture = beside.result()
         say("done", 1.0)
         return result
+
+
+def _beside() -> ProcessPoolExecutor:
+    """One process more: the picture has its own core, while files are made, tracked and scored."""
+    return ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+
+
+def _picture(name: str, seed: int | None, folder: Path) -> dict[str, float]:
+    """Record a scenario's bytes, run the product on them, judge what it showed."""
+    fresh = load(name, seed)  # its own random numbers from the start
+    record(fresh, folder)
+    return watch(fresh, folder)
 
 
 def _literature(table: dict[str, Any], seed: int | None, keep: Path | None, say: Say) -> Result:
@@ -78,9 +92,12 @@ def trackers(folder: Path) -> dict[str, dict[str, float]]:
     settings = folder / "settings.toml"
     command = ["track", str(folder / "detections.parquet"), "--site", str(folder / "site.toml")]
     command += ["--out", str(folder / "tracks.parquet")]
-    product(command + (["--settings", str(settings)] if settings.exists() else []))
-    naive = baseline.track(files.read(folder / "detections.parquet", "detections"), folder / "site.toml", settings)
-    files.write(naive, folder / "naive.parquet")
+    command += ["--settings", str(settings)] if settings.exists() else []
+    with ThreadPoolExecutor(1) as beside:  # the product is a process of its own; the naive tracker works meanwhile
+        ours_done = beside.submit(product, command)
+        naive = baseline.track(files.read(folder / "detections.parquet", "detections"), folder / "site.toml", settings)
+        files.write(naive, folder / "naive.parquet")
+        ours_done.result()
     told, how = files.read(folder / "truth.parquet", "truth"), measure(folder / "truth.parquet")
     ours = files.read(folder / "tracks.parquet", "tracks")
     return {"lapwing": _row(ours, told, how), "naive": _row(naive, told, how)}
