@@ -4,8 +4,11 @@ from dataclasses import dataclass, field
 
 from lapwing.integrity.agreement import Agreement, AgreementSettings, agree
 from lapwing.integrity.agreement import start as agreement_start
-from lapwing.integrity.interference import InterferenceSettings, find
-from lapwing.integrity.navigation import Navigation, NavigationSettings, explain, judge
+from lapwing.integrity.detection import DetectionSettings, Watch
+from lapwing.integrity.detection import start as detection_start
+from lapwing.integrity.evidence import NavigationSettings
+from lapwing.integrity.interference import InterferenceSettings, find, observe
+from lapwing.integrity.navigation import Navigation, explain, judge
 from lapwing.integrity.navigation import start as navigation_start
 from lapwing.records import Claims, Integrity, Interference, Tracks
 from lapwing.records.claims import no_interference
@@ -16,6 +19,7 @@ class IntegritySettings:
     """All settings of the room."""
 
     navigation: NavigationSettings = field(default_factory=NavigationSettings)
+    detection: DetectionSettings = field(default_factory=DetectionSettings)
     interference: InterferenceSettings = field(default_factory=InterferenceSettings)
     agreement: AgreementSettings = field(default_factory=AgreementSettings)
 
@@ -26,13 +30,16 @@ class IntegrityState:
 
     navigation: Navigation
     agreement: Agreement
+    watch: Watch
     interference: Interference
     next_region: int
 
 
 def start(settings: IntegritySettings) -> IntegrityState:
     """Nothing known."""
-    return IntegrityState(navigation_start(settings.navigation), agreement_start(), no_interference(), 1)
+    return IntegrityState(
+        navigation_start(settings.navigation), agreement_start(), detection_start(), no_interference(), 1
+    )
 
 
 def step(
@@ -40,7 +47,10 @@ def step(
 ) -> tuple[IntegrityState, Integrity]:
     """The verdict at the claims' time. Normals are learned only while no interference is suspected."""
     navigation = judge(state.navigation, claims, len(state.interference) == 0, settings.navigation)
-    regions, next_region = find(state.interference, state.next_region, navigation, claims, settings.interference)
+    watch = observe(state.watch, navigation, claims, (settings.detection, settings.navigation, settings.interference))
+    regions, next_region = find(
+        state.interference, state.next_region, navigation, claims, watch, (settings.detection, settings.interference)
+    )
     agreement, track_id = agree(state.agreement, claims, navigation.family, tracks, settings.agreement)
     verdict = Integrity(
         navigation.condition,
@@ -53,4 +63,4 @@ def step(
         track_id,
         regions,
     )
-    return IntegrityState(navigation, agreement, regions, next_region), verdict
+    return IntegrityState(navigation, agreement, watch, regions, next_region), verdict
