@@ -6,16 +6,18 @@ is. A loss counts only if the claim was OK before (poor equipment is not interfe
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Int64
 
+from lapwing.integrity.causes import CauseSettings, counted, outcomes, posterior
 from lapwing.integrity.detection import DetectionSettings, Watch, alarmed, cells, due, watch_step
 from lapwing.integrity.evidence import NavigationSettings
 from lapwing.integrity.navigation import Navigation
-from lapwing.records import Array, Claims, Condition, Field, Interference
-from lapwing.records.claims import no_interference
+from lapwing.records import CAUSES, Array, Claims, Condition, Field, Interference, no_interference
+
+WITNESS_NS = 120_000_000_000  # who was good and heard this short before an event tells why it came
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,10 @@ def find(
     navigation: Navigation,
     claims: Claims,
     watch: Watch,
-    settings: tuple[DetectionSettings, InterferenceSettings],
+    settings: tuple[DetectionSettings, InterferenceSettings, CauseSettings],
 ) -> tuple[Interference, int]:
     """Regions at the claims' time, keeping the id of a region that is still there, and the next free id."""
-    detection, of_regions = settings
+    detection, of_regions, of_causes = settings
     now = claims.time_ns
     lost = affected(navigation, claims, of_regions)
     window_ns = of_regions.window_s * 1e9
@@ -77,7 +79,32 @@ def find(
         rows.append(_region(members, lost, fresh, exposed, navigation, of_regions))
         cell = cells(navigation.good_east_m[members], navigation.good_north_m[members], detection.cell_m)
         loud.append(bool(alarmed(watch, cell, now, of_regions.window_s).any()))
-    return _continued(before, next_id, rows, loud, now, of_regions)
+    regions, next_id = _continued(before, next_id, rows, loud, now, of_regions)
+    return _explained(regions, before, navigation, claims, of_causes), next_id
+
+
+def _explained(
+    regions: Interference,
+    before: Interference,
+    navigation: Navigation,
+    claims: Claims,
+    settings: CauseSettings,
+) -> Interference:
+    """The regions with how many ships are affected and why. A region that is fading keeps its last causes."""
+    if not len(regions):
+        return regions
+    ships, causes = np.zeros(len(regions), np.int64), np.zeros((len(regions), len(CAUSES)))
+    for i in range(len(regions)):
+        since = int(regions.since_ns[i])
+        away = np.hypot(navigation.good_east_m - regions.east_m[i], navigation.good_north_m - regions.north_m[i])
+        exposed = (away <= regions.radius_m[i] + 1.0) & (navigation.memory.ever_ok > 0)
+        exposed &= (navigation.good_ns > since - WITNESS_NS) & (claims.heard_ns > since - WITNESS_NS)
+        outcome = outcomes(navigation, claims, since)
+        ships[i] = np.count_nonzero(exposed & (navigation.family == 1) & (outcome > 0))
+        old = np.flatnonzero(before.region_id == regions.region_id[i])
+        fading = regions.affected[i] == 0 and len(old) > 0
+        causes[i] = before.causes[old[0]] if fading else posterior(counted(outcome, exposed), settings)[0]
+    return replace(regions, ships=ships, causes=causes)
 
 
 def _clusters(index: Int64[Array, " k"], navigation: Navigation, link_m: float) -> list[Int64[Array, " j"]]:

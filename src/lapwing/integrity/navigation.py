@@ -29,8 +29,8 @@ class Navigation:
     address: Int64[Array, " n"]
     family: Int64[Array, " n"]
     memory: Memory
-    good_east_m: Float64[Array, " n"]
-    good_north_m: Float64[Array, " n"]
+    good_m: Float64[Array, "n 2"]  # east, north of the last position while OK
+    good_mps: Float64[Array, "n 2"]
     suspect_ns: Int64[Array, " n"]  # last report that the filter disbelieved
     suspect_before_ns: Int64[Array, " n"]  # and the one before that
     kept_key: Int64[Array, " m"]  # family and address, sorted
@@ -57,6 +57,16 @@ class Navigation:
         return self.memory.good_ns
 
     @property
+    def good_east_m(self) -> Float64[Array, " n"]:
+        """East of the last position while OK."""
+        return np.asarray(self.good_m[:, 0])
+
+    @property
+    def good_north_m(self) -> Float64[Array, " n"]:
+        """North of the last position while OK."""
+        return np.asarray(self.good_m[:, 1])
+
+    @property
     def key(self) -> Int64[Array, " n"]:
         """Family and address in one number."""
         return np.asarray((self.family << 40) | self.address)
@@ -64,7 +74,7 @@ class Navigation:
 
 def start(settings: NavigationSettings) -> Navigation:
     """Nobody known."""
-    i, f = np.zeros(0, np.int64), np.zeros(0)
+    i, f = np.zeros(0, np.int64), np.zeros((0, 2))
     nobody = kernel.memory(0, settings.prior_nic, settings.prior_nac_p)
     return Navigation(i, i, nobody, f, f, i, i, i, np.zeros((0, 4)), i, 0)
 
@@ -95,14 +105,14 @@ def _aligned(before: Navigation, claims: Claims, settings: NavigationSettings) -
     normals = before.kept[back[again]]
     m.nic_normal[again], m.nac_p_normal[again] = normals[:, 0], normals[:, 1]
     m.fast[again], m.learned_s[again] = normals[:, 2].astype(np.int64), normals[:, 3]
-    zero, i = np.zeros(n), np.zeros(n, np.int64)
+    zero, i = np.zeros((n, 2)), np.zeros(n, np.int64)
     kept_key, kept, kept_ns = _kept(before, key, claims.time_ns)
     return Navigation(
         claims.address,
         book,
         m,
-        take(before.good_east_m, zero),
-        take(before.good_north_m, zero),
+        take(before.good_m, zero),
+        take(before.good_mps, zero),
         take(before.suspect_ns, i),
         take(before.suspect_before_ns, i),
         kept_key,
@@ -151,8 +161,8 @@ def judge(before: Navigation, claims: Claims, learning: bool, settings: Navigati
     return replace(
         mine,
         memory=after,
-        good_east_m=np.where(good, claims.mean[:, 0], mine.good_east_m),
-        good_north_m=np.where(good, claims.mean[:, 1], mine.good_north_m),
+        good_m=np.where(good[:, None], claims.mean[:, :2], mine.good_m),
+        good_mps=np.where(good[:, None], claims.mean[:, 3:5], mine.good_mps),
         time_ns=claims.time_ns,
     )
 

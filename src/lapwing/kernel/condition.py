@@ -57,6 +57,7 @@ class Memory(NamedTuple):
     good_ns: I64  # last position while OK
     last_ns: I64
     version_ns: I64  # when the version last changed
+    false_ns: I64  # when it last said what cannot be true
     version: F64
     nic_normal: F64
     nac_p_normal: F64
@@ -91,7 +92,7 @@ class Limits(NamedTuple):
 
 def memory(n: int, nic: float, nac_p: float) -> Memory:
     """n speakers of whom nothing is known, at the fleet's normals."""
-    zero = [np.zeros(n, np.int64) for _ in range(8)]
+    zero = [np.zeros(n, np.int64) for _ in range(9)]
     unknown = np.full(n, UNKNOWN, np.int64)
     floats = (np.full(n, NOT_SAID), np.full(n, nic), np.full(n, nac_p), np.full(n, NO_HEIGHT))
     return Memory._make([unknown, *zero, *floats, np.zeros(n), np.zeros(n), np.zeros(n)])
@@ -188,6 +189,8 @@ def advance(r: Rows, m: Memory, learn: I64, c: Limits, condition: I64, reason: I
         _settle(r, i, m, s, seen, why, c)
         dt_s = min(max(r.time_ns[i] - m.last_ns[s], 0) / 1e9, c.silent_s) if m.last_ns[s] else 0.0
         m.last_ns[s] = r.time_ns[i]
+        if m.condition[s] == INCONSISTENT:
+            m.false_ns[s] = r.time_ns[i]
         if m.condition[s] == OK:
             m.ever_ok[s] = 1
             m.reason[s] = 0
