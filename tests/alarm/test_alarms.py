@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from world import tracks, world
 
 from lapwing.alarm import AlarmMemory, LifeSettings, LocalZone, columns, rules_for, step
-from lapwing.records import AlarmState, Circle, FeedHealth, Interference, Polygon, Position, Priority, Zone
+from lapwing.records import AlarmState, Circle, FeedHealth, Interference, Polygon, Position, Priority, Sources, Zone
 
 ORIGIN = Position(math.radians(50.0), math.radians(20.0), 100.0)
 ZONE = Zone("Z", Circle(ORIGIN, 1000.0), -500.0, 1500.0, priority="critical", hold_s=2.0, margin_m=100.0, warn_s=60.0)
@@ -100,8 +100,29 @@ def test_interference_and_quiet_feeds_alarm():
     quiet = FeedHealth("adsb", 1, 1, 1, 0, S, 0.0, True, "", -1, b"")
     alarms = run([world(40 * S, interference=region, feeds=(quiet,))])[-1]
     assert states(alarms) == [("GNSS interference", "RAISED"), ("feed quiet", "RAISED")]
-    assert "4 of 6 aircraft and ships within 9 km" in alarms.reason[0]
+    assert (
+        "GNSS interference since 1970-01-01T00:00:00Z: 4 aircraft and 0 ships affected of 6 within 9 km"
+        in (alarms.reason[0])
+    )
+    assert "cause not known; source not located" in alarms.reason[0]
     assert alarms.reason[1] == "feed adsb: nothing since 1970-01-01T00:00:01Z"
+
+
+def test_interference_says_why_and_where_from():
+    i, f = (lambda *v: np.array(v, np.int64)), (lambda *v: np.array(v, float))
+    causes = np.array([[0.0, 0.91, 0.02, 0.06, 0.01, 0.0]])
+    region = Interference(i(1), i(0), i(0), f(1000), f(2000), f(9000), i(5), i(6), f(1e-9), i(2), causes)
+    square = (i(0, 0, 0, 0, 0), f(0.9, 0.9, 0.9, 0.9, 0.9), i(0, 0, 0, 0, 0))
+    ring = (f(0, 1e4, 1e4, 0, 0), f(0, 0, 1e4, 1e4, 0))
+    numbers = (f(30e3), f(40e3), f(5e3), f(41), f(3), f(0), f(0), f(0.4))
+    for unique, words in ((1, "likely source 50 km at 37 degrees, 90 % within about 6 km"), (0, "no unique source")):
+        now = world(40 * S, interference=region)
+        sources = Sources(i(1), i(0), i(unique), *numbers, *square, *ring)
+        now = replace(now, integrity=replace(now.integrity, sources=sources))
+        reason = run([now])[-1].reason[0]
+        assert "3 aircraft and 2 ships affected of 6" in reason
+        assert "jamming 91 %, both 6 %" in reason
+        assert words in reason
 
 
 def test_ids_are_never_reused_and_old_ones_forgotten():

@@ -20,6 +20,7 @@ const SYMBOLS: [string, Record<string, string>[]][] = [
   ["Navigation degraded", [line(ring, COLOUR.degraded), { ...line("M12 2a10 10 0 1 0 .01 0", COLOUR.degraded), "stroke-dasharray": "5 4" }]],
   ["Navigation lost", [line(ring, COLOUR.lost), line("M5 5 19 19M5 19 19 5", COLOUR.lost)]],
   ["Claim contradicted", [line(ring, COLOUR.inconsistent), line("M12 1 23 20H1z", COLOUR.inconsistent)]],
+  ["Likely source of interference (50, 90 %)", [{ ...line("M5 7h12v10H5z", [230, 159, 0]), "fill-opacity": "0.2" }]],
   ["Last good position", [{ ...line("M3 20 21 4", COLOUR.lost), "stroke-dasharray": "4 3" }]],
 ];
 const NAMES: Record<Layer, string> = {

@@ -36,8 +36,10 @@ function style(): StyleSpecification {
       base("airfield", "airfield", { type: "circle", minzoom: 7, paint: { "circle-radius": 2.2, "circle-color": "#0a1017", "circle-stroke-color": "#6b7a88", "circle-stroke-width": 1 } }),
       base("country-name", "country", { type: "symbol", maxzoom: 7, filter: ["<=", ["get", "zoom"], ["zoom"]], layout: { "text-field": ["upcase", ["get", "name"]], "text-font": FONT, "text-size": 11, "text-letter-spacing": 0.12, "text-max-width": 8 }, paint: { "text-color": "#71808e", ...HALO } }),
       base("airfield-name", "airfield", { type: "symbol", minzoom: 8.5, layout: { "text-field": ["get", "icao"], "text-font": FONT, "text-size": 10, "text-offset": [0, 0.9], "text-anchor": "top" }, paint: { "text-color": "#71808e", ...HALO } }),
-      over("region-fill", "regions", { type: "fill", paint: { "fill-color": "#cc79a7", "fill-opacity": 0.1 } }),
-      over("region-line", "regions", { type: "line", paint: { "line-color": "#de8cb8", "line-width": 1.6, "line-dasharray": [2, 2] } }),
+      over("source-fill", "regions", { type: "fill", filter: ["==", ["get", "kind"], "source"], paint: { "fill-color": "#e69f00", "fill-opacity": 0.22 } }),
+      over("source-line", "regions", { type: "line", filter: ["==", ["get", "kind"], "source"], paint: { "line-color": "#e69f00", "line-width": 1.4 } }),
+      over("region-fill", "regions", { type: "fill", filter: ["==", ["get", "kind"], "region"], paint: { "fill-color": "#cc79a7", "fill-opacity": 0.1 } }),
+      over("region-line", "regions", { type: "line", filter: ["==", ["get", "kind"], "region"], paint: { "line-color": "#de8cb8", "line-width": 1.6, "line-dasharray": [2, 2] } }),
       over("reach-line", "reach", { type: "line", paint: { "line-color": "#5f7180", "line-width": 1, "line-dasharray": [1, 4] } }),
       over("zone-fill", "site", { type: "fill", filter: ["==", ["get", "kind"], "zone"], paint: { "fill-color": ["case", ["get", "alarmed"], "#ff7340", "#f0e442"], "fill-opacity": ["case", ["get", "alarmed"], 0.16, 0.05] } }),
       over("zone-line", "site", { type: "line", filter: ["==", ["get", "kind"], "zone"], paint: { "line-color": ["case", ["get", "alarmed"], "#ff7340", "#d9cf5a"], "line-width": ["case", ["get", "alarmed"], 2.6, 1.5] } }),
@@ -53,7 +55,7 @@ function style(): StyleSpecification {
 const LAYERS_OF: Partial<Record<Layer, string[]>> = {
   zones: ["zone-fill", "zone-line", "zone-name"],
   sensors: ["sensor", "sensor-name", "reach-line"],
-  regions: ["region-fill", "region-line", "region-name"],
+  regions: ["region-fill", "region-line", "region-name", "source-fill", "source-line"],
   airfields: ["airfield", "airfield-name"],
 };
 
@@ -152,10 +154,14 @@ export class MapStage implements Stage {
 
   private showRegions(): void {
     if (!this.loaded) return;
-    const features = this.store.regions.map((r) =>
-      circle(r.latitude, r.longitude, r.radius_m, { kind: "region", label: `GNSS interference: ${r.affected} of ${r.exposed} affected` }),
-    );
-    this.source("regions").setData({ type: "FeatureCollection", features });
+    const features = this.store.regions.map((r) => {
+      const [cause, p] = Object.entries(r.causes).reduce((best, one) => (one[1] > best[1] ? one : best), ["", 0]);
+      const why = p > 0 ? `, ${cause} ${Math.round(100 * p)} %` : "";
+      return circle(r.latitude, r.longitude, r.radius_m, { kind: "region", label: `GNSS interference: ${r.affected} of ${r.exposed} affected${why}` });
+    });
+    const rings = this.store.sources.filter((s) => s.unique).flatMap((s) => s.rings.map((r): GeoJSON.Feature<GeoJSON.Polygon> =>
+      ({ type: "Feature", properties: { kind: "source", share: r.share }, geometry: { type: "Polygon", coordinates: [r.ring] } })));
+    this.source("regions").setData({ type: "FeatureCollection", features: [...features, ...rings] });
     this.regionNames = features.map((f) => edgeName(f.geometry.coordinates[0]!, -1, f.properties ?? {}));
     this.showNames();
   }

@@ -2,7 +2,7 @@
 
 import { Trails } from "./trails";
 import { decode, col, type Picture } from "./wire";
-import { bookOf, type Alarm, type Feed, type Reason, type Region, type Site } from "./words";
+import { bookOf, type Alarm, type Feed, type Reason, type LikelySource, type Region, type Site } from "./words";
 
 export type Topic = "site" | "picture" | "alarms" | "feeds" | "regions" | "names" | "link" | "select" | "layers";
 export type LinkState = "wait" | "live" | "stale" | "lost";
@@ -14,7 +14,7 @@ type Message =
   | { type: "alarms"; alarms: Alarm[] }
   | { type: "feeds"; time_ns: string; feeds: Feed[] }
   | { type: "reasons"; reasons: Record<string, Reason> }
-  | { type: "regions"; regions: Region[] }
+  | { type: "regions"; regions: Region[]; sources: LikelySource[] }
   | { type: "names"; names: Record<string, string>; gone: string[] };
 
 export class Store {
@@ -27,6 +27,7 @@ export class Store {
   feeds: Feed[] = [];
   feedsMs = 0;
   regions: Region[] = [];
+  sources: LikelySource[] = [];
   link: LinkState = "wait";
   selected = ""; // "t7" a track, "c0:7471234" a claim (address book, address), "" nothing
   readonly names = new Map<string, string>();
@@ -111,6 +112,7 @@ export class Store {
         break;
       case "regions":
         this.regions = message.regions;
+        this.sources = message.sources ?? [];
         this.emit("regions");
         break;
       case "names":

@@ -13,7 +13,12 @@ export interface Feed {
 export interface Reason { reason: string; since_ns: string; frame: number }
 export interface Region {
   id: number; since_ns: string; updated_ns: string; latitude: number; longitude: number; radius_m: number;
-  affected: number; exposed: number; p_value: number;
+  affected: number; exposed: number; p_value: number; ships: number; causes: Record<string, number>;
+}
+export interface LikelySource {
+  region: number; updated_ns: string; unique: boolean; latitude: number; longitude: number; sigma_m: number;
+  power_dbm: number; power_db_sigma: number; beam_deg: number; bearing_deg: number; fit_p: number;
+  rings: { share: number; ring: [number, number][] }[];
 }
 export interface Site extends GeoJSON.FeatureCollection {
   name: string;

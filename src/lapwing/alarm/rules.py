@@ -11,12 +11,15 @@ from jaxtyping import Bool
 
 from lapwing.alarm.zones import LocalZone
 from lapwing.records import (
+    CAUSES,
     Array,
     Claims,
     Condition,
     FeedHealth,
     Integrity,
+    Interference,
     Priority,
+    Sources,
     Subject,
     Tracks,
     TrackStatus,
@@ -131,16 +134,17 @@ class ApproachingZone:
 @final
 @dataclass(frozen=True, slots=True)
 class GnssInterference:
-    """Several claims in one region lost or degraded their navigation within a short time."""
+    """Several claims in one region lost or degraded their navigation, or say what cannot be true."""
 
     def findings(self, world: World) -> list[Finding]:
-        """One per region."""
+        """One per region: how many, why, and where the source may be."""
         r = world.integrity.interference
         out = []
         for i in range(len(r)):
             text = (
-                f"{r.affected[i]} of {r.exposed[i]} aircraft and ships within {r.radius_m[i] / 1000:.0f} km lost or "
-                f"degraded their navigation; chance of that without interference {r.p_value[i]:.0e}"
+                f"GNSS interference since {np.datetime64(int(r.since_ns[i]) // 10**9, 's')}Z: "
+                f"{r.affected[i] - min(r.ships[i], r.affected[i])} aircraft and {r.ships[i]} ships affected of "
+                f"{r.exposed[i]} within {r.radius_m[i] / 1000:.0f} km; {why(r, i)}; {source_words(world, i)}"
             )
             row = (Subject.REGION, int(r.region_id[i]), Priority.HIGH, 0.0, True)
             seqs = _affected_seq(world, float(r.east_m[i]), float(r.north_m[i]), float(r.radius_m[i]))
@@ -149,10 +153,46 @@ class GnssInterference:
         return out
 
 
+def why(regions: Interference, i: int) -> str:
+    """The likeliest causes in words."""
+    p = regions.causes[i]
+    order = np.argsort(-p, kind="stable")
+    told = [f"{CAUSES[k]} {100.0 * p[k]:.0f} %" for k in order if p[k] >= 0.05]
+    return ", ".join(told) if told else "cause not known"
+
+
+def source_words(world: World, i: int) -> str:
+    """Where the source of region i may be, in words, from the site."""
+    s = world.integrity.sources
+    mine = np.flatnonzero(s.region_id == world.integrity.interference.region_id[i])
+    if not len(mine):
+        return "source not located"
+    if not s.unique[mine].all():
+        return "no unique source explains it"
+    said = []
+    for k in mine:
+        east, north = float(s.east_m[k]), float(s.north_m[k])
+        away, bearing = np.hypot(east, north) / 1000.0, np.degrees(np.arctan2(east, north)) % 360.0
+        beam = " (sector antenna)" if s.width_rad[k] > 0.0 else ""
+        wide = radius90(s, int(k)) / 1000.0
+        said.append(f"{away:.0f} km at {bearing:.0f} degrees{beam}, 90 % within about {wide:.0f} km")
+    return f"likely source{'s' if len(said) > 1 else ''} " + " and ".join(said)
+
+
+def radius90(sources: Sources, row: int) -> float:
+    """Radius of the circle as large as the 90 % region of a source."""
+    area = 0.0
+    mine = (sources.ring_row == row) & (sources.ring_share == 0.9)
+    for ring in np.unique(sources.ring_number[mine]):
+        e, n = (c[mine & (sources.ring_number == ring)] for c in (sources.ring_east_m, sources.ring_north_m))
+        area += 0.5 * abs(float(np.sum(e[:-1] * n[1:] - e[1:] * n[:-1])))
+    return float(np.sqrt(area / np.pi))
+
+
 def _affected_seq(world: World, east_m: float, north_m: float, radius_m: float) -> int:
     """The newest frame among the affected claims of a region."""
     v = world.integrity
-    bad = (v.condition == Condition.LOST) | (v.condition == Condition.DEGRADED)
+    bad = np.isin(v.condition, (Condition.LOST, Condition.DEGRADED, Condition.INCONSISTENT))
     near = np.hypot(v.good_east_m - east_m, v.good_north_m - north_m) <= radius_m + 1.0
     rows = v.frame_seq[bad & near & (v.good_ns > 0)]
     return int(rows.max()) if len(rows) else -1

@@ -1,18 +1,23 @@
 """Where many lose their navigation at once. Axes: n claims, c regions.
 
-First version: single-linkage clusters of new losses, each tested against chance. The region says where the affected
-are, never where the emitter is. A loss counts only if the claim was OK before (poor equipment is not interference).
+Single-linkage clusters of losses; a cluster becomes a region when the sequential test (detection.py) alarms there, and
+ends when nobody in it has been affected for a while. The region says where the affected are, never where the emitter
+is. A loss counts only if the claim was OK before (poor equipment is not interference).
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Int64
 
+from lapwing.integrity.causes import CauseSettings, counted, outcomes, posterior
+from lapwing.integrity.detection import DetectionSettings, Watch, alarmed, cells, due, watch_step
+from lapwing.integrity.evidence import NavigationSettings
 from lapwing.integrity.navigation import Navigation
-from lapwing.records import Array, Claims, Condition, Interference
-from lapwing.records.claims import no_interference
+from lapwing.records import CAUSES, Array, Claims, Condition, Field, Interference, no_interference
+
+WITNESS_NS = 120_000_000_000  # who was good and heard this short before an event tells why it came
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,25 +29,82 @@ class InterferenceSettings:
     margin_m: float = 20_000.0
     affected_min: int = 3
     base_rate: float = 0.005
-    p_value_max: float = 1e-5
     linger_s: float = 60.0  # a region without affected claims ends after this
 
 
+def affected(navigation: Navigation, claims: Claims, settings: InterferenceSettings) -> Bool[Array, " n"]:
+    """Claims that had a good position and have lost it, or say what cannot be true, and are still heard."""
+    c = navigation.condition
+    bad = (c == Condition.DEGRADED) | (c == Condition.LOST) | (c == Condition.INCONSISTENT)
+    bad &= (navigation.memory.ever_ok > 0) & (navigation.good_ns > 0)
+    return np.asarray(bad & (claims.time_ns - claims.heard_ns < 2 * settings.linger_s * 1e9))
+
+
+def observe(
+    watch: Watch,
+    navigation: Navigation,
+    claims: Claims,
+    settings: tuple[DetectionSettings, NavigationSettings, InterferenceSettings],
+) -> Watch:
+    """The sequential test at the claims' time, when its step is due. Low aircraft do not count."""
+    detection, of_speakers, of_regions = settings
+    if not due(watch, claims.time_ns, detection):
+        return watch
+    altitude, said_ns = claims.said(Field.ALTITUDE_BARO_M)
+    low = (navigation.family == 0) & (said_ns > 0) & (altitude < of_speakers.low_m)
+    heard = claims.time_ns - claims.heard_ns < of_regions.linger_s * 1e9
+    good = (navigation.condition == Condition.OK) & heard & ~low & (navigation.good_ns > 0)
+    bad = affected(navigation, claims, of_regions) & ~low
+    cell = cells(navigation.good_east_m, navigation.good_north_m, detection.cell_m)
+    return watch_step(watch, navigation.key, cell, good, bad, claims.time_ns, detection)
+
+
 def find(
-    before: Interference, next_id: int, navigation: Navigation, claims: Claims, settings: InterferenceSettings
+    before: Interference,
+    next_id: int,
+    navigation: Navigation,
+    claims: Claims,
+    watch: Watch,
+    settings: tuple[DetectionSettings, InterferenceSettings, CauseSettings],
 ) -> tuple[Interference, int]:
     """Regions at the claims' time, keeping the id of a region that is still there, and the next free id."""
+    detection, of_regions, of_causes = settings
     now = claims.time_ns
-    bad = (navigation.condition == Condition.DEGRADED) | (navigation.condition == Condition.LOST)
-    lost = bad & (navigation.ever_ok > 0) & (navigation.good_ns > 0)
-    lost &= now - claims.heard_ns < 2 * settings.linger_s * 1e9
-    fresh = lost & (now - navigation.since_ns < settings.window_s * 1e9)
-    exposed = (navigation.ever_ok > 0) & (now - navigation.good_ns < settings.window_s * 1e9) | lost
-    rows = [
-        _region(members, lost, fresh, exposed, navigation, settings)
-        for members in _clusters(np.flatnonzero(lost), navigation, settings.link_m)
-    ]
-    return _continued(before, next_id, [r for r in rows if r], now, settings)
+    lost = affected(navigation, claims, of_regions)
+    window_ns = of_regions.window_s * 1e9
+    fresh = lost & (now - navigation.since_ns < window_ns)
+    exposed = (navigation.memory.ever_ok > 0) & (now - navigation.good_ns < window_ns) | lost
+    rows, loud = [], []
+    for members in _clusters(np.flatnonzero(lost), navigation, of_regions.link_m):
+        rows.append(_region(members, lost, fresh, exposed, navigation, of_regions))
+        cell = cells(navigation.good_east_m[members], navigation.good_north_m[members], detection.cell_m)
+        loud.append(bool(alarmed(watch, cell, now, of_regions.window_s).any()))
+    regions, next_id = _continued(before, next_id, rows, loud, now, of_regions)
+    return _explained(regions, before, navigation, claims, of_causes), next_id
+
+
+def _explained(
+    regions: Interference,
+    before: Interference,
+    navigation: Navigation,
+    claims: Claims,
+    settings: CauseSettings,
+) -> Interference:
+    """The regions with how many ships are affected and why. A region that is fading keeps its last causes."""
+    if not len(regions):
+        return regions
+    ships, causes = np.zeros(len(regions), np.int64), np.zeros((len(regions), len(CAUSES)))
+    for i in range(len(regions)):
+        since = int(regions.since_ns[i])
+        away = np.hypot(navigation.good_east_m - regions.east_m[i], navigation.good_north_m - regions.north_m[i])
+        exposed = (away <= regions.radius_m[i] + 1.0) & (navigation.memory.ever_ok > 0)
+        exposed &= (navigation.good_ns > since - WITNESS_NS) & (claims.heard_ns > since - WITNESS_NS)
+        outcome = outcomes(navigation, claims, since)
+        ships[i] = np.count_nonzero(exposed & (navigation.family == 1) & (outcome > 0))
+        old = np.flatnonzero(before.region_id == regions.region_id[i])
+        fading = regions.affected[i] == 0 and len(old) > 0
+        causes[i] = before.causes[old[0]] if fading else posterior(counted(outcome, exposed), settings)[0]
+    return replace(regions, ships=ships, causes=causes)
 
 
 def _clusters(index: Int64[Array, " k"], navigation: Navigation, link_m: float) -> list[Int64[Array, " j"]]:
@@ -67,8 +129,8 @@ def _region(
     exposed: Bool[Array, " n"],
     navigation: Navigation,
     settings: InterferenceSettings,
-) -> tuple[float, float, float, int, int, float, int] | None:
-    """Centre, radius, affected, exposed, p-value and onset of one cluster, or None if chance may explain it."""
+) -> tuple[float, float, float, int, int, float, int]:
+    """Centre, radius, affected, exposed, p-value and onset of one cluster."""
     east, north = navigation.good_east_m, navigation.good_north_m
     e, n = float(east[members].mean()), float(north[members].mean())
     distance = np.hypot(east - e, north - n)
@@ -99,10 +161,11 @@ def _continued(
     before: Interference,
     next_id: int,
     rows: list[tuple[float, float, float, int, int, float, int]],
+    loud: list[bool],
     now_ns: int,
     settings: InterferenceSettings,
 ) -> tuple[Interference, int]:
-    """Old regions matched to clusters by overlap; new ones only when chance cannot explain them."""
+    """Old regions matched to clusters by overlap; new ones only where the sequential test alarms (`loud`)."""
     kept: list[tuple[int, int, int, float, float, float, int, int, float]] = []
     free = set(range(len(rows)))
     for i in range(len(before)):
@@ -123,7 +186,7 @@ def _continued(
             kept.append((region, since, int(before.updated_ns[i]), *place, 0, int(before.exposed[i]), p))
     for j in sorted(free):
         e, n, r, k, total, p, onset = rows[j]
-        if k >= settings.affected_min and p <= settings.p_value_max:
+        if k >= settings.affected_min and loud[j]:
             kept.append((next_id, onset, now_ns, e, n, r, k, total, p))
             next_id += 1
     if not kept:

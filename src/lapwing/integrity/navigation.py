@@ -1,8 +1,7 @@
-"""Condition of each claim's navigation: OK, DEGRADED, LOST, INCONSISTENT, UNKNOWN. Axes: n claims.
+"""Condition of each claim's navigation: OK, DEGRADED, LOST, INCONSISTENT, UNKNOWN. Axes: n claims, m normals kept.
 
-Layer 0 of the reference notes on GNSS interference (section 7): every aircraft and ship is judged against its own
-baseline, with the guards of section 2.4: ground traffic, version-0 transponders, one-step dithering, rebroadcasts
-and receivers' own positions are not evidence; a loss needs other frames of the same address during the gap.
+Layer 0 of the reference notes on GNSS interference (section 7), live: each step gives the rule book one row per claim.
+Normals of speakers that left are kept, so that who comes back is judged by its own normal again.
 """
 
 from dataclasses import dataclass, replace
@@ -10,75 +9,74 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from lapwing.records import Array, Claims, Condition, Doubt, Field, Source
+from lapwing.integrity.evidence import DECLINATION_RAD, REASONS, NavigationSettings, judge_rows, least_wind
+from lapwing.kernel import condition as kernel
+from lapwing.kernel.condition import NO_HEIGHT, NOT_SAID, Memory, Rows
+from lapwing.records import Array, Claims, Doubt, Field, Source
 from lapwing.records.arrays import freeze_columns
 
+__all__ = ["Navigation", "NavigationSettings", "explain", "family", "judge", "start"]
+
 JUDGED = (Source.ADSB, Source.ADSB_OTHER, Source.AIS, Source.REMOTE_ID)  # the sender's own word
-REASONS = (
-    "",
-    "no position in it for {age:.0f} s although it is heard",
-    "says itself that it has no position",
-    "integrity category (NIC) fell to {nic:.0f}, its own normal is {nic_normal:.1f}",
-    "accuracy category (NACp) fell to {nac_p:.0f}, its own normal is {nac_p_normal:.1f}",
-    "position jumped farther than it can move",
-    "reported positions contradict its own motion ({rejected:.0f} in a row)",
-    "geometric altitude differs from pressure altitude by more than the message can say",
-    "poor position quality since first heard",
-    "reported at two places at once",
-)
-SILENT, NO_POSITION, LOW_NIC, LOW_NAC_P, JUMPED, REJECTED, SATURATED, ALWAYS_POOR, TWO_PLACES = range(1, 10)
-
-
-@dataclass(frozen=True, slots=True)
-class NavigationSettings:
-    """Times and limits of the state machine."""
-
-    silent_s: float = 15.0  # an aircraft sends two positions a second; this long without one is a loss
-    heard_s: float = 6.0  # "still heard" means a frame within this time
-    memory_s: float = 900.0  # a position older than this proves nothing
-    recover_s: float = 10.0  # how long it must be good again
-    onset_s: float = 2.0  # how long it must be bad
-    twice_s: float = 15.0  # two disbelieved reports this close are no accident
-    nic_floor: float = 5.0
-    nac_p_floor: float = 4.0
-    drop: float = 2.5  # categories below its own normal (one-step dithering is not evidence)
-    baseline_s: float = 300.0  # time constant of the own normal
-    prior_nic: float = 8.0
-    prior_nac_p: float = 8.0
+KEPT_MAX = 50_000  # normals of speakers that left
+KEPT_S = 30 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class Navigation:
-    """What is remembered per claim, rows as in the Claims of the same tick."""
+    """What is remembered per claim, rows as in the Claims of the same tick, and of speakers that left."""
 
     address: Int64[Array, " n"]
     family: Int64[Array, " n"]
-    condition: Int64[Array, " n"]
-    since_ns: Int64[Array, " n"]
-    reason: Int64[Array, " n"]  # index into REASONS
-    changing_ns: Int64[Array, " n"]  # since when the evidence differs from `condition`; 0 = it does not
-    nic_normal: Float64[Array, " n"]
-    nac_p_normal: Float64[Array, " n"]
-    ever_ok: Int64[Array, " n"]
-    good_east_m: Float64[Array, " n"]
-    good_north_m: Float64[Array, " n"]
-    good_ns: Int64[Array, " n"]
+    memory: Memory
+    good_m: Float64[Array, "n 2"]  # east, north of the last position while OK
+    good_mps: Float64[Array, "n 2"]
     suspect_ns: Int64[Array, " n"]  # last report that the filter disbelieved
     suspect_before_ns: Int64[Array, " n"]  # and the one before that
+    kept_key: Int64[Array, " m"]  # family and address, sorted
+    kept: Float64[Array, "m 4"]  # nic, nac_p, fast, learned_s
+    kept_ns: Int64[Array, " m"]
     time_ns: int
 
     def __post_init__(self) -> None:
         freeze_columns(self)
 
+    @property
+    def condition(self) -> Int64[Array, " n"]:
+        """Condition codes."""
+        return self.memory.condition
+
+    @property
+    def since_ns(self) -> Int64[Array, " n"]:
+        """When the condition began."""
+        return self.memory.since_ns
+
+    @property
+    def good_ns(self) -> Int64[Array, " n"]:
+        """Last position while OK, 0 = never."""
+        return self.memory.good_ns
+
+    @property
+    def good_east_m(self) -> Float64[Array, " n"]:
+        """East of the last position while OK."""
+        return np.asarray(self.good_m[:, 0])
+
+    @property
+    def good_north_m(self) -> Float64[Array, " n"]:
+        """North of the last position while OK."""
+        return np.asarray(self.good_m[:, 1])
+
+    @property
+    def key(self) -> Int64[Array, " n"]:
+        """Family and address in one number."""
+        return np.asarray((self.family << 40) | self.address)
+
 
 def start(settings: NavigationSettings) -> Navigation:
     """Nobody known."""
-    return _aligned(_nothing(), Claims.empty(0), settings)
-
-
-def _nothing() -> Navigation:
-    i, f = np.zeros(0, np.int64), np.zeros(0)
-    return Navigation(i, i, i, i, i, i, f, f, i, f, f, i, i, i, 0)
+    i, f = np.zeros(0, np.int64), np.zeros((0, 2))
+    nobody = kernel.memory(0, settings.prior_nic, settings.prior_nac_p)
+    return Navigation(i, i, nobody, f, f, i, i, i, np.zeros((0, 4)), i, 0)
 
 
 def family(source: Int64[Array, " n"]) -> Int64[Array, " n"]:
@@ -87,36 +85,64 @@ def family(source: Int64[Array, " n"]) -> Int64[Array, " n"]:
 
 
 def _aligned(before: Navigation, claims: Claims, settings: NavigationSettings) -> Navigation:
-    """What is remembered, in the rows of `claims`; newcomers start UNKNOWN at the fleet's normal."""
-    n = len(claims)
-    key = (family(claims.source) << 40) | claims.address
-    old = (before.family << 40) | before.address
-    at = np.searchsorted(old, key) if len(old) else np.zeros(n, np.int64)
-    at = np.minimum(at, max(len(old) - 1, 0))
-    known = (old[at] == key) if len(old) else np.zeros(n, bool)
+    """What is remembered, in the rows of `claims`; newcomers start UNKNOWN, at their own normal if it is kept."""
+    n, book = len(claims), family(claims.source)
+    key, old = (book << 40) | claims.address, before.key
+    if np.array_equal(key, old):
+        return before
+    at, known = _find(old, key)
+    fresh = kernel.memory(n, settings.prior_nic, settings.prior_nac_p)
 
-    def take(column: Array, fresh: int | float) -> Array:
-        out = np.full(n, fresh, dtype=column.dtype)
+    def take(column: Array, new: Array) -> Array:
+        out = new.copy()
         out[known] = column[at[known]]
         return out
 
+    m = Memory._make(take(o, f) for o, f in zip(before.memory, fresh, strict=True))
+    m = m._replace(since_ns=np.where(known, m.since_ns, claims.time_ns))
+    back, again = _find(before.kept_key, key)
+    again &= ~known
+    normals = before.kept[back[again]]
+    m.nic_normal[again], m.nac_p_normal[again] = normals[:, 0], normals[:, 1]
+    m.fast[again], m.learned_s[again] = normals[:, 2].astype(np.int64), normals[:, 3]
+    zero, i = np.zeros((n, 2)), np.zeros(n, np.int64)
+    kept_key, kept, kept_ns = _kept(before, key, claims.time_ns)
     return Navigation(
         claims.address,
-        family(claims.source),
-        take(before.condition, Condition.UNKNOWN),
-        take(before.since_ns, claims.time_ns),
-        take(before.reason, 0),
-        take(before.changing_ns, 0),
-        take(before.nic_normal, settings.prior_nic),
-        take(before.nac_p_normal, settings.prior_nac_p),
-        take(before.ever_ok, 0),
-        take(before.good_east_m, 0.0),
-        take(before.good_north_m, 0.0),
-        take(before.good_ns, 0),
-        take(before.suspect_ns, 0),
-        take(before.suspect_before_ns, 0),
+        book,
+        m,
+        take(before.good_m, zero),
+        take(before.good_mps, zero),
+        take(before.suspect_ns, i),
+        take(before.suspect_before_ns, i),
+        kept_key,
+        kept,
+        kept_ns,
         claims.time_ns,
     )
+
+
+def _find(table: Int64[Array, " m"], key: Int64[Array, " n"]) -> tuple[Int64[Array, " n"], Bool[Array, " n"]]:
+    """Row of each key in a sorted table, and whether it is there."""
+    if not len(table):
+        return np.zeros(len(key), np.int64), np.zeros(len(key), bool)
+    at = np.minimum(np.searchsorted(table, key), len(table) - 1)
+    return at, np.asarray(table[at] == key)
+
+
+def _kept(before: Navigation, key: Int64[Array, " n"], now_ns: int) -> tuple[Array, Array, Array]:
+    """Normals kept for later: those of who left now, and of who left before and is not too old."""
+    m = before.memory
+    gone = ~np.isin(before.key, key) & (m.learned_s > 0.0)
+    mine = np.stack([m.nic_normal, m.nac_p_normal, m.fast.astype(np.float64), m.learned_s], axis=1)[gone]
+    stay = ~np.isin(before.kept_key, before.key[gone]) & (now_ns - before.kept_ns < KEPT_S * 1e9)
+    keys = np.concatenate([before.kept_key[stay], before.key[gone]])
+    rows = np.concatenate([before.kept[stay], mine])
+    times = np.concatenate([before.kept_ns[stay], m.last_ns[gone]])
+    newest = np.sort(np.argsort(-times, kind="stable")[:KEPT_MAX])
+    keys, rows, times = keys[newest], rows[newest], times[newest]
+    order = np.argsort(keys, kind="stable")
+    return keys[order], rows[order], times[order]
 
 
 def judge(before: Navigation, claims: Claims, learning: bool, settings: NavigationSettings) -> Navigation:
@@ -128,28 +154,16 @@ def judge(before: Navigation, claims: Claims, learning: bool, settings: Navigati
         suspect_ns=np.where(again, claims.suspect_ns, mine.suspect_ns),
         suspect_before_ns=np.where(again, mine.suspect_ns, mine.suspect_before_ns),
     )
-    seen, reason = _evidence(mine, claims, settings)
-    condition, since, changing = _with_hysteresis(mine, seen, claims.time_ns, settings)
-    reason = np.where(condition == seen, reason, mine.reason)
-    ok = condition == Condition.OK
-    dt_s = max(claims.time_ns - before.time_ns, 0) * 1e-9 if before.time_ns else 0.0
-    good = ok & (seen == Condition.OK) & (claims.position_ns > 0)
-    return Navigation(
-        mine.address,
-        mine.family,
-        condition,
-        since,
-        np.where(ok, 0, reason),
-        changing,
-        _learned(mine.nic_normal, *_fresh(claims, Field.NIC), good & learning, dt_s / settings.baseline_s),
-        _learned(mine.nac_p_normal, *_fresh(claims, Field.NAC_P), good & learning, dt_s / settings.baseline_s),
-        np.maximum(mine.ever_ok, ok.astype(np.int64)),
-        np.where(good, claims.mean[:, 0], mine.good_east_m),
-        np.where(good, claims.mean[:, 1], mine.good_north_m),
-        np.where(good, claims.position_ns, mine.good_ns),
-        mine.suspect_ns,
-        mine.suspect_before_ns,
-        claims.time_ns,
+    rows = _rows(mine, claims, settings)
+    learn = np.full(len(claims), int(learning), np.int64)
+    after, condition, _, _ = judge_rows(rows, mine.memory, learn, settings)
+    good = (condition == kernel.OK) & (after.good_ns == claims.position_ns) & (claims.position_ns > 0)
+    return replace(
+        mine,
+        memory=after,
+        good_m=np.where(good[:, None], claims.mean[:, :2], mine.good_m),
+        good_mps=np.where(good[:, None], claims.mean[:, 3:5], mine.good_mps),
+        time_ns=claims.time_ns,
     )
 
 
@@ -158,88 +172,102 @@ def _fresh(claims: Claims, field: Field, age_s: float = 10.0) -> tuple[Float64[A
     return value, (said_ns > 0) & (claims.time_ns - said_ns < age_s * 1e9)
 
 
-def _learned(
-    normal: Float64[Array, " n"],
-    value: Float64[Array, " n"],
-    fresh: Bool[Array, " n"],
-    good: Bool[Array, " n"],
-    weight: float,
-) -> Float64[Array, " n"]:
-    return np.where(fresh & good, normal + min(weight, 1.0) * (value - normal), normal)
+def _said(claims: Claims, field: Field, age_s: float = 10.0, otherwise: float = NOT_SAID) -> Float64[Array, " n"]:
+    value, fresh = _fresh(claims, field, age_s)
+    return np.where(fresh, value, otherwise)
 
 
-def _evidence(
-    mine: Navigation, claims: Claims, settings: NavigationSettings
-) -> tuple[Int64[Array, " n"], Int64[Array, " n"]]:
-    """What this moment alone says: condition and reason. Later lines overrule earlier ones."""
+def _rows(mine: Navigation, claims: Claims, settings: NavigationSettings) -> Rows:
+    """One row per claim: what it says now."""
     now, n = claims.time_ns, len(claims)
-    age_s = (now - claims.position_ns) * 1e-9
-    heard = (now - claims.heard_ns) * 1e-9 < settings.heard_s
-    had = (claims.position_ns > 0) & ((age_s < settings.memory_s) | (mine.condition == Condition.LOST))
     aircraft = mine.family == 0
-    ground, ground_fresh = _fresh(claims, Field.ON_GROUND, 60.0)
-    judged = np.isin(claims.source, JUDGED) & ~((ground > 0) & ground_fresh & aircraft)
-    seen = np.full(n, Condition.UNKNOWN, np.int64)
-    reason = np.zeros(n, np.int64)
-
-    def say(where: Bool[Array, " n"], condition: Condition, why: int) -> None:
-        hit = where & judged
-        seen[hit] = condition
-        reason[hit] = why
-
-    say(had & heard, Condition.OK, 0)
-    nic, nic_fresh = _fresh(claims, Field.NIC)
-    low = nic_fresh & ((nic <= settings.nic_floor) | (nic < mine.nic_normal - settings.drop)) & had & heard
-    say(low, Condition.DEGRADED, LOW_NIC)
-    version, version_fresh = _fresh(claims, Field.ADSB_VERSION, 900.0)
-    nac_p, nac_fresh = _fresh(claims, Field.NAC_P)
-    nac_fresh &= version_fresh & (version >= 1)  # version 0 does not transmit it
-    low = nac_fresh & ((nac_p <= settings.nac_p_floor) | (nac_p < mine.nac_p_normal - settings.drop)) & had & heard
-    say(low, Condition.DEGRADED, LOW_NAC_P)
-    say((seen == Condition.DEGRADED) & (mine.ever_ok == 0), Condition.DEGRADED, ALWAYS_POOR)
-    say(heard & had & aircraft & (age_s > settings.silent_s), Condition.LOST, SILENT)
+    heard = (now - claims.heard_ns) * 1e-9 < settings.heard_s
+    ground = _said(claims, Field.ON_GROUND, 60.0) > 0
+    judged = np.isin(claims.source, JUDGED) & ~(ground & aircraft)
     _, none_ns = claims.said(Field.NO_POSITION)
-    say(had & heard & (none_ns > claims.position_ns), Condition.LOST, NO_POSITION)
-    saturated, fresh = _fresh(claims, Field.GEOMETRIC_MINUS_BARO_SATURATED)
-    say(fresh & (saturated > 0), Condition.INCONSISTENT, SATURATED)
-    sure = ~(nic_fresh & (nic <= settings.nic_floor))  # who says that it is vague may wander
-    say(heard & sure & (claims.rejected >= 3), Condition.INCONSISTENT, REJECTED)
+    saturated = _said(claims, Field.GEOMETRIC_MINUS_BARO_SATURATED) > 0
+    turning = np.abs(_said(claims, Field.ROLL_RAD, otherwise=0.0)) > settings.roll_rad_max
+    turning |= np.abs(_said(claims, Field.TRACK_RATE_RADPS, otherwise=0.0)) > settings.turn_radps_max
+    bits = np.zeros(n, np.int64)
+    for bit, where in (
+        (kernel.JUDGED, judged),
+        (kernel.HEARD, heard),
+        (kernel.AIRCRAFT, aircraft),
+        (kernel.NO_POSITION, none_ns > claims.position_ns),
+        (kernel.SATURATED, saturated),
+        (kernel.MANOEUVRE, turning & aircraft),
+    ):
+        bits |= np.where(where, bit, 0)
+    version = _said(claims, Field.ADSB_VERSION, 900.0)
+    speed = _said(claims, Field.GROUND_SPEED_MPS)
+    return Rows(
+        np.arange(n),
+        np.full(n, now),
+        bits,
+        claims.position_ns,
+        _said(claims, Field.NIC),
+        np.where(version >= 1, _said(claims, Field.NAC_P), NOT_SAID),  # version 0 does not transmit it
+        version,
+        _said(claims, Field.ALTITUDE_BARO_M, otherwise=NO_HEIGHT),
+        speed,
+        _wind(claims, speed),
+        _said(claims, Field.GEOMETRIC_MINUS_BARO_M, otherwise=NO_HEIGHT),
+        _contradiction(mine, claims, heard, settings),
+        *_place(mine, claims),
+    )
+
+
+def _place(mine: Navigation, claims: Claims) -> tuple[Float64[Array, " n"], Float64[Array, " n"]]:
+    """Positions as angles on a sphere around the site, good enough to tell how far apart two of one claim are."""
+    placed = claims.has_position > 0
+    east = np.where(placed, claims.mean[:, 0], mine.good_east_m)
+    north = np.where(placed, claims.mean[:, 1], mine.good_north_m)
+    return north / kernel.EARTH_M, east / kernel.EARTH_M
+
+
+def _wind(claims: Claims, speed: Float64[Array, " n"]) -> Float64[Array, " n"]:
+    heading, said = _fresh(claims, Field.HEADING_RAD)
+    magnetic, told = _fresh(claims, Field.HEADING_MAGNETIC)
+    spread = np.where(said, np.where(told & (magnetic == 0), 0.0, DECLINATION_RAD), np.pi)
+    track, turned = _fresh(claims, Field.TRACK_RAD)
+    spread = np.where(turned, spread, np.pi)
+    return least_wind(speed, track, _said(claims, Field.TRUE_AIRSPEED_MPS), heading, spread)
+
+
+def _contradiction(
+    mine: Navigation, claims: Claims, heard: Bool[Array, " n"], settings: NavigationSettings
+) -> Int64[Array, " n"]:
+    """Reason codes of what the claims' filter did not believe."""
+    now = claims.time_ns
+    age_s = (now - claims.position_ns) * 1e-9
+    out = np.where(heard & (claims.rejected >= 3), kernel.REJECTED, 0)
     twice = (mine.suspect_before_ns > 0) & (mine.suspect_ns - mine.suspect_before_ns < settings.twice_s * 1e9)
-    say(heard & sure & twice & (now - mine.suspect_ns < settings.twice_s * 1e9), Condition.INCONSISTENT, TWO_PLACES)
+    out = np.where(twice & (now - mine.suspect_ns < settings.twice_s * 1e9), kernel.TWO_PLACES, out)
     recent = age_s < settings.silent_s
-    say(heard & sure & recent & ((claims.doubt & int(Doubt.JUMP)) > 0), Condition.INCONSISTENT, JUMPED)
-    silent = ~heard & (mine.condition != Condition.UNKNOWN) & had
-    seen[silent] = mine.condition[silent]  # out of earshot: neither better nor worse
-    reason[silent] = mine.reason[silent]
-    return seen, reason
-
-
-def _with_hysteresis(
-    mine: Navigation, seen: Int64[Array, " n"], now_ns: int, settings: NavigationSettings
-) -> tuple[Int64[Array, " n"], Int64[Array, " n"], Int64[Array, " n"]]:
-    """Condition, since when, and since when it is about to change."""
-    differs = seen != mine.condition
-    changing = np.where(differs, np.where(mine.changing_ns == 0, now_ns, mine.changing_ns), 0)
-    lasted_s = (now_ns - changing) * 1e-9
-    better = (seen == Condition.OK) & (mine.condition != Condition.UNKNOWN)
-    needed_s = np.where(better, settings.recover_s, settings.onset_s)
-    needed_s = np.where(mine.condition == Condition.UNKNOWN, 0.0, needed_s)
-    switch = differs & (lasted_s >= needed_s)
-    condition = np.where(switch, seen, mine.condition)
-    since = np.where(switch, now_ns, mine.since_ns)
-    return condition, since, np.where(switch, 0, changing)
+    far = (claims.doubt & int(Doubt.BEYOND_HORIZON)) > 0
+    out = np.where(recent & far, kernel.TOO_FAR, out)
+    return np.where(recent & ((claims.doubt & int(Doubt.JUMP)) > 0), kernel.JUMPED, out)
 
 
 def explain(navigation: Navigation, claims: Claims) -> tuple[str, ...]:
     """One short sentence per claim, "" when there is nothing to say."""
     out = [""] * len(claims)
-    for i in np.flatnonzero(navigation.reason):
-        out[i] = REASONS[navigation.reason[i]].format(
+    m = navigation.memory
+    rows = np.flatnonzero((m.reason > 0) & (m.condition != kernel.OK))
+    if not len(rows):
+        return tuple(out)
+    nic, nac_p, speed = (claims.said(f)[0] for f in (Field.NIC, Field.NAC_P, Field.GROUND_SPEED_MPS))
+    altitude, wind = claims.said(Field.ALTITUDE_BARO_M)[0], _wind(claims, speed)
+    for i in rows:
+        out[i] = REASONS[m.reason[i]].format(
             age=(claims.time_ns - claims.position_ns[i]) * 1e-9,
-            nic=claims.said(Field.NIC)[0][i],
-            nic_normal=navigation.nic_normal[i],
-            nac_p=claims.said(Field.NAC_P)[0][i],
-            nac_p_normal=navigation.nac_p_normal[i],
+            nic=nic[i],
+            nic_normal=m.nic_normal[i],
+            nac_p=nac_p[i],
+            nac_p_normal=m.nac_p_normal[i],
             rejected=float(claims.rejected[i]),
+            speed=speed[i],
+            altitude=altitude[i],
+            wind=wind[i],
         )
     return tuple(out)

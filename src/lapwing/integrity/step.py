@@ -2,13 +2,21 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from lapwing.integrity import detection, trail
 from lapwing.integrity.agreement import Agreement, AgreementSettings, agree
 from lapwing.integrity.agreement import start as agreement_start
-from lapwing.integrity.interference import InterferenceSettings, find
-from lapwing.integrity.navigation import Navigation, NavigationSettings, explain, judge
+from lapwing.integrity.causes import CauseSettings
+from lapwing.integrity.detection import DetectionSettings, Watch
+from lapwing.integrity.evidence import NavigationSettings
+from lapwing.integrity.interference import InterferenceSettings, affected, find, observe
+from lapwing.integrity.navigation import Navigation, explain, judge
 from lapwing.integrity.navigation import start as navigation_start
-from lapwing.records import Claims, Integrity, Interference, Tracks
-from lapwing.records.claims import no_interference
+from lapwing.integrity.source import SourceSettings
+from lapwing.integrity.sources import next_sources
+from lapwing.integrity.trail import Trail, TrailSettings, remember
+from lapwing.records import Claims, Integrity, Interference, Sources, Tracks, no_interference, no_sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +24,11 @@ class IntegritySettings:
     """All settings of the room."""
 
     navigation: NavigationSettings = field(default_factory=NavigationSettings)
+    detection: DetectionSettings = field(default_factory=DetectionSettings)
     interference: InterferenceSettings = field(default_factory=InterferenceSettings)
+    causes: CauseSettings = field(default_factory=CauseSettings)
+    trail: TrailSettings = field(default_factory=TrailSettings)
+    source: SourceSettings = field(default_factory=SourceSettings)
     agreement: AgreementSettings = field(default_factory=AgreementSettings)
 
 
@@ -26,13 +38,24 @@ class IntegrityState:
 
     navigation: Navigation
     agreement: Agreement
+    watch: Watch
+    trail: Trail
     interference: Interference
+    sources: Sources
     next_region: int
 
 
 def start(settings: IntegritySettings) -> IntegrityState:
     """Nothing known."""
-    return IntegrityState(navigation_start(settings.navigation), agreement_start(), no_interference(), 1)
+    return IntegrityState(
+        navigation_start(settings.navigation),
+        agreement_start(),
+        detection.start(),
+        trail.start(),
+        no_interference(),
+        no_sources(),
+        1,
+    )
 
 
 def step(
@@ -40,17 +63,23 @@ def step(
 ) -> tuple[IntegrityState, Integrity]:
     """The verdict at the claims' time. Normals are learned only while no interference is suspected."""
     navigation = judge(state.navigation, claims, len(state.interference) == 0, settings.navigation)
-    regions, next_region = find(state.interference, state.next_region, navigation, claims, settings.interference)
+    watch = observe(state.watch, navigation, claims, (settings.detection, settings.navigation, settings.interference))
+    of_regions = (settings.detection, settings.interference, settings.causes)
+    regions, next_region = find(state.interference, state.next_region, navigation, claims, watch, of_regions)
+    hit = affected(navigation, claims, settings.interference)
+    path = remember(state.trail, navigation, claims, hit, settings.trail)
+    sources = next_sources(state.sources, regions, path, claims.time_ns, (settings.trail, settings.source))
     agreement, track_id = agree(state.agreement, claims, navigation.family, tracks, settings.agreement)
     verdict = Integrity(
-        navigation.condition,
-        navigation.since_ns,
+        np.array(navigation.condition),
+        np.array(navigation.since_ns),
         explain(navigation, claims),
-        navigation.good_east_m,
-        navigation.good_north_m,
-        navigation.good_ns,
+        np.array(navigation.good_east_m),
+        np.array(navigation.good_north_m),
+        np.array(navigation.good_ns),
         claims.frame_seq,
         track_id,
         regions,
+        sources,
     )
-    return IntegrityState(navigation, agreement, regions, next_region), verdict
+    return IntegrityState(navigation, agreement, watch, path, regions, sources, next_region), verdict

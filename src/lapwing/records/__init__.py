@@ -2,9 +2,10 @@
 
 from lapwing.records.alarms import Alarms, AlarmState, Priority, Subject
 from lapwing.records.arrays import Array, column, freeze
-from lapwing.records.claims import FIELDS, NO_TRACK, Claims, Condition, Integrity, Interference
+from lapwing.records.claims import FIELDS, NO_TRACK, Claims, Condition, Integrity
 from lapwing.records.detections import Detections, Space
 from lapwing.records.frames import Frame
+from lapwing.records.interference import CAUSES, Interference, Sources, no_interference, no_sources
 from lapwing.records.picture import FeedHealth, Picture
 from lapwing.records.reports import (
     Decoded,
@@ -26,6 +27,7 @@ from lapwing.records.tracks import ANONYMOUS, Innovations, Tracks, TrackStatus
 
 __all__ = [
     "ANONYMOUS",
+    "CAUSES",
     "FIELDS",
     "NO_TRACK",
     "AlarmState",
@@ -53,6 +55,7 @@ __all__ = [
     "SensorConfig",
     "Site",
     "Source",
+    "Sources",
     "Space",
     "Subject",
     "Texts",
@@ -64,7 +67,9 @@ __all__ = [
     "column",
     "freeze",
     "merged",
+    "no_interference",
     "no_positions",
+    "no_sources",
     "no_texts",
     "no_values",
 ]

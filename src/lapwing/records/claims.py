@@ -1,4 +1,4 @@
-"""Claims: what each address says of itself now; and what integrity makes of it. Axes: n claims, c interferences."""
+"""Claims: what each address says of itself now; and what integrity makes of it. Axis: n claims."""
 
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -7,6 +7,8 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from lapwing.records.arrays import Array, all_finite, column, freeze_columns, same_length
+from lapwing.records.interference import Interference, Sources, no_sources
+from lapwing.records.interference import no_interference as no_interference
 from lapwing.records.reports import Field
 
 FIELDS: tuple[Field, ...] = tuple(Field)  # the columns of Claims.values
@@ -78,30 +80,6 @@ class Condition(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Interference:
-    """c regions in which several claims lost or degraded their navigation within a short time."""
-
-    region_id: Int64[Array, " c"]
-    since_ns: Int64[Array, " c"]
-    updated_ns: Int64[Array, " c"]
-    east_m: Float64[Array, " c"]  # centre of the affected claims' last good positions: NOT the emitter
-    north_m: Float64[Array, " c"]
-    radius_m: Float64[Array, " c"]  # reaches the farthest affected claim
-    affected: Int64[Array, " c"]  # number of claims degraded or lost now
-    exposed: Int64[Array, " c"]  # number of claims in the region that could have been
-    p_value: Float64[Array, " c"]  # chance of as many new losses without interference
-
-    def __post_init__(self) -> None:
-        same_length(self, "region_id", "since_ns", "updated_ns", "east_m", "north_m", "radius_m", "affected")
-        same_length(self, "region_id", "exposed", "p_value")
-        all_finite(self, "east_m", "north_m", "radius_m", "p_value")
-        freeze_columns(self)
-
-    def __len__(self) -> int:
-        return len(self.region_id)
-
-
-@dataclass(frozen=True, slots=True)
 class Integrity:
     """Verdict per claim, rows as in the same picture's Claims, and per region."""
 
@@ -114,6 +92,7 @@ class Integrity:
     frame_seq: Int64[Array, " n"]  # evidence of the verdict
     track_id: Int64[Array, " n"]  # the track that agrees with the claim, or NO_TRACK
     interference: Interference
+    sources: Sources = field(default_factory=no_sources)
 
     def __post_init__(self) -> None:
         same_length(self, "condition", "since_ns", "reason", "good_east_m", "good_north_m", "good_ns", "frame_seq")
@@ -123,9 +102,3 @@ class Integrity:
 
     def __len__(self) -> int:
         return len(self.condition)
-
-
-def no_interference() -> Interference:
-    """No region."""
-    i, f = column([], np.int64), column([], np.float64)
-    return Interference(i, i, i, f, f, f, i, i, f)

@@ -219,6 +219,22 @@ def track_(
 
 @app.command()
 @plainly
+def survey(
+    inputs: Annotated[list[Path], typer.Argument(help="Archives: files, or folders of them.")],
+    out: Annotated[Path, typer.Option(help="The folder for the results; a killed survey goes on in it.")],
+) -> None:
+    """Look through archives for GNSS interference: events, sources, affected aircraft and ships, a map.
+
+    Reads readsb traces (also in .tar), OpenSky and AIS tables (CSV, Parquet), Beast, AVR and NMEA recordings. Files
+    that cannot be read are named with the reason, and the rest goes on.
+    """
+    from lapwing.serve.survey import survey as look
+
+    typer.echo(look(inputs, out))
+
+
+@app.command()
+@plainly
 def warm() -> None:
     """Compile the kernels now, so that the first start is quick."""
     from lapwing.serve.replaying import warm_up

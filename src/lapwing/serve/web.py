@@ -177,13 +177,21 @@ def _add_picture_routes(app: FastAPI, desk: _Desk) -> None:
 
     @app.get("/v1/regions", dependencies=known)
     def regions(request: Request) -> Response:
-        """Regions of GNSS interference."""
-        return of_tick(request, lambda p: {"regions": wire_text.regions(p.integrity.interference, desk.origin)})
+        """Regions of GNSS interference and their likely sources."""
+        return of_tick(request, lambda p: _interference(p, desk.origin))
 
     @app.get("/v1/feeds", dependencies=known)
     def feeds(request: Request) -> Response:
         """Health of every feed."""
         return of_tick(request, lambda p: {"feeds": wire_text.feeds(p.feeds)})
+
+
+def _interference(picture: Picture, origin: Position) -> dict[str, Any]:
+    verdict = picture.integrity
+    return {
+        "regions": wire_text.regions(verdict.interference, origin),
+        "sources": wire_text.sources(verdict.sources, origin),
+    }
 
 
 def _add_evidence_routes(app: FastAPI, desk: _Desk) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from lapwing.records import (
     ANONYMOUS,
+    CAUSES,
     Alarms,
     AlarmState,
     Array,
@@ -26,6 +27,7 @@ from lapwing.records import (
     Priority,
     Site,
     Source,
+    Sources,
     Subject,
     Tracks,
     TrackStatus,
@@ -143,9 +145,41 @@ def regions(record: Interference, origin: Position) -> list[Json]:
             "affected": int(record.affected[i]),
             "exposed": int(record.exposed[i]),
             "p_value": float(record.p_value[i]),
+            "ships": int(record.ships[i]),
+            "causes": {name: round(float(p), 4) for name, p in zip(CAUSES, record.causes[i], strict=True)},
         }
         for i in range(len(record))
     ]
+
+
+def sources(record: Sources, origin: Position) -> list[Json]:
+    """One object per likely source of interference, with the rings of its 50 and 90 % regions."""
+    latitude, longitude = latitude_longitude_deg(origin, record.east_m, record.north_m)
+    ring_lat, ring_lon = latitude_longitude_deg(origin, record.ring_east_m, record.ring_north_m)
+    out = []
+    for i in range(len(record)):
+        rings = []
+        for number in np.unique(record.ring_number[record.ring_row == i]):
+            v = np.flatnonzero(record.ring_number == number)
+            points = [[round(float(ring_lon[k]), 5), round(float(ring_lat[k]), 5)] for k in v]
+            rings.append({"share": float(record.ring_share[v[0]]), "ring": points})
+        out.append(
+            {
+                "region": int(record.region_id[i]),
+                "updated_ns": str(record.updated_ns[i]),
+                "unique": bool(record.unique[i]),
+                "latitude": round(float(latitude[i]), 5),
+                "longitude": round(float(longitude[i]), 5),
+                "sigma_m": round(float(record.sigma_m[i]), 1),
+                "power_dbm": round(float(record.power_dbm[i]), 1),
+                "power_db_sigma": round(float(record.power_db_sigma[i]), 1),
+                "beam_deg": round(float(np.degrees(record.width_rad[i])), 1),
+                "bearing_deg": round(float(np.degrees(record.bearing_rad[i])), 1),
+                "fit_p": float(record.fit_p[i]),
+                "rings": rings,
+            }
+        )
+    return out
 
 
 def tracks(record: Tracks, origin: Position, existence_min: float) -> list[Json]:
@@ -248,7 +282,13 @@ def texts(picture: Picture, origin: Position) -> dict[str, str]:
         "alarms": dump({"type": "alarms", "alarms": alarms(picture.alarms, origin)}),
         "feeds": dump({"type": "feeds", "time_ns": str(picture.time_ns), "feeds": feeds(picture.feeds)}),
         "reasons": dump({"type": "reasons", "reasons": verdicts}),
-        "regions": dump({"type": "regions", "regions": regions(picture.integrity.interference, origin)}),
+        "regions": dump(
+            {
+                "type": "regions",
+                "regions": regions(picture.integrity.interference, origin),
+                "sources": sources(picture.integrity.sources, origin),
+            }
+        ),
     }
 
 
