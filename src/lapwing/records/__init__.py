@@ -4,6 +4,7 @@ from lapwing.records.alarms import Alarms, AlarmState, Priority, Subject
 from lapwing.records.arrays import Array, column, freeze
 from lapwing.records.claims import FIELDS, NO_TRACK, Claims, Condition, Integrity, Interference
 from lapwing.records.detections import Detections, Space
+from lapwing.records.directions import Directions
 from lapwing.records.frames import Frame
 from lapwing.records.picture import FeedHealth, Picture
 from lapwing.records.reports import (
@@ -36,6 +37,7 @@ __all__ = [
     "Condition",
     "Decoded",
     "Detections",
+    "Directions",
     "Doubt",
     "Fault",
     "FeedConfig",
