@@ -17,6 +17,7 @@ from lapwing.records import (
     FeedHealth,
     Integrity,
     Priority,
+    Registration,
     Subject,
     Tracks,
     TrackStatus,
@@ -32,6 +33,7 @@ class World:
     claims: Claims
     integrity: Integrity
     feeds: tuple[FeedHealth, ...]
+    sensors: tuple[Registration, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from lapwing.engine.plan import Plan
 from lapwing.integrity import IntegrityState
 from lapwing.records import Claims, FeedHealth, Integrity
 from lapwing.track import Watch
+from lapwing.track.registration import Pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class State:
     feeds: tuple[FeedState, ...]  # in the order of the site's feeds
     window: Window  # of beliefs of type Watch
     labels: Labels
+    registered: tuple[Pairs, ...]  # of the sensors heard so far, by name
     claims: Claims
     integrity: IntegrityState
     verdict: Integrity | None
@@ -55,6 +57,7 @@ def start(plan: Plan) -> State:
         feeds,
         Window(track.watch_start(plan.tracking)),
         Labels.empty(),
+        (),
         track.claims_start(plan.claims),
         integrity.start(plan.integrity),
         None,

@@ -16,6 +16,7 @@ from lapwing.engine.labels import labelled
 from lapwing.engine.notices import NOTICE_FEED, read
 from lapwing.engine.order import order
 from lapwing.engine.plan import Plan
+from lapwing.engine.registering import register
 from lapwing.engine.state import FeedState, State
 from lapwing.records import Claims, Decoded, Fault, FeedHealth, Frame, Picture, merged
 
@@ -30,6 +31,8 @@ def step(state: State, frames: Sequence[Frame], tick: int, to_ns: int, plan: Pla
     decoded, feeds = _decode(state, frames, to_ns, plan)
     scans = tuple(scan for d in decoded for scan in d.scans)
     mine = tuple(scan for scan in scans if scan.sensor in plan.sensors)
+    registered, mine = register(state, mine, to_ns, plan)
+    known_sensors = tuple(p.found for p in registered)
     window, due, late = order(state.window, mine, to_ns, plan.order, plan.take)
     feeds = _with_late(feeds, late, plan)
     claims = track.claims_step(state.claims, merged(decoded), plan.claims, plan.site.origin, to_ns)
@@ -38,12 +41,14 @@ def step(state: State, frames: Sequence[Frame], tick: int, to_ns: int, plan: Pla
     known, verdict, memory = state.integrity, state.verdict, state.alarms
     if verdict is None or due or tick % JUDGE_TICKS == 0 or not _same_speakers(state.claims, claims):
         known, verdict = integrity.step(state.integrity, claims, shown, plan.integrity)
-        memory = alarm.step(state.alarms, World(to_ns, shown, claims, verdict, health), plan.rules, plan.life)
+        memory = alarm.step(
+            state.alarms, World(to_ns, shown, claims, verdict, health, known_sensors), plan.rules, plan.life
+        )
     alarms = alarm.columns(memory)
     through = frames[-1].seq if frames else state.through_seq
-    after = State(tick, to_ns, through, feeds, window, labels, claims, known, verdict, memory)
+    after = State(tick, to_ns, through, feeds, window, labels, registered, claims, known, verdict, memory)
     wedges = track.directions(window.now, to_ns, plan.tracking)
-    return after, Picture(tick, to_ns, through, shown, claims, verdict, alarms, health, wedges)
+    return after, Picture(tick, to_ns, through, shown, claims, verdict, alarms, health, wedges, known_sensors)
 
 
 def _same_speakers(before: Claims, after: Claims) -> bool:

@@ -7,6 +7,7 @@ from lapwing.records.detections import Detections, Space
 from lapwing.records.directions import Directions
 from lapwing.records.frames import Frame
 from lapwing.records.picture import FeedHealth, Picture
+from lapwing.records.registration import BIASES, Registration
 from lapwing.records.reports import (
     Decoded,
     Doubt,
@@ -27,6 +28,7 @@ from lapwing.records.tracks import ANONYMOUS, Innovations, Tracks, TrackStatus
 
 __all__ = [
     "ANONYMOUS",
+    "BIASES",
     "FIELDS",
     "NO_TRACK",
     "AlarmState",
@@ -52,6 +54,7 @@ __all__ = [
     "Position",
     "Positions",
     "Priority",
+    "Registration",
     "SensorConfig",
     "Site",
     "Source",

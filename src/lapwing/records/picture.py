@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from lapwing.records.alarms import Alarms
 from lapwing.records.claims import Claims, Integrity
 from lapwing.records.directions import Directions
+from lapwing.records.registration import Registration
 from lapwing.records.tracks import Tracks
 
 
@@ -39,3 +40,4 @@ class Picture:
     alarms: Alarms
     feeds: tuple[FeedHealth, ...]
     directions: Directions = field(default_factory=Directions.empty)
+    sensors: tuple[Registration, ...] = ()

@@ -6,6 +6,7 @@
 from lapwing.track.claims import claims_start, claims_step, predict_claims
 from lapwing.track.making import make_sensor
 from lapwing.track.pairs import PairSensor
+from lapwing.track.registration import RegistrationSettings
 from lapwing.track.sensors import BearingSensor, PositionSensor, RadarSensor, SensorModel
 from lapwing.track.settings import ClaimSettings, CrossingSettings, Exactness, TargetBirths, TargetPrior, TrackSettings
 from lapwing.track.state import TrackerState, start
@@ -20,6 +21,7 @@ __all__ = [
     "PairSensor",
     "PositionSensor",
     "RadarSensor",
+    "RegistrationSettings",
     "SensorModel",
     "TargetBirths",
     "TargetPrior",
