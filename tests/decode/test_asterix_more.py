@@ -160,7 +160,7 @@ def test_bearings_of_a_direction_finder() -> None:
     assert [(s.space, len(s)) for s in d.scans] == [(Space.AZIMUTH, 2), (Space.AZIMUTH_ELEVATION, 1)]
     assert d.scans[0].z == pytest.approx(np.array([[np.pi / 2], [np.pi]]))
     assert d.scans[1].z == pytest.approx(np.array([[np.pi / 2, np.radians(10)]]))
-    assert {scan.sensor for scan in d.scans} == {"radar|bearings"}
+    assert {scan.sensor for scan in d.scans} == {"radar"}
     assert d.scans[0].R[0] == pytest.approx(np.array([[SENSOR.azimuth_sigma_rad**2]]))
     other = decoded(made(205, **one), made(205, **{**one, "i170": "02"}), sensor=SENSOR)
     assert len(other.scans) == 1

@@ -67,7 +67,7 @@ def test_reports_of_one_time_are_one_scan() -> None:
     a, b = (s.bearing(az, T0 + S, range=100.0) for az in (1.0, 2.0))
     d = scans(a, b, s.bearing(3.0, T0 + 2 * S, range=100.0), s.bearing(3.0, T0 + 3 * S))
     assert [(len(x), x.scan_ns - T0, x.sensor) for x in d.scans] == [
-        (2, S, "radar"), (1, 2 * S, "radar"), (1, 3 * S, "radar|bearings"),
+        (2, S, "radar"), (1, 2 * S, "radar"), (1, 3 * S, "radar"),
     ]  # fmt: skip
 
 
@@ -85,7 +85,7 @@ def test_nodes_are_told_apart_by_name() -> None:
     late.node_id = other
     third = s.registration(name="nobody", node="c8654cdf-4328-47de-81fa-c495589e30c9")
     d = scans(camera, look, late, third)
-    assert [x.sensor for x in d.scans] == ["camera|bearings"]
+    assert [x.sensor for x in d.scans] == ["camera"]
     assert faults([d]) == {"node bears the name of no free sensor of the site": 1}
 
 

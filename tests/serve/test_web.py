@@ -233,7 +233,7 @@ async def test_live_says_hello_then_pictures_and_changes(shelf):
         websockets.connect(f"ws://127.0.0.1:{port}/v1/live?stride=1") as live,
     ):
         texts, picture = await read_until_picture(live)
-        assert [t["type"] for t in texts] == ["hello", "alarms", "feeds", "reasons", "regions", "names"]
+        assert [t["type"] for t in texts] == ["hello", "alarms", "feeds", "sensors", "reasons", "regions", "names"]
         assert texts[0]["site"]["name"] == "Gyodong test range"
         assert texts[0]["fields"]["tracks"][0]["name"] == "id"
         assert wire.decode_picture(picture)[0]["tick"] == 600

@@ -9,6 +9,7 @@ from lapwing.track import SensorModel, TargetPrior, make_sensor
 
 ORIGIN = Position(np.radians(50.0), np.radians(22.0), 200.0)
 PLACE = Position(np.radians(50.4), np.radians(22.9), 350.0)
+SECOND = Position(np.radians(50.1), np.radians(22.4), 400.0)
 RADAR_SPACES = [s for s in Space if "range_m" in s.value]
 LOCATING = [Space.POSITION_2D, Space.POSITION_3D, *RADAR_SPACES]
 SPACES = list(Space)
@@ -16,7 +17,7 @@ SPACES = list(Space)
 
 def model(space, **kwargs):
     kind = "radar" if "range_m" in space.value else "position"
-    return make_sensor(SensorConfig("x", PLACE, kind, range_m_max=100_000.0, **kwargs), ORIGIN, space)
+    return make_sensor(SensorConfig("x", PLACE, kind, range_m_max=100_000.0, second=SECOND, **kwargs), ORIGIN, space)
 
 
 def targets(n=50):

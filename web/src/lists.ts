@@ -6,7 +6,7 @@ import { frameLink } from "./evidence";
 import type { Store } from "./store";
 import type { Stage } from "./view";
 import { col, HEIGHT_UNKNOWN } from "./wire";
-import { CONDITIONS, NO_TRACK, SOURCES, STATUSES, bookOf, degrees, duration, msOf, shortAge } from "./words";
+import { CONDITIONS, NO_TRACK, SOURCES, STATUSES, bookOf, degrees, duration, msOf, shortAge, type Sensor } from "./words";
 
 export type Tab = "tracks" | "claims" | "feeds";
 const ROWS_MAX = 250;
@@ -135,9 +135,24 @@ export class Lists {
         ));
     });
     const focused = document.activeElement === $("list");
-    $("list").replaceChildren(h("ul", { class: "feeds" }, ...(items.length ? items : [h("li", { class: "none" }, "No feeds yet.")])));
+    $("list").replaceChildren(h("ul", { class: "feeds" }, ...(items.length ? items : [h("li", { class: "none" }, "No feeds yet.")]), ...this.store.sensors.map(sensorItem)));
     if (focused) $("list").focus();
   }
+}
+
+const BIAS: Record<string, [string, string, number]> = {
+  range_m: ["Range", "m", 0], azimuth_deg: ["Azimuth", "°", 2], elevation_deg: ["Elevation", "°", 2],
+  time_s: ["Clock", "s", 2], east_m: ["Place, east", "m", 0], north_m: ["Place, north", "m", 0],
+};
+
+/** How far a sensor is off, as far as that can be known. */
+function sensorItem(s: Sensor): HTMLElement {
+  const rows = Object.entries(s.biases).filter(([, b]) => b.value !== null).map(([name, b]) => {
+    const [word, unit, digits] = BIAS[name] ?? [name, "", 2];
+    return h("div", {}, h("dt", {}, word), h("dd", {}, `${b.value! >= 0 ? "+" : "−"}${Math.abs(b.value!).toFixed(digits)} ± ${b.sigma.toFixed(digits)} ${unit}`));
+  });
+  return h("li", { class: "feed fine" }, h("h3", {}, s.sensor, h("span", {}, rows.length ? "off by, taken out" : "nothing known of its errors")),
+    h("dl", {}, ...rows, h("div", {}, h("dt", {}, "Rests on"), h("dd", {}, `${s.looks} looks at trusted traffic`))));
 }
 
 function order(a: number | string, b: number | string): number {

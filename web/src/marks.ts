@@ -100,7 +100,7 @@ function addClaims(marks: Marks, store: Store, table: Table): void {
 function addLines(marks: Marks, store: Store): void {
   const { picture } = store;
   if (!picture) return;
-  let room = picture.good.n * 16 + 16;
+  let room = picture.good.n * 16 + picture.directions.n * 6 + 16;
   if (store.shows("trails")) for (const key of marks.keys) room += 2 * (store.trails.of.get(key)?.size ?? 0);
   const out = new Float64Array(room * 6);
   let at = 0;
@@ -129,6 +129,7 @@ function addLines(marks: Marks, store: Store): void {
     }
   }
   if (store.shows("claims") && picture.good.n) addGood(store, point);
+  if (store.shows("tracks") && picture.directions.n) addDirections(picture.directions, point);
   marks.lines = out;
   marks.linesN = at / 6;
 }
@@ -145,6 +146,22 @@ function addGood(store: Store, point: (x: number, y: number, c: Rgb, alpha: numb
     const [x1, y1] = [mercatorX(longitude[g]!), mercatorY(latitude[g]!)];
     for (let k = 0; k < 7; k++) {
       for (const t of [k / 7, (k + 0.55) / 7]) point(x0 + (x1 - x0) * t, y0 + (y1 - y0) * t, c, 0.8);
+    }
+  }
+}
+
+/** A wedge per bearing that nothing explains: its middle, and one standard deviation to either side, fading outwards. */
+function addDirections(table: Table, point: (x: number, y: number, c: Rgb, alpha: number) => void): void {
+  const [latitude, longitude, azimuth, sigma, reach, ages] = ["latitude", "longitude", "azimuth", "sigma", "reach", "age"].map((c) =>
+    col(table, c),
+  ) as [Float64Array, Float64Array, Float64Array, Float64Array, Float64Array, Float64Array];
+  for (let i = 0; i < table.n; i++) {
+    const [x, y, scale] = [mercatorX(longitude[i]!), mercatorY(latitude[i]!), reach[i]! * unitsPerMetre(latitude[i]!)];
+    for (const side of [-1, 0, 1]) {
+      const a = (azimuth[i]! + side * sigma[i]!) * DEG;
+      const alpha = (side ? 0.35 : 0.7) * Math.max(0.3, 1 - ages[i]! / 10);
+      point(x, y, COLOUR.tentative, alpha);
+      point(x + Math.sin(a) * scale, y - Math.cos(a) * scale, COLOUR.tentative, 0);
     }
   }
 }

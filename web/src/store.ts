@@ -2,7 +2,7 @@
 
 import { Trails } from "./trails";
 import { decode, col, type Picture } from "./wire";
-import { bookOf, type Alarm, type Feed, type Reason, type LikelySource, type Region, type Site } from "./words";
+import { bookOf, type Alarm, type Feed, type LikelySource, type Reason, type Region, type Sensor, type Site } from "./words";
 
 export type Topic = "site" | "picture" | "alarms" | "feeds" | "regions" | "names" | "link" | "select" | "layers";
 export type LinkState = "wait" | "live" | "stale" | "lost";
@@ -13,6 +13,7 @@ type Message =
   | { type: "hello"; version: string; site: Site }
   | { type: "alarms"; alarms: Alarm[] }
   | { type: "feeds"; time_ns: string; feeds: Feed[] }
+  | { type: "sensors"; sensors: Sensor[] }
   | { type: "reasons"; reasons: Record<string, Reason> }
   | { type: "regions"; regions: Region[]; sources: LikelySource[] }
   | { type: "names"; names: Record<string, string>; gone: string[] };
@@ -26,6 +27,7 @@ export class Store {
   freshAlarms: Alarm[] = []; // those of the last message that were not known before
   feeds: Feed[] = [];
   feedsMs = 0;
+  sensors: Sensor[] = [];
   regions: Region[] = [];
   sources: LikelySource[] = [];
   link: LinkState = "wait";
@@ -105,6 +107,10 @@ export class Store {
       case "feeds":
         this.feeds = message.feeds;
         this.feedsMs = Number(message.time_ns) / 1e6;
+        this.emit("feeds");
+        break;
+      case "sensors":
+        this.sensors = message.sensors;
         this.emit("feeds");
         break;
       case "reasons":

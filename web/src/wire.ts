@@ -13,6 +13,7 @@ export interface Picture {
   readonly tracks: Table;
   readonly claims: Table;
   readonly good: Table;
+  readonly directions: Table; // bearings that nothing explains
 }
 
 interface Header {
@@ -58,6 +59,7 @@ export function decode(buffer: ArrayBuffer): Picture {
     tracks: tables["tracks"] ?? EMPTY,
     claims: tables["claims"] ?? EMPTY,
     good: tables["good"] ?? EMPTY,
+    directions: tables["directions"] ?? EMPTY,
   };
 }
 

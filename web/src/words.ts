@@ -1,7 +1,7 @@
 // The words of the server's JSON, and how numbers are said to a person.
 
 export interface Alarm {
-  id: number; rule: string; zone: string; subject: "track" | "claim" | "region" | "feed"; subject_id: number;
+  id: number; rule: string; zone: string; subject: "track" | "claim" | "region" | "feed" | "sensor"; subject_id: number;
   state: "raised" | "updated" | "cleared"; priority: "critical" | "high" | "medium" | "low";
   raised_ns: string; updated_ns: string; cleared_ns: string; latitude: number; longitude: number;
   reason: string; frames: number[]; frames_total: number;
@@ -9,6 +9,10 @@ export interface Alarm {
 export interface Feed {
   feed: string; frames: number; bytes: number; messages: number; faults: number; received_ns: string;
   rate_hz: number | null; quiet: boolean; link?: string; last_fault: string; last_fault_seq: number; last_fault_example: string;
+}
+export interface Sensor {
+  sensor: string; time_ns: string; looks: number;
+  biases: Record<string, { value: number | null; sigma: number; applied: boolean }>;
 }
 export interface Reason { reason: string; since_ns: string; frame: number }
 export interface Region {

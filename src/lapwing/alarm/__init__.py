@@ -11,6 +11,7 @@ from lapwing.alarm.rules import (
     UncooperativeInZone,
     World,
 )
+from lapwing.alarm.sensor_rules import SensorBiased
 from lapwing.alarm.zones import LocalZone
 from lapwing.records import Position, Zone
 
@@ -21,4 +22,4 @@ def rules_for(zones: tuple[Zone, ...], origin: Position) -> tuple[Rule, ...]:
     """The rules of a site: two per zone, and those that every site has."""
     local = [LocalZone.make(zone, origin) for zone in zones]
     per_zone: list[Rule] = [rule for z in local for rule in (UncooperativeInZone(z), ApproachingZone(z))]
-    return (*per_zone, GnssInterference(), InconsistentClaim(), FeedQuiet())
+    return (*per_zone, GnssInterference(), InconsistentClaim(), FeedQuiet(), SensorBiased())

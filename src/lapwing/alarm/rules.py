@@ -19,6 +19,7 @@ from lapwing.records import (
     Integrity,
     Interference,
     Priority,
+    Registration,
     Sources,
     Subject,
     Tracks,
@@ -35,6 +36,7 @@ class World:
     claims: Claims
     integrity: Integrity
     feeds: tuple[FeedHealth, ...]
+    sensors: tuple[Registration, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

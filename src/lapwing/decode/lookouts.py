@@ -37,6 +37,9 @@ NUMBERS: dict[str, tuple[float, float, float]] = {
     "azimuth_deg": (-360.0, 360.0, DEGREE),
     "elevation_deg": (-90.0, 90.0, DEGREE),
     "range_rate_mps": (-3_000.0, 3_000.0, 1.0),
+    "bistatic_range_m": (0.0, 1_000_000.0, 1.0),
+    "bistatic_range_rate_mps": (-6_000.0, 6_000.0, 1.0),
+    "range_difference_m": (-1_000_000.0, 1_000_000.0, 1.0),
     "sigma_m": (1e-3, 100_000.0, 1.0),
     "height_sigma_m": (1e-3, 100_000.0, 1.0),
     "range_sigma_m": (1e-3, 100_000.0, 1.0),
@@ -46,7 +49,11 @@ NUMBERS: dict[str, tuple[float, float, float]] = {
 }
 LINE_KEYS = ("time", "detections")
 KEYS = (*LINE_KEYS, *NUMBERS)
-MEASURED = ("latitude_deg", "longitude_deg", "height_m", "range_m", "azimuth_deg", "elevation_deg", "range_rate_mps")
+PAIRED = ("bistatic_range_m", "bistatic_range_rate_mps", "range_difference_m")  # need the sensor's second place
+MEASURED = (
+    *("latitude_deg", "longitude_deg", "height_m", "range_m", "azimuth_deg", "elevation_deg", "range_rate_mps"),
+    *PAIRED,
+)
 SPACE_OF: dict[tuple[str, ...], Space] = {
     ("latitude_deg", "longitude_deg"): Space.POSITION_2D,
     ("latitude_deg", "longitude_deg", "height_m"): Space.POSITION_3D,
@@ -56,6 +63,9 @@ SPACE_OF: dict[tuple[str, ...], Space] = {
     ("range_m", "azimuth_deg", "elevation_deg", "range_rate_mps"): Space.RANGE_AZIMUTH_ELEVATION_RANGE_RATE,
     ("azimuth_deg",): Space.AZIMUTH,
     ("azimuth_deg", "elevation_deg"): Space.AZIMUTH_ELEVATION,
+    ("bistatic_range_m", "bistatic_range_rate_mps"): Space.BISTATIC,
+    ("bistatic_range_m",): Space.BISTATIC_RANGE,
+    ("range_difference_m",): Space.RANGE_DIFFERENCE,
 }
 Row = tuple[tuple[float, ...], tuple[float, ...]]
 
@@ -141,6 +151,8 @@ class LookoutDecoder:
         space = SPACE_OF.get(tuple(key for key in MEASURED if key in numbers))
         if space is None:
             raise Wrong(_missing(numbers))
+        if self.sensor.second is None and any(key in numbers for key in PAIRED):
+            raise Wrong("the site's sensor has no second place: a transmitter, or another receiver")
         return space, self._row(space, numbers), at
 
     def _row(self, space: Space, n: dict[str, float]) -> Row:
@@ -164,6 +176,12 @@ class LookoutDecoder:
                 n.get("range_rate_mps", 0.0),
                 n.get("range_rate_sigma_mps", s.range_rate_sigma_mps),
             ),
+            "bistatic_range_m": (n.get("bistatic_range_m", 0.0), n.get("range_sigma_m", s.range_sigma_m)),
+            "bistatic_range_rate_mps": (
+                n.get("bistatic_range_rate_mps", 0.0),
+                n.get("range_rate_sigma_mps", s.range_rate_sigma_mps),
+            ),
+            "range_difference_m": (n.get("range_difference_m", 0.0), n.get("range_sigma_m", s.range_sigma_m)),
         }
         chosen = [known[name] for name in space.value]
         return tuple(z for z, _ in chosen), tuple(sigma for _, sigma in chosen)

@@ -6,8 +6,6 @@ import numpy as np
 
 from lapwing.records import ANONYMOUS, Detections, Space
 
-UNMODELLED = "|bearings"  # no site can name a sensor so
-
 
 def scan(
     sensor: str,
@@ -17,17 +15,13 @@ def scan(
     frame_seq: int,
     times_ns: Sequence[int] | None = None,
 ) -> Detections:
-    """A scan that ends at `time_ns` and whose rows (z, standard deviations) are true then, or each at its own time.
-
-    Directions alone come under a name of their own: the tracker has no model for them yet, passes over sensors that the
-    site does not name, and would stop at a space that it cannot model."""
-    name = sensor if "range_m" in space.value or "east_m" in space.value else sensor + UNMODELLED
+    """A scan that ends at `time_ns` and whose rows (z, standard deviations) are true then, or each at its own time."""
     if not rows:
-        return Detections.empty(name, space, time_ns)
+        return Detections.empty(sensor, space, time_ns)
     m = len(rows)
     sigma = np.array([s for _, s in rows], np.float64)
     return Detections(
-        name,
+        sensor,
         space,
         time_ns,
         np.full(m, time_ns, np.int64) if times_ns is None else np.array(times_ns, np.int64),

@@ -9,8 +9,8 @@ from lapwing import alarm, decode, track
 from lapwing.alarm import LifeSettings, Rule
 from lapwing.engine.order import OrderSettings
 from lapwing.integrity import IntegritySettings
-from lapwing.records import SensorConfig, Site, Space
-from lapwing.track import ClaimSettings, SensorModel, TargetPrior, TrackSettings
+from lapwing.records import Detections, SensorConfig, Site, Space
+from lapwing.track import ClaimSettings, RegistrationSettings, SensorModel, TargetPrior, TrackSettings, Watch
 
 TICK_NS = 200_000_000
 # What flies under radars made for aircraft is low: a radar without elevation is read as if its targets were.
@@ -31,6 +31,11 @@ class Plan:
     claims: ClaimSettings = ClaimSettings()
     integrity: IntegritySettings = IntegritySettings()
     life: LifeSettings = LifeSettings()
+    registration: RegistrationSettings = RegistrationSettings()
+
+    def take(self, watch: Watch, scan: Detections) -> Watch:
+        """What the tracking room believes after one more scan."""
+        return track.watch_step(watch, scan, self.model(scan.sensor, scan.space), self.tracking)
 
     def model(self, sensor: str, space: Space) -> SensorModel:
         """The tracker's model of one sensor in one measurement space."""

@@ -1,15 +1,17 @@
 """The one state: all that the engine remembers between ticks, frozen. A checkpoint is this value, encoded."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from lapwing import alarm, integrity, track
 from lapwing.alarm import AlarmMemory
-from lapwing.engine.order import Held
+from lapwing.engine.labels import Labels
+from lapwing.engine.order import Window
 from lapwing.engine.plan import Plan
 from lapwing.integrity import IntegrityState
 from lapwing.records import Claims, FeedHealth, Integrity
-from lapwing.track import TrackerState
+from lapwing.track import Watch
+from lapwing.track.registration import Pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +30,18 @@ class State:
     time_ns: int
     through_seq: int
     feeds: tuple[FeedState, ...]  # in the order of the site's feeds
-    held: Held
-    tracker: TrackerState
+    window: Window  # of beliefs of type Watch
+    labels: Labels
+    registered: tuple[Pairs, ...]  # of the sensors heard so far, by name
     claims: Claims
     integrity: IntegrityState
     verdict: Integrity | None
     alarms: AlarmMemory
+
+    @property
+    def watch(self) -> Watch:
+        """What the tracking room believes now."""
+        return cast(Watch, self.window.now)
 
 
 def start(plan: Plan) -> State:
@@ -47,8 +55,9 @@ def start(plan: Plan) -> State:
         0,
         0,
         feeds,
-        Held(),
-        track.start(plan.tracking),
+        Window(track.watch_start(plan.tracking)),
+        Labels.empty(),
+        (),
         track.claims_start(plan.claims),
         integrity.start(plan.integrity),
         None,

@@ -12,9 +12,11 @@ import numpy as np
 
 from lapwing import alarm, integrity, track
 from lapwing.alarm import World
+from lapwing.engine.labels import labelled
 from lapwing.engine.notices import NOTICE_FEED, read
 from lapwing.engine.order import order
 from lapwing.engine.plan import Plan
+from lapwing.engine.registering import register
 from lapwing.engine.state import FeedState, State
 from lapwing.records import Claims, Decoded, Fault, FeedHealth, Frame, Picture, merged
 
@@ -28,23 +30,25 @@ def step(state: State, frames: Sequence[Frame], tick: int, to_ns: int, plan: Pla
     to_ns = max(to_ns, state.time_ns)  # a clock set back must not take the world back
     decoded, feeds = _decode(state, frames, to_ns, plan)
     scans = tuple(scan for d in decoded for scan in d.scans)
-    held, due, late = order(state.held, scans, to_ns, plan.order)
+    mine = tuple(scan for scan in scans if scan.sensor in plan.sensors)
+    registered, mine = register(state, mine, to_ns, plan)
+    known_sensors = tuple(p.found for p in registered)
+    window, due, late = order(state.window, mine, to_ns, plan.order, plan.take)
     feeds = _with_late(feeds, late, plan)
-    tracker = state.tracker
-    for scan in due:
-        if scan.sensor in plan.sensors:
-            tracker, _ = track.step(tracker, scan, plan.model(scan.sensor, scan.space), plan.tracking)
     claims = track.claims_step(state.claims, merged(decoded), plan.claims, plan.site.origin, to_ns)
-    shown = track.predict_tracks(tracker, to_ns, plan.tracking)
+    labels, shown = labelled(state.labels, track.predict_tracks(window.now.tracker, to_ns, plan.tracking))
     health = tuple(f.health for f in feeds)
     known, verdict, memory = state.integrity, state.verdict, state.alarms
     if verdict is None or due or tick % JUDGE_TICKS == 0 or not _same_speakers(state.claims, claims):
         known, verdict = integrity.step(state.integrity, claims, shown, plan.integrity)
-        memory = alarm.step(state.alarms, World(to_ns, shown, claims, verdict, health), plan.rules, plan.life)
+        memory = alarm.step(
+            state.alarms, World(to_ns, shown, claims, verdict, health, known_sensors), plan.rules, plan.life
+        )
     alarms = alarm.columns(memory)
     through = frames[-1].seq if frames else state.through_seq
-    after = State(tick, to_ns, through, feeds, held, tracker, claims, known, verdict, memory)
-    return after, Picture(tick, to_ns, through, shown, claims, verdict, alarms, health)
+    after = State(tick, to_ns, through, feeds, window, labels, registered, claims, known, verdict, memory)
+    wedges = track.directions(window.now, to_ns, plan.tracking)
+    return after, Picture(tick, to_ns, through, shown, claims, verdict, alarms, health, wedges, known_sensors)
 
 
 def _same_speakers(before: Claims, after: Claims) -> bool:

@@ -4,9 +4,11 @@ from lapwing.records.alarms import Alarms, AlarmState, Priority, Subject
 from lapwing.records.arrays import Array, column, freeze
 from lapwing.records.claims import FIELDS, NO_TRACK, Claims, Condition, Integrity
 from lapwing.records.detections import Detections, Space
+from lapwing.records.directions import Directions
 from lapwing.records.frames import Frame
 from lapwing.records.interference import CAUSES, Interference, Sources, no_interference, no_sources
 from lapwing.records.picture import FeedHealth, Picture
+from lapwing.records.registration import BIASES, Registration
 from lapwing.records.reports import (
     Decoded,
     Doubt,
@@ -27,6 +29,7 @@ from lapwing.records.tracks import ANONYMOUS, Innovations, Tracks, TrackStatus
 
 __all__ = [
     "ANONYMOUS",
+    "BIASES",
     "CAUSES",
     "FIELDS",
     "NO_TRACK",
@@ -38,6 +41,7 @@ __all__ = [
     "Condition",
     "Decoded",
     "Detections",
+    "Directions",
     "Doubt",
     "Fault",
     "FeedConfig",
@@ -52,6 +56,7 @@ __all__ = [
     "Position",
     "Positions",
     "Priority",
+    "Registration",
     "SensorConfig",
     "Site",
     "Source",

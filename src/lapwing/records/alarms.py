@@ -27,12 +27,13 @@ class Priority(IntEnum):
 
 
 class Subject(IntEnum):
-    """What an alarm is about: `subject_id` is a track_id, an address, a region_id, or a feed's row."""
+    """What an alarm is about: `subject_id` is a track_id, an address, a region_id, a feed's row, or a sensor's."""
 
     TRACK = 0
     CLAIM = 1
     REGION = 2
     FEED = 3
+    SENSOR = 4
 
 
 @dataclass(frozen=True, slots=True)

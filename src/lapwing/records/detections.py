@@ -21,6 +21,9 @@ class Space(Enum):
     RANGE_AZIMUTH_ELEVATION_RANGE_RATE = ("range_m", "azimuth_rad", "elevation_rad", "range_rate_mps")
     AZIMUTH = ("azimuth_rad",)
     AZIMUTH_ELEVATION = ("azimuth_rad", "elevation_rad")
+    BISTATIC = ("bistatic_range_m", "bistatic_range_rate_mps")  # how much longer than the direct way, and its growth
+    BISTATIC_RANGE = ("bistatic_range_m",)
+    RANGE_DIFFERENCE = ("range_difference_m",)  # time difference of arrival times the speed of light
 
 
 @dataclass(frozen=True, slots=True)

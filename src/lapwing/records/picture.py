@@ -1,9 +1,11 @@
 """The picture: one frozen snapshot per tick. All that the web, the outbox and the history may see."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lapwing.records.alarms import Alarms
 from lapwing.records.claims import Claims, Integrity
+from lapwing.records.directions import Directions
+from lapwing.records.registration import Registration
 from lapwing.records.tracks import Tracks
 
 
@@ -37,3 +39,5 @@ class Picture:
     integrity: Integrity
     alarms: Alarms
     feeds: tuple[FeedHealth, ...]
+    directions: Directions = field(default_factory=Directions.empty)
+    sensors: tuple[Registration, ...] = ()

@@ -61,6 +61,8 @@ class SensorConfig:
     p_detect: float = 0.8
     clutter_per_scan: float = 10.0
     period_s: float = 4.0
+    second: Position | None = None  # the transmitter of a bistatic radar, the other receiver of a time difference
+    false_ratio: float = 0.0  # share of the bearings of true targets that point anywhere
 
 
 @dataclass(frozen=True, slots=True)

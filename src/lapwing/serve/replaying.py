@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from lapwing import track
 from lapwing.engine.journal import Journal, JournalError
 from lapwing.engine.plan import make_plan
 from lapwing.engine.replay import base, replay, verify
@@ -102,6 +101,5 @@ def _one_flow() -> None:
                 R = np.tile(np.diag([900.0, 1e-5 if space is Space.RANGE_AZIMUTH else 900.0]), (m, 1, 1))
                 i = np.zeros(m, np.int64)
                 scan = Detections(sensor, space, now, i + now, z, R, i - 1, i)
-                tracker, _ = track.step(state.tracker, scan, plan.model(sensor, space), plan.tracking)
-                state = replace(state, tracker=tracker)
+                state = replace(state, window=replace(state.window, base=plan.take(state.window.base, scan)))
         now += 1_000_000_000

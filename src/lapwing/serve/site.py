@@ -143,6 +143,8 @@ class SensorEntry(BaseModel):
     p_detect: Annotated[float, Field(gt=0, lt=1)] = 0.8
     clutter_per_scan: Annotated[float, Field(gt=0, le=100_000)] = 10.0
     period_s: Annotated[float, Field(gt=0, le=600)] = 4.0
+    second: Place | None = None
+    false_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
     def config(self) -> SensorConfig:
         """Frozen, in radians."""
@@ -158,6 +160,8 @@ class SensorEntry(BaseModel):
             self.p_detect,
             self.clutter_per_scan,
             self.period_s,
+            self.second.position() if self.second else None,
+            self.false_ratio,
         )
 
 
@@ -362,6 +366,7 @@ def _allowed(loc: tuple[Any, ...]) -> list[str]:
         "web": WebEntry,
         "origin": Place,
         "at": Place,
+        "second": Place,
         "receiver": Place,
         "circle": CircleEntry,
     }

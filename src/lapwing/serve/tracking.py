@@ -23,7 +23,10 @@ from lapwing.track import SensorModel, TrackSettings
 
 AXES = ("east_m", "north_m", "up_m", "east_mps", "north_mps", "up_mps")
 UPPER = [(i, j) for i in range(6) for j in range(i, 6)]
-MEASURES = ("east_m", "north_m", "up_m", "range_m", "azimuth_rad", "elevation_rad", "range_rate_mps")
+MEASURES = (
+    *("east_m", "north_m", "up_m", "range_m", "azimuth_rad", "elevation_rad", "range_rate_mps"),
+    *("bistatic_range_m", "bistatic_range_rate_mps", "range_difference_m"),
+)
 NEEDED = ("scan_ns", "sensor", "time_ns")
 
 
@@ -107,6 +110,7 @@ def _sigma(config: SensorConfig, column: str) -> float:
         "azimuth_rad": config.azimuth_sigma_rad,
         "elevation_rad": config.elevation_sigma_rad,
         "range_rate_mps": config.range_rate_sigma_mps,
+        "bistatic_range_rate_mps": config.range_rate_sigma_mps,
     }.get(column, config.range_sigma_m)
 
 

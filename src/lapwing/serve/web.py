@@ -185,6 +185,11 @@ def _add_picture_routes(app: FastAPI, desk: _Desk) -> None:
         """Health of every feed."""
         return of_tick(request, lambda p: {"feeds": wire_text.feeds(p.feeds)})
 
+    @app.get("/v1/sensors", dependencies=known)
+    def sensors(request: Request) -> Response:
+        """How far every sensor is off, with one sigma."""
+        return of_tick(request, lambda p: {"sensors": wire_text.sensors(p.sensors)})
+
 
 def _interference(picture: Picture, origin: Position) -> dict[str, Any]:
     verdict = picture.integrity
@@ -316,7 +321,7 @@ async def _tell(socket: WebSocket, desk: _Desk, stride: int) -> None:
         parcel = desk.parcel(picture)
         calm = picture.time_ns < feeds_ns + SECOND_NS  # feeds and reasons at most once a second
         for kind, text in parcel.texts.items():
-            if sent.get(kind) != text and not (calm and kind in ("feeds", "reasons")):
+            if sent.get(kind) != text and not (calm and kind in ("feeds", "reasons", "sensors")):
                 await socket.send_text(text)
                 sent[kind] = text
         if not calm:

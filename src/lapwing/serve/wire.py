@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from lapwing.kernel.geodesy import enu_axes, enu_to_geodetic
-from lapwing.records import Array, Claims, Condition, Field, Integrity, Picture, Position, Tracks
+from lapwing.records import Array, Claims, Condition, Directions, Field, Integrity, Picture, Position, Tracks
 
 MAGIC = b"LWP1"
 NOT_SAID = 255  # nic, nac_p
@@ -82,7 +82,20 @@ GOOD_COLUMNS = (
     Column("longitude", "i4", 1e-7, "deg", "last good position of a claim that is not ok"),
     Column("age", "u2", 0.1, "s", "since it was good"),
 )
-TABLES: dict[str, tuple[Column, ...]] = {"tracks": TRACK_COLUMNS, "claims": CLAIM_COLUMNS, "good": GOOD_COLUMNS}
+DIRECTION_COLUMNS = (
+    Column("latitude", "i4", 1e-7, "deg", "of the sensor"),
+    Column("longitude", "i4", 1e-7, "deg", "of the sensor"),
+    Column("azimuth", "u2", 360 / 65536, "deg", "of a bearing that nothing explains, clockwise from true north, wraps"),
+    Column("sigma", "u2", 0.01, "deg", "of the azimuth, 1-sigma"),
+    Column("reach", "u4", 1.0, "m", "how far the sensor sees"),
+    Column("age", "u2", 0.1, "s", "since the bearing was true"),
+)
+TABLES: dict[str, tuple[Column, ...]] = {
+    "tracks": TRACK_COLUMNS,
+    "claims": CLAIM_COLUMNS,
+    "good": GOOD_COLUMNS,
+    "directions": DIRECTION_COLUMNS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +169,7 @@ def encode_picture(picture: Picture, origin: Position) -> bytes:
         "tracks": _track_values(picture.tracks, picture.time_ns, origin),
         "claims": _claim_values(picture.claims, picture.integrity, picture.time_ns, origin),
         "good": _good_values(picture.integrity, picture.time_ns, origin),
+        "directions": _direction_values(picture.directions, picture.time_ns, origin),
     }
     blocks: list[bytes] = []
     offset = 0
@@ -276,4 +290,16 @@ def _good_values(integrity: Integrity, now_ns: int, origin: Position) -> dict[st
         "latitude": latitude,
         "longitude": longitude,
         "age": _age_s(now_ns, integrity.good_ns[rows]),
+    }
+
+
+def _direction_values(directions: Directions, now_ns: int, origin: Position) -> dict[str, Array]:
+    latitude, longitude = latitude_longitude_deg(origin, directions.place_m[:, 0], directions.place_m[:, 1])
+    return {
+        "latitude": latitude,
+        "longitude": longitude,
+        "azimuth": directions.azimuth_rad / DEGREE,
+        "sigma": directions.azimuth_sigma_rad / DEGREE,
+        "reach": directions.range_m_max,
+        "age": _age_s(now_ns, directions.time_ns),
     }

@@ -11,6 +11,7 @@ import numpy as np
 
 from lapwing.records import (
     ANONYMOUS,
+    BIASES,
     CAUSES,
     Alarms,
     AlarmState,
@@ -25,6 +26,7 @@ from lapwing.records import (
     Picture,
     Position,
     Priority,
+    Registration,
     Site,
     Source,
     Sources,
@@ -110,6 +112,23 @@ def feeds(record: tuple[FeedHealth, ...]) -> list[Json]:
         }
         for f in record
     ]
+
+
+def sensors(record: tuple[Registration, ...]) -> list[Json]:
+    """One object per sensor that was heard: how far it is off. Angles in degrees; null where nothing can be known."""
+    unit = [DEGREE if name.endswith("_rad") else 1.0 for name in BIASES]
+    out = []
+    for s in record:
+        entry: Json = {"sensor": s.sensor, "time_ns": str(s.time_ns), "looks": s.pairs, "biases": {}}
+        for k, name in enumerate(BIASES):
+            seen = bool(s.observable[k])
+            entry["biases"][name.replace("_rad", "_deg")] = {
+                "value": round(float(s.bias[k]) / unit[k], 4) if seen else None,
+                "sigma": round(float(s.sigma[k]) / unit[k], 4),
+                "applied": seen,
+            }
+        out.append(entry)
+    return out
 
 
 def names(claims: Claims) -> dict[str, str]:
@@ -281,6 +300,7 @@ def texts(picture: Picture, origin: Position) -> dict[str, str]:
     return {
         "alarms": dump({"type": "alarms", "alarms": alarms(picture.alarms, origin)}),
         "feeds": dump({"type": "feeds", "time_ns": str(picture.time_ns), "feeds": feeds(picture.feeds)}),
+        "sensors": dump({"type": "sensors", "sensors": sensors(picture.sensors)}),
         "reasons": dump({"type": "reasons", "reasons": verdicts}),
         "regions": dump(
             {

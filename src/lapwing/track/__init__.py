@@ -4,28 +4,39 @@
 """
 
 from lapwing.track.claims import claims_start, claims_step, predict_claims
-from lapwing.track.sensors import BearingSensor, PositionSensor, RadarSensor, SensorModel, make_sensor
-from lapwing.track.settings import ClaimSettings, Exactness, TargetBirths, TargetPrior, TrackSettings
+from lapwing.track.making import make_sensor
+from lapwing.track.pairs import PairSensor
+from lapwing.track.registration import RegistrationSettings
+from lapwing.track.sensors import BearingSensor, PositionSensor, RadarSensor, SensorModel
+from lapwing.track.settings import ClaimSettings, CrossingSettings, Exactness, TargetBirths, TargetPrior, TrackSettings
 from lapwing.track.state import TrackerState, start
 from lapwing.track.tracker import estimates, predict_tracks, step
+from lapwing.track.watch import Watch, directions, watch_start, watch_step
 
 __all__ = [
     "BearingSensor",
     "ClaimSettings",
+    "CrossingSettings",
     "Exactness",
+    "PairSensor",
     "PositionSensor",
     "RadarSensor",
+    "RegistrationSettings",
     "SensorModel",
     "TargetBirths",
     "TargetPrior",
     "TrackSettings",
     "TrackerState",
+    "Watch",
     "claims_start",
     "claims_step",
+    "directions",
     "estimates",
     "make_sensor",
     "predict_claims",
     "predict_tracks",
     "start",
     "step",
+    "watch_start",
+    "watch_step",
 ]

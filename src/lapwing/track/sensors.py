@@ -2,7 +2,8 @@
 
 A model expects (z_hat and its Jacobian H), says how probably it detects, subtracts angles the right way round,
 turns a detection back into a prior for a new track, and knows its clutter. It keeps nothing and measures nothing.
-Bearings alone correct tracks that others began; they begin none.
+What is no place (directions, differences and sums of ranges) corrects tracks; where two directions cross, `crossings`
+begins one.
 """
 
 from dataclasses import dataclass
@@ -11,8 +12,8 @@ from typing import Protocol, final, runtime_checkable
 import numpy as np
 from jaxtyping import Float64
 
-from lapwing.kernel.geodesy import SEMI_MAJOR_M, frame_between
-from lapwing.records import Array, Position, SensorConfig, Space
+from lapwing.kernel.geodesy import SEMI_MAJOR_M
+from lapwing.records import Array, Space
 from lapwing.track.settings import TargetPrior
 
 EDGE = 0.05  # p_detect falls to zero over this share of the largest range: targets cross the edge, they do not vanish
@@ -77,7 +78,8 @@ def height_m(mean: Float64[Array, "n 6"]) -> Float64[Array, " n"]:
     return np.asarray(mean[:, 2] + (mean[:, 0] ** 2 + mean[:, 1] ** 2) / (2.0 * SEMI_MAJOR_M))
 
 
-def _within(distance_m: Float64[Array, " n"], range_m_max: float, p_detect: float) -> Float64[Array, " n"]:
+def within(distance_m: Float64[Array, " n"], range_m_max: float, p_detect: float) -> Float64[Array, " n"]:
+    """p_detect inside the range, falling to zero across its edge."""
     return p_detect * np.clip((1.0 + EDGE - distance_m / range_m_max) / EDGE, 0.0, 1.0)
 
 
@@ -116,7 +118,7 @@ class PositionSensor:
         if np.isinf(self.range_m_max):
             return np.full(len(mean), self.detection_probability)
         distance = np.hypot(mean[:, 0] - self.centre_m[0], mean[:, 1] - self.centre_m[1])
-        return _within(distance, self.range_m_max, self.detection_probability)
+        return within(distance, self.range_m_max, self.detection_probability)
 
     def innovation(self, z: Float64[Array, "k d"], z_hat: Float64[Array, "k d"]) -> Float64[Array, "k d"]:
         """The plain difference."""
@@ -127,7 +129,7 @@ class PositionSensor:
     ) -> tuple[Float64[Array, "m 6"], Float64[Array, "m 6 6"]]:
         """The measured position, at rest, with the prior's spread of velocity (and of height, if unmeasured)."""
         d = z.shape[1]
-        mean, cov = _still(len(z), prior)
+        mean, cov = still(len(z), prior)
         mean[:, :d] = z
         cov[:, :d, :d] = R
         if d == 2:
@@ -200,7 +202,7 @@ class RadarSensor:
     def p_detect(self, mean: Float64[Array, "n 6"]) -> Float64[Array, " n"]:
         """Constant within the range."""
         x = mean[:, :3] - self.position_m
-        return _within(np.sqrt(np.einsum("ni,ni->n", x, x)), self.range_m_max, self.detection_probability)
+        return within(np.sqrt(np.einsum("ni,ni->n", x, x)), self.range_m_max, self.detection_probability)
 
     def innovation(self, z: Float64[Array, "k d"], z_hat: Float64[Array, "k d"]) -> Float64[Array, "k d"]:
         """The difference, azimuth the short way round."""
@@ -224,7 +226,7 @@ class RadarSensor:
         rising = np.stack([-r * sin_el * sin_az, -r * sin_el * cos_az, r * cos_el], axis=1)
         J = np.stack([unit, across, rising], axis=2)
         J = self.rotation.T @ J
-        mean, cov = _still(m, prior)
+        mean, cov = still(m, prior)
         mean[:, :3] = (r[:, None] * unit) @ self.rotation + self.position_m
         cov[:, :3, :3] = J @ W @ np.swapaxes(J, 1, 2)
         if "range_rate_mps" in columns:
@@ -255,7 +257,8 @@ class RadarSensor:
 @dataclass(frozen=True, slots=True)
 class BearingSensor:
     """Azimuth, and perhaps elevation, seen from `position_m` in the site's ENU frame; `rotation` takes site vectors
-    into the sensor's own east, north, up. False bearings come from everywhere alike."""
+    into the sensor's own east, north, up. False bearings come from everywhere alike: those of clutter, and the share
+    `false_ratio` of the bearings that true targets give."""
 
     sensor: str
     space: Space
@@ -264,6 +267,7 @@ class BearingSensor:
     detection_probability: float
     clutter_per_scan: float
     range_m_max: float
+    false_ratio: float = 0.0
 
     @property
     def volume(self) -> float:
@@ -297,9 +301,10 @@ class BearingSensor:
         return z_hat, H
 
     def p_detect(self, mean: Float64[Array, "n 6"]) -> Float64[Array, " n"]:
-        """Constant within the range."""
+        """Constant within the range; bearings that point anywhere detect nobody."""
         x = mean[:, :3] - self.position_m
-        return _within(np.sqrt(np.einsum("ni,ni->n", x, x)), self.range_m_max, self.detection_probability)
+        p_true = self.detection_probability * (1.0 - self.false_ratio)
+        return within(np.sqrt(np.einsum("ni,ni->n", x, x)), self.range_m_max, p_true)
 
     def innovation(self, z: Float64[Array, "k d"], z_hat: Float64[Array, "k d"]) -> Float64[Array, "k d"]:
         """The difference, azimuth the short way round."""
@@ -314,7 +319,7 @@ class BearingSensor:
         prior: TargetPrior,
     ) -> tuple[Float64[Array, "m 6"], Float64[Array, "m 6 6"]]:
         """A Gaussian around the middle of the wedge, at the prior's height. Nothing begins there."""
-        mean, cov = _still(len(z), prior)
+        mean, cov = still(len(z), prior)
         half = 0.5 * self.range_m_max
         line = np.stack([np.sin(z[:, 0]), np.cos(z[:, 0]), np.zeros(len(z))], axis=1)
         mean[:, :3] = (half * line) @ self.rotation + self.position_m
@@ -323,11 +328,11 @@ class BearingSensor:
         return mean, cov
 
     def clutter_intensity(self, z: Float64[Array, "m d"]) -> Float64[Array, " m"]:
-        """Uniform over the directions."""
-        return np.full(len(z), self.clutter_per_scan / self.volume)
+        """Uniform over the directions: clutter, and the stray bearings of one target."""
+        return np.full(len(z), (self.clutter_per_scan + self.false_ratio) / self.volume)
 
 
-def _still(m: int, prior: TargetPrior) -> tuple[Float64[Array, "m 6"], Float64[Array, "m 6 6"]]:
+def still(m: int, prior: TargetPrior) -> tuple[Float64[Array, "m 6"], Float64[Array, "m 6 6"]]:
     """m targets at the origin, velocity unknown."""
     cov = np.zeros((m, 6, 6))
     cov[:, 3, 3] = cov[:, 4, 4] = prior.speed_mps_sigma**2
@@ -348,25 +353,3 @@ def _add_range_rate(
     S = np.einsum("mi,mi->m", unit, Cu) + variance
     mean[:, 3:] += Cu * (rate_mps / S)[:, None]
     cov[:, 3:, 3:] -= Cu[:, :, None] * Cu[:, None, :] / S[:, None, None]
-
-
-def make_sensor(config: SensorConfig, origin: Position, space: Space) -> SensorModel:
-    """The model of a configured sensor, for detections in `space`."""
-    place = config.position
-    position, rotation = frame_between(
-        (origin.latitude_rad, origin.longitude_rad, origin.height_ellipsoid_m),
-        (place.latitude_rad, place.longitude_rad, place.height_ellipsoid_m),
-    )
-    if space in (Space.POSITION_2D, Space.POSITION_3D):
-        area = np.pi * config.range_m_max**2
-        return PositionSensor(
-            config.sensor,
-            space,
-            config.p_detect,
-            config.clutter_per_scan,
-            float(area if space is Space.POSITION_2D else area * HEIGHT_EXTENT_M),
-            (float(position[0]), float(position[1])),
-            config.range_m_max,
-        )
-    kind = RadarSensor if "range_m" in space.value else BearingSensor
-    return kind(config.sensor, space, position, rotation, config.p_detect, config.clutter_per_scan, config.range_m_max)

@@ -45,6 +45,23 @@ class Exactness:
 
 
 @dataclass(frozen=True, slots=True)
+class CrossingSettings:
+    """What bearings of two sensors may begin a track (`track.crossings`)."""
+
+    window_s: float = 2.0  # bearings this far apart in time may be of one moment
+    apart_m_min: float = 30.0  # sensors nearer to each other see the same
+    angle_rad_min: float = 0.14  # and bearings that cross more flatly say nothing of range
+    speed_mps: float = 40.0  # one sigma of what moves between two looks
+    explained: float = 0.5  # association weight above which a bearing belongs to a track
+    near_d2: float = 16.0  # a crossing nearer than this to a track is that track's
+    existence_min: float = 0.02
+    existence_max: float = 0.5  # of a crossing of two bearings that nothing explains
+    existence_met: float = 0.1  # of one whose bearings tracks explain, but where a third bearing meets them
+    births_max: int = 40  # of one scan
+    wedge_s: float = 5.0  # how long an unexplained bearing is shown
+
+
+@dataclass(frozen=True, slots=True)
 class TrackSettings:
     """Motion, existence and life cycle."""
 
@@ -56,6 +73,7 @@ class TrackSettings:
     undetected_start: float = 5.0  # targets that a sensor may not have seen yet when it begins
     births: TargetBirths | None = None
     exactness: Exactness = field(default_factory=Exactness)
+    crossings: CrossingSettings = field(default_factory=CrossingSettings)
     gate_d2: float | None = None  # None: the quantile at 0.9999 for the sensor's degrees of freedom
     confirm_existence: float = 0.95
     confirm_hits: float = 2.5  # summed association probability

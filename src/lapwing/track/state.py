@@ -1,6 +1,6 @@
 """What the tracker remembers. Axes: n tracks, l local hypotheses, s sensors, b components of undetected targets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -47,10 +47,16 @@ class TrackerState:
     hidden_cov: Float64[Array, "b 6 6"]
     hidden: Float64[Array, " b"]  # expected number per component
     cut: int = 0  # clusters and gates whose work was bounded, since the start: exactness declared lost
+    unplaced: Int64[Array, " n"] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    # 1: only directions have seen it. Of such tracks, and no others, the silence of a direction finder says something
 
     def __post_init__(self) -> None:
-        if not len(self.hits) == len(self.flat) == len(self.radar_m) == len(self.tracks):
-            raise ValueError(f"TrackerState.hits, flat, radar_m and tracks ({len(self.tracks)}) differ in length")
+        if not len(self.unplaced):  # left out: a sensor that locates has seen every track
+            object.__setattr__(self, "unplaced", np.zeros(len(self.tracks), dtype=np.int64))
+        if not len(self.unplaced) == len(self.hits) == len(self.flat) == len(self.radar_m) == len(self.tracks):
+            raise ValueError(
+                f"TrackerState.hits, flat, radar_m, unplaced, tracks ({len(self.tracks)}) differ in length"
+            )
         same_length(self, "sensors", "undetected", "looked_ns")
         same_length(self, "hidden", "hidden_mean", "hidden_cov")
         freeze_columns(self)

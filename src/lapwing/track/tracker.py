@@ -26,6 +26,7 @@ from lapwing.track.flat import widened
 from lapwing.track.life import PROBABLY, Posterior, Told, everyone, judge, select, worth_keeping
 from lapwing.track.sensors import RadarSensor, SensorModel, height_m
 from lapwing.track.settings import TargetPrior, TrackSettings
+from lapwing.track.silence import heed_silence, still_unplaced
 from lapwing.track.state import Hypotheses, TrackerState
 from lapwing.track.undetected import Newborn, looked, newborn
 
@@ -49,6 +50,7 @@ def step(
 
     pairs, shed = gate(prior, scan, place, sensor, settings, to_ns)
     said, pairs = evidence(prior, pairs, p_detect, new.intensity, clutter_intensity, settings)
+    said = heed_silence(said, prior.existence, state.unplaced[state.hypotheses.track], sensor)
     branches = branch(state.hypotheses.forest, said, _limits(settings))
     posterior = _posterior(prior, pairs, branches, new, sensor.measures_height, settings.prior)
     told = _told(posterior, pairs, branches, len(state.tracks))
@@ -64,6 +66,7 @@ def step(
         hits=hits[alive],
         flat=flat[alive],
         radar_m=radar_m[alive],
+        unplaced=still_unplaced(state.unplaced, told.assigned, len(scan), sensor)[alive],
         hypotheses=_survivors(posterior, branches, alive, settings.exactness.merge_d2),
         cut=state.cut + branches.cut + int(shed) + int(flood > 1.0),
     )

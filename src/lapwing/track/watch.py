@@ -1,0 +1,68 @@
+"""The whole room's step for a scan: the tracker, and what surrounds it. A fold over scans, and nothing else: two
+watches that have taken the same scans in the same order are equal to the last bit.
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lapwing.records import Detections, Directions
+from lapwing.track import crossings
+from lapwing.track.crossings import Look
+from lapwing.track.sensors import BearingSensor, SensorModel
+from lapwing.track.settings import TrackSettings
+from lapwing.track.state import TrackerState
+from lapwing.track.state import start as tracker_start
+from lapwing.track.tracker import step as tracker_step
+from lapwing.track.undetected import expected_undetected
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What the room remembers of scans."""
+
+    tracker: TrackerState
+    looks: tuple[Look, ...] = ()  # bearings that no track explains, the last look of each sensor
+
+
+def watch_start(settings: TrackSettings) -> Watch:
+    """Nothing seen yet."""
+    return Watch(tracker_start(settings))
+
+
+def watch_step(watch: Watch, scan: Detections, sensor: SensorModel, settings: TrackSettings) -> Watch:
+    """The watch after one scan."""
+    expected = expected_undetected(watch.tracker, scan, settings)
+    tracker, told = tracker_step(watch.tracker, scan, sensor, settings)
+    if not isinstance(sensor, BearingSensor):
+        return replace(watch, tracker=named(tracker, watch.tracker, scan))
+    new = crossings.look(scan, sensor, told, settings.crossings)
+    looks = crossings.remember(watch.looks, new, settings.crossings)
+    others = tuple(k for k in looks if k.sensor.sensor != scan.sensor)
+    if len(new.scan) and others:
+        tracker = crossings.begin(tracker, others, new, expected, settings)
+    return Watch(named(tracker, watch.tracker, scan), looks)
+
+
+def named(after: TrackerState, before: TrackerState, scan: Detections) -> TrackerState:
+    """The tracker with its new tracks named after the scan that began them: 62 bits of a hash of sensor, space, time,
+    and their order. A count would change with every late scan that begins a track before them."""
+    ids = after.tracks.track_id
+    new = np.flatnonzero(~np.isin(ids, before.tracks.track_id))
+    if not len(new):
+        return after
+    key = f"{scan.sensor}|{scan.space.name}|{scan.scan_ns}".encode()
+    first = int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big") >> 2
+    taken, names = set(ids.tolist()), ids.copy()
+    for row in new.tolist():
+        while first in taken:  # the same scan twice
+            first += 1
+        taken.add(first)
+        names[row] = first
+    return replace(after, tracks=replace(after.tracks, track_id=names, next_id=before.tracks.next_id))
+
+
+def directions(watch: Watch, to_ns: int, settings: TrackSettings) -> Directions:
+    """The bearings that are shown as wedges, because nothing better is known of them."""
+    return crossings.wedges(watch.looks, to_ns, settings.crossings)

@@ -1,0 +1,69 @@
+"""A radar that is off, from the lab's bytes to the picture: found, taken out, and said in an alarm."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lapwing.engine.plan import TICK_NS, make_plan
+from lapwing.engine.state import start
+from lapwing.engine.tick import step
+from lapwing.records import Frame
+from lapwing.serve import wire_text
+from lapwing.serve.site import parse
+from lapwing_lab.play import look
+from lapwing_lab.scenario import build, read_table
+from lapwing_lab.site import site_text
+
+T0 = 1_750_000_000 * 10**9
+BORDER = Path(__file__).resolve().parents[2] / "scenarios" / "demo-border.toml"
+
+
+def world(seconds, **failings):
+    """The border demo with a failing radar, its jammer silent: site text and chunks, ten a second."""
+    table = read_table(str(BORDER))
+    table["sensor"][0] |= failings
+    table["jammer"]["on_s"] = 1e6
+    s = build(table, 1)
+    radar = s.radars[0].model
+    sources = {"ADS-B": "tcp://127.0.0.1:1", radar.name: "udp://127.0.0.1:3"}
+    chunks, rotation = [], 0.0
+    for k in range(1, round(seconds * 10) + 1):
+        t, now = k / 10, T0 + k * 10**8
+        data = s.adsb.between(t)
+        if data:
+            chunks.append(("ADS-B", now, data))
+        while rotation + radar.period_s <= t:
+            chunks += [(radar.name, now, d) for d in look(s, 0, rotation, T0)]
+            rotation += radar.period_s
+    return site_text(s, sources), chunks
+
+
+@pytest.mark.slow
+def test_a_radar_that_is_off_is_found_out_from_the_bytes_alone(tmp_path):
+    text, chunks = world(120.0, range_bias_m=120.0, azimuth_bias_deg=3.0, clock_bias_s=0.7)
+    plan = make_plan(parse(text).site(tmp_path))
+    state, seq, at = start(plan), 0, 0
+    agreed = []
+    for tick in range(1, 601):
+        now, frames = T0 + tick * TICK_NS, []
+        while at < len(chunks) and chunks[at][1] <= now:
+            seq += 1
+            frames.append(Frame(seq, *chunks[at]))
+            at += 1
+        state, picture = step(state, frames, tick, now, plan)
+        agreed.append((picture.integrity.track_id > 0).sum())
+    (radar,) = picture.sensors
+    error = radar.bias - np.array([120.0, np.radians(3.0), 0.0, 0.7, 0.0, 0.0])
+    seen = radar.observable == 1
+    assert seen[:2].all()
+    assert not seen[2]
+    assert (np.abs(error[seen]) < 4.0 * radar.sigma[seen]).all()
+    assert abs(np.degrees(error[1])) < 0.3
+    # Once it is taken out, the radar's tracks agree with the claims.
+    assert np.mean(agreed[-50:]) > 3
+    standing = [r for r, state_ in zip(picture.alarms.reason, picture.alarms.state, strict=True) if state_ != 2]
+    assert any(r.startswith("sensor Radar is off") and "azimuth +" in r for r in standing)
+    (told,) = wire_text.sensors(picture.sensors)
+    assert told["biases"]["azimuth_deg"]["applied"]
+    assert told["biases"]["elevation_rad".replace("_rad", "_deg")]["value"] is None
