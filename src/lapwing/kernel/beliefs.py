@@ -1,7 +1,7 @@
 """From local hypotheses to tracks and back: marginal weights, pairs per track, mixtures matched by one Gaussian.
 
 Axes: n tracks, l local hypotheses (contiguous by track), m detections, k pairs, e edges (track, detection), p parts of
-mixtures. Refuses nothing.
+mixtures, M modes. Refuses nothing.
 """
 
 import numpy as np
@@ -89,41 +89,6 @@ def match(group: I64, weight: F64, mean: F64, cov: F64, n: int) -> tuple[F64, F6
 
 
 @njit(cache=True)
-def correct(
-    mean: F64, cov: F64, part_local: I64, part_pair: I64, gain: F64, S: F64, nu: F64, only_ground: bool
-) -> tuple[F64, F64]:
-    """Mean and covariance of each part (p,): its local hypothesis, corrected by its pair unless it is -1. Parts of no
-    local hypothesis stay zero. only_ground leaves height and climb as they are (Schmidt-Kalman)."""
-    count, d = len(part_local), S.shape[1]
-    mu, out = np.zeros((count, 6)), np.zeros((count, 6, 6))
-    KS = np.zeros((6, d))
-    for p in range(count):
-        a, e = part_local[p], part_pair[p]
-        if a < 0:
-            continue
-        mu[p], out[p] = mean[a], cov[a]
-        if e < 0:
-            continue
-        for i in range(6):
-            for c in range(d):
-                total = 0.0
-                for b in range(d):
-                    total += gain[e, i, b] * S[e, b, c]
-                KS[i, c] = total
-                if not (only_ground and i % 3 == 2):
-                    mu[p, i] += gain[e, i, c] * nu[e, c]
-        for i in range(6):
-            for j in range(i + 1):
-                total = 0.0
-                for c in range(d):
-                    total += KS[i, c] * gain[e, j, c]
-                if not (only_ground and i % 3 == 2 and j % 3 == 2):
-                    out[p, i, j] -= total
-                    out[p, j, i] = out[p, i, j]
-    return mu, out
-
-
-@njit(cache=True)
 def _apart2(L: F64, a: F64, b: F64) -> float:
     """Squared distance of a and b by the covariance L L'."""
     total, y = 0.0, np.empty(len(a))
@@ -147,46 +112,75 @@ def _cholesky(P: F64, L: F64) -> None:
 
 
 @njit(cache=True)
-def merge(track: I64, r: F64, weight: F64, mean: F64, cov: F64, merge_d2: float) -> I64:
+def _middle(w: F64, mean: F64, cov: F64, mu: F64, out: F64) -> None:
+    """Moments over the modes of one local hypothesis, into mu (6,) and out (6, 6)."""
+    mu[:] = 0.0
+    out[:] = 0.0
+    for j in range(len(w)):
+        for a in range(6):
+            mu[a] += w[j] * mean[j, a]
+    for j in range(len(w)):
+        for a in range(6):
+            for b in range(6):
+                out[a, b] += w[j] * (cov[j, a, b] + (mean[j, a] - mu[a]) * (mean[j, b] - mu[b]))
+
+
+@njit(cache=True)
+def merge(track: I64, r: F64, weight: F64, belief: tuple[F64, F64, F64], merge_d2: float) -> I64:
     """Makes one of local hypotheses of a track that say nearly the same: the more probable one (its row, for each row)
-    takes over weight, existence and spread, in place. Rows (l,) sorted by track."""
+    takes over weight, existence and spread, in place. Rows (l,) sorted by track; belief = (mode probabilities (l, M),
+    mean (l, M, 6), cov (l, M, 6, 6))."""
     into = np.arange(len(track))
+    if merge_d2 < 0.0:
+        return into
     start = 0
-    L = np.zeros((6, 6))
+    L, P, x, y = np.zeros((6, 6)), np.zeros((6, 6)), np.zeros(6), np.zeros(6)
+    w, mean, cov = belief
     while start < len(track):
         stop = start + 1
         while stop < len(track) and track[stop] == track[start]:
             stop += 1
         if stop - start > 1:
             order = start + np.argsort(-(weight[start:stop] * r[start:stop]), kind="mergesort")
-            for x in range(len(order)):
-                a = order[x]
+            for s in range(len(order)):
+                a = order[s]
                 if into[a] != a:
                     continue
-                _cholesky(cov[a], L)
-                centre = mean[a].copy()
-                for y in range(x + 1, len(order)):
-                    b = order[y]
-                    if into[b] == b and _apart2(L, mean[b], centre) <= merge_d2:
+                _middle(w[a], mean[a], cov[a], x, P)
+                _cholesky(P, L)
+                for t in range(s + 1, len(order)):
+                    b = order[t]
+                    if into[b] != b:
+                        continue
+                    y[:] = 0.0
+                    for j in range(w.shape[1]):
+                        y += w[b, j] * mean[b, j]
+                    if _apart2(L, y, x) <= merge_d2:
                         into[b] = a
-                        _pour(a, b, r, weight, mean, cov)
+                        _pour(a, b, r, weight, belief)
         start = stop
     return into
 
 
 @njit(cache=True)
-def _pour(a: int, b: int, r: F64, weight: F64, mean: F64, cov: F64) -> None:
-    """Local hypothesis b into a: moments kept."""
+def _pour(a: int, b: int, r: F64, weight: F64, belief: tuple[F64, F64, F64]) -> None:
+    """Local hypothesis b into a, mode by mode: moments kept."""
+    w, mean, cov = belief
     there_a, there_b = weight[a] * r[a], weight[b] * r[b]
     total = there_a + there_b
     if total > 0.0:
-        p = there_b / total
-        for i in range(6):
-            for j in range(6):
-                cov[a, i, j] += p * (cov[b, i, j] - cov[a, i, j])
-                cov[a, i, j] += p * (1.0 - p) * (mean[b, i] - mean[a, i]) * (mean[b, j] - mean[a, j])
-        for i in range(6):
-            mean[a, i] += p * (mean[b, i] - mean[a, i])
+        for k in range(w.shape[1]):
+            both = there_a * w[a, k] + there_b * w[b, k]
+            if both <= 0.0:
+                continue
+            p = there_b * w[b, k] / both
+            for i in range(6):
+                for j in range(6):
+                    cov[a, k, i, j] += p * (cov[b, k, i, j] - cov[a, k, i, j])
+                    cov[a, k, i, j] += p * (1.0 - p) * (mean[b, k, i] - mean[a, k, i]) * (mean[b, k, j] - mean[a, k, j])
+            for i in range(6):
+                mean[a, k, i] += p * (mean[b, k, i] - mean[a, k, i])
+            w[a, k] = both / total
     weight[a] += weight[b]
     if weight[a] > 0.0:
         r[a] = total / weight[a]
@@ -225,3 +219,35 @@ def keep(forest: Forest, alive: NDArray[np.bool_], row: I64, local: I64) -> Fore
         np.array(out[4], np.int64),
         np.array(out[5], np.int64),
     )
+
+
+@njit(cache=True)
+def summary(best: I64, track: I64, there: F64, mean: F64, cov: F64) -> tuple[I64, F64, F64, F64]:
+    """Of each track (h,): the local hypothesis it stands at (the best choice, or where that has none the weightiest; -1
+    for no local hypothesis), total existence, mean there, and the second moment of all about that place. there (l,) is
+    weight times existence of each local hypothesis with mean (l, 6), cov (l, 6, 6)."""
+    h = len(best)
+    at, total, x, P = best.copy(), np.zeros(h), np.zeros((h, 6)), np.zeros((h, 6, 6))
+    for p in range(len(track)):
+        i = track[p]
+        total[i] += there[p]
+        if best[i] < 0 and (at[i] < 0 or there[p] >= there[at[i]]):
+            at[i] = p
+    for i in range(h):
+        if at[i] >= 0:
+            x[i] = mean[at[i]]
+    off = np.empty(6)
+    for p in range(len(track)):
+        i = track[p]
+        if p == at[i] and there[p] >= total[i]:
+            P[i] = cov[p]
+            continue
+        share = 1.0 if p == at[i] else 0.0
+        if total[i] > 0.0:
+            share = there[p] / total[i]
+        for a in range(6):
+            off[a] = mean[p, a] - x[i, a]
+        for a in range(6):
+            for b in range(6):
+                P[i, a, b] += share * (cov[p, a, b] + off[a] * off[b])
+    return at, total, x, P

@@ -1,5 +1,5 @@
 """The life of tracks: born tentative, confirmed by evidence, coasting when unseen, gone for good. Axes: n tracks,
-l local hypotheses, m detections, k associations, h = n + m tracks together with those that may begin."""
+l local hypotheses, m detections, M modes, k associations, h = n + m tracks together with those that may begin."""
 
 from dataclasses import replace
 from typing import NamedTuple
@@ -27,8 +27,9 @@ class Posterior(NamedTuple):
     """Local hypotheses after the scan, and what they say of each track: it stands where its cluster's most probable
     global hypothesis has it, and its covariance is the whole mixture's second moment about that place."""
 
-    mean: Float64[Array, "l 6"]
-    cov: Float64[Array, "l 6 6"]
+    mode: Float64[Array, "l M"]
+    mean: Float64[Array, "l M 6"]
+    cov: Float64[Array, "l M 6 6"]
     weight: Float64[Array, " l"]
     track_existence: Float64[Array, " h"]
     track_mean: Float64[Array, "h 6"]
