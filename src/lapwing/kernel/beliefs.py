@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from lapwing.kernel.hypotheses import Forest, distinct, emit, no_floats, no_ints
+from lapwing.kernel.hypotheses import Forest, distinct, emit, joined, joined_floats, no_floats, no_ints
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -126,10 +126,11 @@ def _middle(w: F64, mean: F64, cov: F64, mu: F64, out: F64) -> None:
 
 
 @njit(cache=True)
-def merge(track: I64, r: F64, weight: F64, belief: tuple[F64, F64, F64], merge_d2: float) -> I64:
-    """Makes one of local hypotheses of a track that say nearly the same: the more probable one (its row, for each row)
-    takes over weight, existence and spread, in place. Rows (l,) sorted by track; belief = (mode probabilities (l, M),
-    mean (l, M, 6), cov (l, M, 6, 6))."""
+def merge(track_of: I64, rows: I64, r: F64, weight: F64, belief: tuple[F64, F64, F64], merge_d2: float) -> I64:
+    """Makes one of local hypotheses of a track that say nearly the same: the more probable one (its place in `rows`,
+    for each place) takes over weight, existence and spread, in place. `rows` are sorted by track; belief = (mode
+    probabilities (l, M), mean (l, M, 6), cov (l, M, 6, 6))."""
+    track = track_of[rows]
     into = np.arange(len(track))
     if merge_d2 < 0.0:
         return into
@@ -141,12 +142,13 @@ def merge(track: I64, r: F64, weight: F64, belief: tuple[F64, F64, F64], merge_d
         while stop < len(track) and track[stop] == track[start]:
             stop += 1
         if stop - start > 1:
-            order = start + np.argsort(-(weight[start:stop] * r[start:stop]), kind="mergesort")
+            own = rows[start:stop]
+            order = start + np.argsort(-(weight[own] * r[own]), kind="mergesort")
             for s in range(len(order)):
                 a = order[s]
                 if into[a] != a:
                     continue
-                _middle(w[a], mean[a], cov[a], x, P)
+                _middle(w[rows[a]], mean[rows[a]], cov[rows[a]], x, P)
                 _cholesky(P, L)
                 for t in range(s + 1, len(order)):
                     b = order[t]
@@ -154,10 +156,10 @@ def merge(track: I64, r: F64, weight: F64, belief: tuple[F64, F64, F64], merge_d
                         continue
                     y[:] = 0.0
                     for j in range(w.shape[1]):
-                        y += w[b, j] * mean[b, j]
+                        y += w[rows[b], j] * mean[rows[b], j]
                     if _apart2(L, y, x) <= merge_d2:
                         into[b] = a
-                        _pour(a, b, r, weight, belief)
+                        _pour(rows[a], rows[b], r, weight, belief)
         start = stop
     return into
 
@@ -191,8 +193,16 @@ def keep(forest: Forest, alive: NDArray[np.bool_], row: I64, local: I64) -> Fore
     """The forest of the tracks that are `alive`, renamed by `row`, their local hypotheses by `local`; what has become
     the same is one, what no longer depends on each other is apart."""
     out = (no_ints(), [0], no_floats(), [0], no_ints(), [0])
-    for a in range(len(forest.member_first) - 1):
+    c, sure = len(forest.member_first) - 1, 0
+    member, choice = np.empty(c, np.int64), np.empty(c, np.int64)
+    for a in range(c):
         lo, hi = forest.member_first[a], forest.member_first[a + 1]
+        if forest.choice_first[a + 1] == forest.choice_first[a] + 1:  # one track, one local hypothesis
+            s = forest.choice[forest.choice_first[a]]
+            if alive[forest.member[lo]] and s >= 0:
+                member[sure], choice[sure] = row[forest.member[lo]], local[s]
+                sure += 1
+            continue
         stay = np.empty(hi - lo, np.int64)
         t = 0
         for s in range(hi - lo):
@@ -211,13 +221,17 @@ def keep(forest: Forest, alive: NDArray[np.bool_], row: I64, local: I64) -> Fore
         weight = np.exp(forest.log_weight[forest.weight_first[a] : forest.weight_first[a + 1]])
         table, weight = distinct(table, weight)
         emit(names, table, weight, out)
+    ones = np.arange(sure + 1)
+    out[1].pop(0)
+    out[3].pop(0)
+    out[5].pop(0)
     return Forest(
-        np.array(out[0], np.int64),
-        np.array(out[1], np.int64),
-        np.array(out[2], np.float64),
-        np.array(out[3], np.int64),
-        np.array(out[4], np.int64),
-        np.array(out[5], np.int64),
+        joined(member[:sure], out[0], 0),
+        joined(ones, out[1], sure),
+        joined_floats(np.zeros(sure), out[2]),
+        joined(ones, out[3], sure),
+        joined(choice[:sure], out[4], 0),
+        joined(ones, out[5], sure),
     )
 
 

@@ -82,11 +82,12 @@ def condition(cov: F64, H: F64, R: F64, nu: F64) -> Conditioned:
 def settle(mean: F64, cov: F64, axis: int, toward: F64, sigma: float) -> None:
     """Where component `axis` has become vaguer than `sigma`, a Kalman update with a prior at `toward` (n,) brings it
     back to sigma: in place, the caller made the arrays. What no sensor measures so keeps a finite covariance."""
+    column = np.empty(6)
     for e in range(len(mean)):
         V = cov[e, axis, axis]
         if sigma**2 * (1.0 + 1e-9) < V:
             S = V**2 / (V - sigma**2)
-            column = cov[e, :, axis].copy()
+            column[:] = cov[e, :, axis]
             off = (toward[e] - mean[e, axis]) / S
             for i in range(6):
                 mean[e, i] += column[i] * off
@@ -121,13 +122,28 @@ def not_positive(cov: F64, relative: float) -> NDArray[np.bool_]:
 def positive(cov: F64) -> F64:
     """`cov` (n, d, d) made symmetric, and positive definite where rounding had spoilt it: there the correlation
     matrix's eigenvalues are lifted to 1e-9 of the largest, which changes no well-conditioned direction."""
-    out = 0.5 * (cov + np.swapaxes(cov, -1, -2))
-    bad = not_positive(out, 1e-10)
+    out = np.array(cov)
+    make_positive(out)
+    return out
+
+
+def make_positive(cov: F64) -> None:
+    """`positive` in place: for the caller that made the array."""
+    symmetric(cov)
+    bad = not_positive(cov, 1e-10)
     if bad.any():
-        diagonal = np.diagonal(out[bad], axis1=1, axis2=2)
+        diagonal = np.diagonal(cov[bad], axis1=1, axis2=2)
         scale = np.sqrt(np.maximum(diagonal, 1e-12 * np.max(np.abs(diagonal), axis=1, keepdims=True) + 1e-12))
         spread = scale[:, :, None] * scale[:, None, :]
-        values, vectors = np.linalg.eigh(out[bad] / spread)
+        values, vectors = np.linalg.eigh(cov[bad] / spread)
         lifted = np.matmul(vectors * np.maximum(values, 1e-9 * values[:, -1:])[:, None, :], np.swapaxes(vectors, 1, 2))
-        out[bad] = 0.5 * (lifted + np.swapaxes(lifted, 1, 2)) * spread
-    return out
+        cov[bad] = 0.5 * (lifted + np.swapaxes(lifted, 1, 2)) * spread
+
+
+@njit(cache=True)
+def symmetric(cov: F64) -> None:
+    """Each of cov (n, d, d) made symmetric, in place."""
+    for e in range(len(cov)):
+        for i in range(cov.shape[1]):
+            for j in range(i):
+                cov[e, i, j] = cov[e, j, i] = 0.5 * (cov[e, i, j] + cov[e, j, i])

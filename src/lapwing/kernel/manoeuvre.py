@@ -112,6 +112,19 @@ def spread_modes(start: F64, mean: F64, cov: F64, dt_s: F64, modes: F64) -> tupl
 
 
 @njit(cache=True)
+def gathered(old: tuple[F64, F64, F64], new: tuple[F64, F64, F64], local: I64, row: I64) -> tuple[F64, F64, F64]:
+    """The local hypotheses `local` of old (w, mean, cov), or where that is -1 those `row` of new."""
+    p, M = len(local), new[0].shape[1]
+    w, mean, cov = np.empty((p, M)), np.empty((p, M, 6)), np.empty((p, M, 6, 6))
+    for e in range(p):
+        if local[e] >= 0:
+            w[e], mean[e], cov[e] = old[0][local[e]], old[1][local[e]], old[2][local[e]]
+        else:
+            w[e], mean[e], cov[e] = new[0][row[e]], new[1][row[e]], new[2][row[e]]
+    return w, mean, cov
+
+
+@njit(cache=True)
 def matched(w: F64, mean: F64, cov: F64, covering: bool) -> tuple[F64, F64]:
     """Mean (l, 6) and covariance (l, 6, 6) over the modes. `covering`: instead of the mixture's covariance one whose
     gate holds every mode's gate (its value is at most one more), however improbable the mode."""
@@ -142,19 +155,21 @@ def matched(w: F64, mean: F64, cov: F64, covering: bool) -> tuple[F64, F64]:
 
 
 @njit(cache=True)
-def _innovation_cov(P: F64, H: F64, R: F64, age_s: float, free_s: float, mode: F64, work: tuple[F64, F64, F64]) -> None:
+def _innovation_cov(
+    P: F64, H: F64, R: F64, age_s: float, free_s: float, mode: F64, work: tuple[F64, F64, F64, F64]
+) -> None:
     """PHt (6, d) and S (d, d) of one measurement age_s old of whose noise the last free_s seconds came later, into
-    work (P, PHt, S)."""
-    early, PHt, S = work
+    work (scratch (6, 6), PHt, S, scratch (d, 6))."""
+    early, PHt, S, g = work
     d = len(S)
-    early[:] = P
     if free_s > 0.0:
+        early[:] = P
         add_noise(early, free_s, mode, -1.0)
-    g = np.empty((d, 6))
+    else:
+        early = P
     for a in range(d):
         aged_row(H[a], age_s, mode, g[a])
-    for i in range(6):
-        for a in range(d):
+        for i in range(6):
             total = 0.0
             for c in range(6):
                 total += early[i, c] * g[a, c]
@@ -177,13 +192,13 @@ def weigh_pairs(
     w, cov = belief
     k, M, d = nu.shape
     nearest, nis, like = np.empty(k), np.empty(k), np.empty(k)
-    P, PHt, S = np.empty((6, 6)), np.empty((6, d)), np.empty((d, d))
+    P, PHt, S, g = np.empty((6, 6)), np.empty((6, d)), np.empty((d, d)), np.empty((d, 6))
     L, inv, q, log_l = np.zeros((d, d)), np.zeros((d, d)), np.empty(M), np.empty(M)
     for e in range(k):
         top = -np.inf
         for j in range(M):
             i = local[e]
-            _innovation_cov(cov[i, j], H[e, j], R[detection[e]], age_s[e], free_s[e], modes[j], (P, PHt, S))
+            _innovation_cov(cov[i, j], H[e, j], R[detection[e]], age_s[e], free_s[e], modes[j], (P, PHt, S, g))
             log_det, q[j] = _factor(S, L, inv), 0.0
             for a in range(d):
                 white = 0.0
@@ -219,12 +234,12 @@ def correct_rows(
     (Schmidt-Kalman)."""
     w, mean, cov = belief
     k, M, d = nu.shape
-    P, PHt, S = np.empty((6, 6)), np.empty((6, d)), np.empty((d, d))
+    P, PHt, S, g = np.empty((6, 6)), np.empty((6, d)), np.empty((d, d)), np.empty((d, 6))
     L, inv, A, white, log_l = np.zeros((d, d)), np.zeros((d, d)), np.empty((6, d)), np.empty(d), np.empty(M)
     for e in range(k):
         p = rows[e]
         for j in range(M):
-            _innovation_cov(cov[p, j], H[e, j], R[e], age_s[e], free_s[e], modes[j], (P, PHt, S))
+            _innovation_cov(cov[p, j], H[e, j], R[e], age_s[e], free_s[e], modes[j], (P, PHt, S, g))
             log_det, nis = _factor(S, L, inv), 0.0
             for a in range(d):
                 white[a] = 0.0

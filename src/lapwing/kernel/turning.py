@@ -59,6 +59,14 @@ def noise(t: float, turn: float, damping: float) -> tuple[float, complex, float]
 @njit(cache=True)
 def add_noise(P: F64, t: float, mode: F64, sign: float) -> None:
     """Adds sign * Q(t) of one mode to P (6, 6), in place."""
+    if mode[2] == 0.0 and mode[3] == 0.0:
+        for i in range(3):
+            q = sign * (mode[1] if i == 2 else mode[0])
+            P[i, i] += q * t * t * t / 3.0
+            P[i, i + 3] += q * t * t / 2.0
+            P[i + 3, i] += q * t * t / 2.0
+            P[i + 3, i + 3] += q * t
+        return
     vv, pv, pp = noise(t, mode[2], mode[3])
     q = sign * mode[0]
     for i in range(2):
@@ -71,11 +79,8 @@ def add_noise(P: F64, t: float, mode: F64, sign: float) -> None:
     P[4, 0] -= across
     P[1, 3] += across
     P[3, 1] += across
-    if mode[3] != 0.0:
-        vv, pv, pp = noise(t, 0.0, mode[3])
+    vv, pv, pp = noise(t, 0.0, mode[3])
     q = sign * mode[1]
-    if mode[3] == 0.0:
-        pp, pv, vv = t * t * t / 3.0, complex(0.5 * t * t, 0.0), t
     P[2, 2] += q * pp
     P[2, 5] += q * pv.real
     P[5, 2] += q * pv.real
@@ -85,6 +90,10 @@ def add_noise(P: F64, t: float, mode: F64, sign: float) -> None:
 @njit(cache=True)
 def move_state(x: F64, t: float, mode: F64) -> None:
     """F(t) x of one mode, in place; t may be negative."""
+    if mode[2] == 0.0 and mode[3] == 0.0:
+        for i in range(3):
+            x[i] += t * x[i + 3]
+        return
     a, b = flow(t, mode[2], mode[3])
     up_a, up_b = flow(t, 0.0, mode[3])
     east, north = x[3], x[4]
@@ -110,20 +119,35 @@ def move_rows(P: F64, a: complex, b: complex, up_a: float, up_b: float) -> None:
 
 
 @njit(cache=True)
+def _move_straight(P: F64, t: float, q_h: float, q_v: float) -> None:
+    """`move_cov` without turn and damping, from the lower triangle."""
+    for i in range(3):
+        for j in range(i + 1):
+            C = t * P[i + 3, j + 3]
+            P[i, j] += t * (P[j + 3, i] + P[i + 3, j] + C)
+            P[j, i] = P[i, j]
+            if i != j:
+                P[j + 3, i] += C
+            P[i + 3, j] += C
+        q = q_v if i == 2 else q_h
+        P[i, i] += q * t * t * t / 3.0
+        P[i + 3, i] += q * t * t / 2.0
+        P[i + 3, i + 3] += q * t
+    for i in range(3, 6):
+        for j in range(i):
+            P[j, i] = P[i, j]
+
+
+@njit(cache=True)
 def move_cov(P: F64, t: float, mode: F64) -> None:
     """F P F' + Q(t) of one mode, in place."""
     if mode[2] == 0.0 and mode[3] == 0.0:
-        for i in range(3):
-            for c in range(6):
-                P[i, c] += t * P[i + 3, c]
-        for i in range(3):
-            for c in range(6):
-                P[c, i] += t * P[c, i + 3]
-    else:
-        a, b = flow(t, mode[2], mode[3])
-        up_a, up_b = flow(t, 0.0, mode[3])
-        move_rows(P, a, b, up_a.real, up_b.real)
-        move_rows(P.T, a, b, up_a.real, up_b.real)
+        _move_straight(P, t, mode[0], mode[1])
+        return
+    a, b = flow(t, mode[2], mode[3])
+    up_a, up_b = flow(t, 0.0, mode[3])
+    move_rows(P, a, b, up_a.real, up_b.real)
+    move_rows(P.T, a, b, up_a.real, up_b.real)
     add_noise(P, t, mode, 1.0)
     for i in range(6):
         for j in range(i):
@@ -155,12 +179,6 @@ def at_plots(mean: F64, local: I64, age_s: F64, modes: F64) -> F64:
     for e in range(k):
         for j in range(M):
             out[e, j] = mean[local[e], j]
-            t = age_s[e]
-            if t == 0.0:
-                continue
-            if modes[j, 2] == 0.0 and modes[j, 3] == 0.0:
-                for i in range(3):
-                    out[e, j, i] -= t * out[e, j, i + 3]
-            else:
-                move_state(out[e, j], -t, modes[j])
+            if age_s[e] != 0.0:
+                move_state(out[e, j], -age_s[e], modes[j])
     return out

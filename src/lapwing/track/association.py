@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from lapwing.kernel import beliefs
-from lapwing.kernel.branching import Evidence
 from lapwing.kernel.gating import candidates
 from lapwing.kernel.gaussian import GATE
+from lapwing.kernel.hypotheses import Evidence
 from lapwing.kernel.manoeuvre import weigh_pairs
 from lapwing.kernel.marginals import marginals
 from lapwing.kernel.turning import at_plots

@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Float64
 
 from lapwing.kernel import beliefs
-from lapwing.kernel.branching import Branches
-from lapwing.kernel.gaussian import positive, settle
-from lapwing.kernel.manoeuvre import changes, correct_rows, matched, predict_modes, spread_modes
+from lapwing.kernel.gaussian import make_positive, settle
+from lapwing.kernel.hypotheses import Branches
+from lapwing.kernel.manoeuvre import changes, correct_rows, gathered, matched, predict_modes, spread_modes
 from lapwing.records import Array, Detections, Tracks
 from lapwing.track.association import NS, PROBABILITY_MAX, Locals, Pairs, ages_s, innovations
 from lapwing.track.life import Posterior
@@ -103,7 +103,7 @@ def corrected(
         total, x, P = beliefs.match(group, share, mean.reshape(-1, 6), cov.reshape(-1, 6, 6), count * M)
         w, mean, cov = total.reshape(count, M), x.reshape(count, M, 6), P.reshape(count, M, 6, 6)
         w = w / w.sum(axis=1, keepdims=True)
-    cov = positive(cov.reshape(-1, 6, 6)).reshape(-1, M, 6, 6)
+    make_positive(cov.reshape(-1, 6, 6))
     _keep_within_bounds(mean.reshape(-1, 6), cov.reshape(-1, 6, 6), settings.prior)
     weight = beliefs.local_weights(branches.forest, count)
     middle, spread = (mean[:, 0], cov[:, 0]) if M == 1 else matched(w, mean, cov, False)
@@ -125,12 +125,9 @@ def _parts(
 ) -> tuple[Float64[Array, "p M"], Float64[Array, "p M 6"], Float64[Array, "p M 6 6"]]:
     """One local hypothesis per part: missed, corrected by a detection, or begun by one."""
     local, row = branches.part_local, branches.part_pair
-    fresh, used = local < 0, np.flatnonzero((local >= 0) & (row >= 0))
-    if not len(prior.mean):
-        return new.mode[row], new.mean[row], new.cov[row]
-    at = np.maximum(local, 0)
-    w, mean, cov = prior.mode[at], prior.mode_mean[at], prior.mode_cov[at]
-    w[fresh], mean[fresh], cov[fresh] = new.mode[row[fresh]], new.mean[row[fresh]], new.cov[row[fresh]]
+    used = np.flatnonzero((local >= 0) & (row >= 0))
+    old = (prior.mode, prior.mode_mean, prior.mode_cov)
+    w, mean, cov = gathered(old, (new.mode, new.mean, new.cov), local, row)
     if len(used):
         detection = pairs.detection[row[used]]
         nu, H = innovations(mean, used, scan, detection, sensor, settings, prior.to_ns)

@@ -18,12 +18,13 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from lapwing.kernel import beliefs
-from lapwing.kernel.branching import Branches, Limits, branch
+from lapwing.kernel.branching import branch
+from lapwing.kernel.hypotheses import Branches, Limits
 from lapwing.kernel.manoeuvre import matched
 from lapwing.records import Array, Detections, Innovations, Tracks, TrackStatus
 from lapwing.track.association import PROBABILITY_MAX, Locals, Pairs, evidence, gate
 from lapwing.track.flat import widened
-from lapwing.track.life import PROBABLY, Posterior, Told, everyone, judge, select, worth_keeping
+from lapwing.track.life import PROBABLY, Everyone, Posterior, Told, everyone, judge, select, worth_keeping
 from lapwing.track.posterior import ahead, corrected, predicted
 from lapwing.track.sensors import RadarSensor, SensorModel
 from lapwing.track.settings import TrackSettings
@@ -110,14 +111,13 @@ def _told(posterior: Posterior, pairs: Pairs, branches: Branches, n: int) -> Tol
     return Told(track[first], detection[first], np.minimum(weight, 1.0), mean_nis, np.minimum(assigned, 1.0))
 
 
-def _labelled(tracks: Tracks, alive: Array, n: int, next_id: int) -> Tracks:
+def _labelled(tracks: Everyone, alive: Array, n: int, next_id: int) -> Tracks:
     """The tracks that live on; new ones get ids in the scan's order."""
     new = alive.copy()
     new[:n] = False
-    ids = tracks.track_id.copy()
     count = int(new.sum())
-    ids[new] = np.arange(next_id, next_id + count)
-    return replace(select(replace(tracks, track_id=ids), alive), next_id=next_id + count)
+    tracks.track_id[new] = np.arange(next_id, next_id + count)
+    return tracks.those(alive, next_id + count)
 
 
 def _survivors(posterior: Posterior, branches: Branches, alive: Array, merge_d2: float) -> Hypotheses:
@@ -125,17 +125,18 @@ def _survivors(posterior: Posterior, branches: Branches, alive: Array, merge_d2:
     row = np.cumsum(alive) - 1
     stays = np.flatnonzero(alive[branches.child_track])
     stays = stays[np.argsort(branches.child_track[stays], kind="stable")]
-    track, r, weight = row[branches.child_track[stays]], branches.child_r[stays], posterior.weight[stays]
-    w, mean, cov = posterior.mode[stays], posterior.mean[stays], posterior.cov[stays]
-    into = beliefs.merge(track, r, weight, (w, mean, cov), merge_d2)
+    r, weight = branches.child_r.copy(), posterior.weight.copy()
+    every = (posterior.mode, posterior.mean, posterior.cov)  # made in this step, and not needed any more as they are
+    into = beliefs.merge(branches.child_track, stays, r, weight, every, merge_d2)
     own = into == np.arange(len(into))
-    local = np.full(len(branches.child_r), -1, dtype=np.int64)
+    local = np.full(len(r), -1, dtype=np.int64)
     local[stays] = (np.cumsum(own) - 1)[into]
     forest = beliefs.keep(branches.forest, alive, row, local)
-    if not own.all():
-        track, r, weight, w, mean, cov = (a[own] for a in (track, r, weight, w, mean, cov))
-    if w.shape[1] == 1:
-        return Hypotheses(track, mean[:, 0], cov[:, 0], r, weight, forest)
+    own = stays[own]
+    track, r, weight = row[branches.child_track[own]], r[own], weight[own]
+    if posterior.mode.shape[1] == 1:
+        return Hypotheses(track, posterior.mean[:, 0][own], posterior.cov[:, 0][own], r, weight, forest)
+    w, mean, cov = (a[own] for a in every)
     return Hypotheses(track, *matched(w, mean, cov, False), r, weight, forest, ModeBeliefs(w, mean, cov))
 
 
