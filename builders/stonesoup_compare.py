@@ -10,12 +10,18 @@ writes bench/expected/stonesoup.csv, a row per scenario and score, in place of t
 over the runs, with the seeds of `lapwing-lab run`. The tracker is told what the others are told (site.toml and
 settings.toml); min_points and missed scans are those that the reference notes found best on such data, and on radars
 the 4 of 5 of the naive tracker. Stone Soup keeps tracks in sets, so its numbers vary a little from run to run.
+
+    python builders/stonesoup_compare.py --scale PATH/TO/cv_sparse_N1000_s0.npz --looks 12
+
+writes stonesoup_scale.csv: CPU per scan of each of its global nearest neighbour associators on a scale set; `make bench
+ARGS="bench/test_track.py -k file"` is Lapwing on the same files.
 """
 
 import argparse
 import json
 import subprocess
 import tempfile
+import time
 import tomllib
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -71,8 +77,8 @@ def track(folder: Path, points: int, tentative: int, confirmed: int) -> pl.DataF
     )
     ids: dict[str, int] = {}
     rows: list[list[Any]] = []
-    for time, tracks in tracker:
-        at = round((time - datetime(1970, 1, 1)).total_seconds() * 1e9)
+    for when, tracks in tracker:
+        at = round((when - datetime(1970, 1, 1)).total_seconds() * 1e9)
         rows += [_row(at, ids.setdefault(t.id, len(ids) + 1), t.state) for t in tracks] or [[at] + [None] * 12]
     names = ["time_ns", "track_id", "existence", *AXES[:2], *AXES[3:5]]
     names += ["cov_east_m_east_m", "cov_east_m_north_m", "cov_north_m_north_m", "up_m", "up_mps"]
@@ -131,14 +137,79 @@ def model(sensor: dict[str, Any], origin: dict[str, float]) -> Any:
     return CartesianToBearingRange(4, (0, 2), np.diag(np.square(sigma)), translation_offset=np.array([[east], [north]]))
 
 
+def scale(path: Path, looks: int) -> list[str]:
+    """CPU seconds per scan, mean of the last half, of every tree-searched GNN with two-dimensional assignment; settings
+    as tuned in the reference notes (points 6, tentative 2, confirmed 4)."""
+    from stonesoup.dataassociator.tree import (  # type: ignore[import-not-found]
+        DetectionKDTreeGNN2D,
+        TPRTreeGNN2D,
+    )
+    from stonesoup.deleter.time import UpdateTimeStepsDeleter
+    from stonesoup.hypothesiser.distance import DistanceHypothesiser
+    from stonesoup.initiator.simple import MultiMeasurementInitiator
+    from stonesoup.measures import Mahalanobis
+    from stonesoup.models.measurement.linear import LinearGaussian
+    from stonesoup.models.transition.linear import (
+        CombinedLinearGaussianTransitionModel,
+        ConstantVelocity,
+    )
+    from stonesoup.predictor.kalman import KalmanPredictor
+    from stonesoup.tracker.simple import MultiTargetTracker
+    from stonesoup.types.detection import Detection
+    from stonesoup.types.state import GaussianState
+    from stonesoup.updater.kalman import KalmanUpdater
+
+    with np.load(path) as file:
+        data = {key: file[key] for key in file}
+    q, model = float(data["q"]), LinearGaussian(4, (0, 2), np.eye(2) * float(data["sigma"]) ** 2)
+    lines = []
+    for kind in (DetectionKDTreeGNN2D, TPRTreeGNN2D):
+        given = []
+        for k in range(looks):
+            at = datetime(2020, 1, 1) + timedelta(seconds=k)
+            z = data["z"][data["scan"] == k]
+            given.append((at, {Detection(row[:, None], timestamp=at, measurement_model=model) for row in z}))
+        predictor = KalmanPredictor(CombinedLinearGaussianTransitionModel([ConstantVelocity(q), ConstantVelocity(q)]))
+        updater = KalmanUpdater(None)
+        finder = DistanceHypothesiser(predictor, updater, Mahalanobis(), missed_distance=3)
+        if kind is TPRTreeGNN2D:
+            associator = kind(finder, model, timedelta(minutes=10))
+        else:
+            associator = kind(finder, predictor, updater, max_distance_covariance_multiplier=3)
+        initiator = MultiMeasurementInitiator(
+            prior_state=GaussianState([0.0, 0.0, 0.0, 0.0], np.diag([0.0, 81.0, 0.0, 81.0])),
+            measurement_model=None,
+            deleter=UpdateTimeStepsDeleter(2),
+            data_associator=associator,
+            updater=updater,
+            min_points=6,
+        )
+        tracker = MultiTargetTracker(initiator, UpdateTimeStepsDeleter(4), given, associator, updater)
+        spent, last = [], time.process_time()
+        for _ in tracker:
+            now = time.process_time()
+            spent.append(now - last)
+            last = now
+        cpu_s = float(np.mean(spent[looks // 2 :]))
+        lines.append(f"{path.stem},{kind.__name__},{looks},{cpu_s:.4g}")
+    return lines
+
+
 def main() -> None:
-    """Every scenario and seed; the CSV."""
+    """Every scenario and seed, or every scale set; the CSV."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("scenarios", nargs="+")
+    parser.add_argument("scenarios", nargs="*")
+    parser.add_argument("--scale", type=Path, action="append", default=[])
+    parser.add_argument("--looks", type=int, default=12)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--lab", default="lapwing-lab")
     parser.add_argument("--out", type=Path, default=Path("bench/expected/stonesoup.csv"))
     options = parser.parse_args()
+    if options.scale:
+        rows = [line for path in options.scale for line in scale(path, options.looks)]
+        text = "\n".join(["file,associator,scans,cpu_s_per_scan", *rows]) + "\n"
+        options.out.with_name("stonesoup_scale.csv").write_text(text, encoding="utf-8")
+        return
     old = options.out.read_text(encoding="utf-8").splitlines()[1:] if options.out.exists() else []
     lines = [line for line in old if line.split(",")[0] not in options.scenarios]
     for name in options.scenarios:

@@ -21,7 +21,6 @@ from lapwing_lab.sensors import AdsbReceiver, AisReceiver, Band
 from lapwing_lab.terrain import Terrain, terrain
 from lapwing_lab.traffic import group
 from lapwing_lab.truth import Route, Target, aircraft, ships
-from lapwing_lab.wire_json import says
 from lapwing_lab.world import World
 
 BEGIN_NS = 1_700_000_000_000_000_000  # when a scenario without `begin` starts
@@ -85,8 +84,8 @@ class Scenario:
 
     @property
     def lookouts(self) -> list[Sensor]:
-        """Those that send JSON lines. Passive radar has no format here."""
-        return [s for s in self.sensors if s.model.space != ("range_m", "azimuth_rad") and says(s.model.space)]
+        """Those that send JSON lines."""
+        return [s for s in self.sensors if s.model.space != ("range_m", "azimuth_rad")]
 
 
 def folder() -> Path:

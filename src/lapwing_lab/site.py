@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from lapwing_lab.geo import Place
-from lapwing_lab.passive import Listener
+from lapwing_lab.passive import Bistatic, Listener
 from lapwing_lab.radar import RadarModel
 from lapwing_lab.scenario import Scenario, Sensor
 
@@ -57,9 +57,14 @@ def _sensor(s: Sensor) -> list[str]:
     elif isinstance(m, Listener):
         row |= {"azimuth_sigma_deg": m.azimuth_sigma_deg, "clutter_per_scan": max(m.clutter_per_scan, 0.01)}
         row |= {"elevation_sigma_deg": m.elevation_sigma_deg} if m.elevation_sigma_deg else {}
+        row |= {"false_ratio": m.p_outlier} if m.p_outlier else {}
+    else:
+        row |= {"range_sigma_m": m.range_sigma_m, "range_rate_sigma_mps": m.range_rate_sigma_mps}
+        row["clutter_per_scan"] = max(m.clutter_per_scan, 0.01)
     row["p_detect"] = s.table.get("p_detect", 0.85)
     out += [f"{k} = {float(v)}" for k, v in row.items()]
-    return [*out, "[sensor.at]", *_lines(m.stand.place)]
+    second = ["[sensor.second]", *_lines(m.transmitter.place)] if isinstance(m, Bistatic) else []
+    return [*out, "[sensor.at]", *_lines(m.stand.place), *second]
 
 
 def _lines(p: Place) -> list[str]:

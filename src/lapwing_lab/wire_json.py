@@ -1,5 +1,5 @@
 """One look of a sensor as one line of JSON, the format of home-made sensors: for those that have no older one here
-(direction finders, microphones, cameras, and radars that also measure elevation or range rate)."""
+(direction finders, microphones, cameras, passive radar, and radars that also measure elevation or range rate)."""
 
 import json
 from math import degrees
@@ -11,12 +11,9 @@ KEYS = {
     "azimuth_rad": "azimuth_deg",
     "elevation_rad": "elevation_deg",
     "range_rate_mps": "range_rate_mps",
+    "bistatic_range_m": "bistatic_range_m",
+    "bistatic_range_rate_mps": "bistatic_range_rate_mps",
 }
-
-
-def says(space: tuple[str, ...]) -> bool:
-    """Whether the format has words for all that is measured."""
-    return set(space) <= set(KEYS)
 
 
 def line(scan: Scan) -> bytes:

@@ -21,7 +21,7 @@ from lapwing_lab.scenario import build, read_table
 from lapwing_lab.simulate import record
 from lapwing_lab.terrain import terrain
 from lapwing_lab.warned import warned
-from lapwing_lab.wire_json import line, says
+from lapwing_lab.wire_json import line
 from tests.lab.test_world import HOME, SMALL, still
 
 HILL = {"east_m": 0.0, "north_m": 3000.0, "height_m": 200.0, "radius_m": 400.0}
@@ -154,8 +154,6 @@ def test_a_look_as_a_json_line():
     told = json.loads(line(scan))
     assert told["time"] == 5.0
     assert told["detections"] == [{"time": 4.0, "azimuth_deg": 180.0, "elevation_deg": pytest.approx(5.729578)}]
-    assert says(("range_m", "azimuth_rad", "range_rate_mps"))
-    assert not says(("east_m",))
 
 
 def test_alarms_are_about_somebody():
@@ -186,3 +184,13 @@ def test_scans_of_the_literature_come_late_and_fade_with_range():
     z = np.concatenate([s.z for s in scans])
     assert (z[:, 0] > 0.0).all()
     assert ((z[:, 1] >= 0.0) & (z[:, 1] < 2 * np.pi)).all()
+
+
+def test_every_sensor_of_a_scenario_speaks_and_is_understood(tmp_path):
+    table = {**read_table("sensor-failures"), "duration_s": 20.0}
+    record(build(table, None), tmp_path)
+    found = decoded(tmp_path)
+    assert sum(f.count for _, _, d in found for f in d.faults) == 0
+    spaces = {s.sensor: s.space.name for _, _, d in found for s in d.scans}
+    assert spaces == {"Good radar": "RANGE_AZIMUTH", "Bad radar": "RANGE_AZIMUTH", "Passive radar": "BISTATIC",
+                      "Microphones": "AZIMUTH"}  # fmt: skip

@@ -20,7 +20,7 @@ def dense(mean, cov, z, R, age_s, gate):
     return pairs
 
 
-@given(st.integers(0, 10_000), st.integers(0, 12), st.integers(0, 12))
+@given(st.integers(0, 10_000), st.integers(0, 12), st.integers(0, 40))
 @settings(deadline=None)
 def test_finds_what_the_dense_table_finds(seed, n, m):
     rng = np.random.default_rng(seed)

@@ -8,7 +8,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "tutorial_tracking.md"
 
 def test_the_tutorial_runs(capsys):
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
-    assert len(blocks) == 8
+    assert len(blocks) == 9
     scope = {}
     for block in blocks:
         exec(compile(block, str(PAGE), "exec"), scope)

@@ -10,11 +10,10 @@ from lapwing.alarm import LifeSettings, Rule
 from lapwing.engine.order import OrderSettings
 from lapwing.integrity import IntegritySettings
 from lapwing.records import Detections, SensorConfig, Site, Space
-from lapwing.track import ClaimSettings, RegistrationSettings, SensorModel, TargetPrior, TrackSettings, Watch
+from lapwing.track import AIR, ClaimSettings, RegistrationSettings, SensorModel, TargetPrior, TrackSettings, Watch
 
 TICK_NS = 200_000_000
 # What flies under radars made for aircraft is low: a radar without elevation is read as if its targets were.
-AGILE = 16.0  # m2/s3: a drone that circles at 17 m/s turns its velocity by 12 m/s between two scans
 LOW = TargetPrior(height_m_mean=300.0, height_m_sigma=1_500.0)
 
 
@@ -27,7 +26,7 @@ class Plan:
     sensors: Mapping[str, SensorConfig]
     rules: tuple[Rule, ...]
     order: OrderSettings = OrderSettings()
-    tracking: TrackSettings = TrackSettings(prior=LOW, noise_horizontal_m2ps3=AGILE)
+    tracking: TrackSettings = TrackSettings(prior=LOW, modes=AIR)
     claims: ClaimSettings = ClaimSettings()
     integrity: IntegritySettings = IntegritySettings()
     life: LifeSettings = LifeSettings()

@@ -1,14 +1,14 @@
 """From local hypotheses to tracks and back: marginal weights, pairs per track, mixtures matched by one Gaussian.
 
 Axes: n tracks, l local hypotheses (contiguous by track), m detections, k pairs, e edges (track, detection), p parts of
-mixtures. Refuses nothing.
+mixtures, M modes. Refuses nothing.
 """
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from lapwing.kernel.hypotheses import Forest, distinct, emit, no_floats, no_ints
+from lapwing.kernel.hypotheses import Forest, distinct, emit, joined, joined_floats, no_floats, no_ints
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -89,41 +89,6 @@ def match(group: I64, weight: F64, mean: F64, cov: F64, n: int) -> tuple[F64, F6
 
 
 @njit(cache=True)
-def correct(
-    mean: F64, cov: F64, part_local: I64, part_pair: I64, gain: F64, S: F64, nu: F64, only_ground: bool
-) -> tuple[F64, F64]:
-    """Mean and covariance of each part (p,): its local hypothesis, corrected by its pair unless it is -1. Parts of no
-    local hypothesis stay zero. only_ground leaves height and climb as they are (Schmidt-Kalman)."""
-    count, d = len(part_local), S.shape[1]
-    mu, out = np.zeros((count, 6)), np.zeros((count, 6, 6))
-    KS = np.zeros((6, d))
-    for p in range(count):
-        a, e = part_local[p], part_pair[p]
-        if a < 0:
-            continue
-        mu[p], out[p] = mean[a], cov[a]
-        if e < 0:
-            continue
-        for i in range(6):
-            for c in range(d):
-                total = 0.0
-                for b in range(d):
-                    total += gain[e, i, b] * S[e, b, c]
-                KS[i, c] = total
-                if not (only_ground and i % 3 == 2):
-                    mu[p, i] += gain[e, i, c] * nu[e, c]
-        for i in range(6):
-            for j in range(i + 1):
-                total = 0.0
-                for c in range(d):
-                    total += KS[i, c] * gain[e, j, c]
-                if not (only_ground and i % 3 == 2 and j % 3 == 2):
-                    out[p, i, j] -= total
-                    out[p, j, i] = out[p, i, j]
-    return mu, out
-
-
-@njit(cache=True)
 def _apart2(L: F64, a: F64, b: F64) -> float:
     """Squared distance of a and b by the covariance L L'."""
     total, y = 0.0, np.empty(len(a))
@@ -147,46 +112,77 @@ def _cholesky(P: F64, L: F64) -> None:
 
 
 @njit(cache=True)
-def merge(track: I64, r: F64, weight: F64, mean: F64, cov: F64, merge_d2: float) -> I64:
-    """Makes one of local hypotheses of a track that say nearly the same: the more probable one (its row, for each row)
-    takes over weight, existence and spread, in place. Rows (l,) sorted by track."""
+def _middle(w: F64, mean: F64, cov: F64, mu: F64, out: F64) -> None:
+    """Moments over the modes of one local hypothesis, into mu (6,) and out (6, 6)."""
+    mu[:] = 0.0
+    out[:] = 0.0
+    for j in range(len(w)):
+        for a in range(6):
+            mu[a] += w[j] * mean[j, a]
+    for j in range(len(w)):
+        for a in range(6):
+            for b in range(6):
+                out[a, b] += w[j] * (cov[j, a, b] + (mean[j, a] - mu[a]) * (mean[j, b] - mu[b]))
+
+
+@njit(cache=True)
+def merge(track_of: I64, rows: I64, r: F64, weight: F64, belief: tuple[F64, F64, F64], merge_d2: float) -> I64:
+    """Makes one of local hypotheses of a track that say nearly the same: the more probable one (its place in `rows`,
+    for each place) takes over weight, existence and spread, in place. `rows` are sorted by track; belief = (mode
+    probabilities (l, M), mean (l, M, 6), cov (l, M, 6, 6))."""
+    track = track_of[rows]
     into = np.arange(len(track))
+    if merge_d2 < 0.0:
+        return into
     start = 0
-    L = np.zeros((6, 6))
+    L, P, x, y = np.zeros((6, 6)), np.zeros((6, 6)), np.zeros(6), np.zeros(6)
+    w, mean, cov = belief
     while start < len(track):
         stop = start + 1
         while stop < len(track) and track[stop] == track[start]:
             stop += 1
         if stop - start > 1:
-            order = start + np.argsort(-(weight[start:stop] * r[start:stop]), kind="mergesort")
-            for x in range(len(order)):
-                a = order[x]
+            own = rows[start:stop]
+            order = start + np.argsort(-(weight[own] * r[own]), kind="mergesort")
+            for s in range(len(order)):
+                a = order[s]
                 if into[a] != a:
                     continue
-                _cholesky(cov[a], L)
-                centre = mean[a].copy()
-                for y in range(x + 1, len(order)):
-                    b = order[y]
-                    if into[b] == b and _apart2(L, mean[b], centre) <= merge_d2:
+                _middle(w[rows[a]], mean[rows[a]], cov[rows[a]], x, P)
+                _cholesky(P, L)
+                for t in range(s + 1, len(order)):
+                    b = order[t]
+                    if into[b] != b:
+                        continue
+                    y[:] = 0.0
+                    for j in range(w.shape[1]):
+                        y += w[rows[b], j] * mean[rows[b], j]
+                    if _apart2(L, y, x) <= merge_d2:
                         into[b] = a
-                        _pour(a, b, r, weight, mean, cov)
+                        _pour(rows[a], rows[b], r, weight, belief)
         start = stop
     return into
 
 
 @njit(cache=True)
-def _pour(a: int, b: int, r: F64, weight: F64, mean: F64, cov: F64) -> None:
-    """Local hypothesis b into a: moments kept."""
+def _pour(a: int, b: int, r: F64, weight: F64, belief: tuple[F64, F64, F64]) -> None:
+    """Local hypothesis b into a, mode by mode: moments kept."""
+    w, mean, cov = belief
     there_a, there_b = weight[a] * r[a], weight[b] * r[b]
     total = there_a + there_b
     if total > 0.0:
-        p = there_b / total
-        for i in range(6):
-            for j in range(6):
-                cov[a, i, j] += p * (cov[b, i, j] - cov[a, i, j])
-                cov[a, i, j] += p * (1.0 - p) * (mean[b, i] - mean[a, i]) * (mean[b, j] - mean[a, j])
-        for i in range(6):
-            mean[a, i] += p * (mean[b, i] - mean[a, i])
+        for k in range(w.shape[1]):
+            both = there_a * w[a, k] + there_b * w[b, k]
+            if both <= 0.0:
+                continue
+            p = there_b * w[b, k] / both
+            for i in range(6):
+                for j in range(6):
+                    cov[a, k, i, j] += p * (cov[b, k, i, j] - cov[a, k, i, j])
+                    cov[a, k, i, j] += p * (1.0 - p) * (mean[b, k, i] - mean[a, k, i]) * (mean[b, k, j] - mean[a, k, j])
+            for i in range(6):
+                mean[a, k, i] += p * (mean[b, k, i] - mean[a, k, i])
+            w[a, k] = both / total
     weight[a] += weight[b]
     if weight[a] > 0.0:
         r[a] = total / weight[a]
@@ -197,8 +193,16 @@ def keep(forest: Forest, alive: NDArray[np.bool_], row: I64, local: I64) -> Fore
     """The forest of the tracks that are `alive`, renamed by `row`, their local hypotheses by `local`; what has become
     the same is one, what no longer depends on each other is apart."""
     out = (no_ints(), [0], no_floats(), [0], no_ints(), [0])
-    for a in range(len(forest.member_first) - 1):
+    c, sure = len(forest.member_first) - 1, 0
+    member, choice = np.empty(c, np.int64), np.empty(c, np.int64)
+    for a in range(c):
         lo, hi = forest.member_first[a], forest.member_first[a + 1]
+        if forest.choice_first[a + 1] == forest.choice_first[a] + 1:  # one track, one local hypothesis
+            s = forest.choice[forest.choice_first[a]]
+            if alive[forest.member[lo]] and s >= 0:
+                member[sure], choice[sure] = row[forest.member[lo]], local[s]
+                sure += 1
+            continue
         stay = np.empty(hi - lo, np.int64)
         t = 0
         for s in range(hi - lo):
@@ -217,11 +221,47 @@ def keep(forest: Forest, alive: NDArray[np.bool_], row: I64, local: I64) -> Fore
         weight = np.exp(forest.log_weight[forest.weight_first[a] : forest.weight_first[a + 1]])
         table, weight = distinct(table, weight)
         emit(names, table, weight, out)
+    ones = np.arange(sure + 1)
+    out[1].pop(0)
+    out[3].pop(0)
+    out[5].pop(0)
     return Forest(
-        np.array(out[0], np.int64),
-        np.array(out[1], np.int64),
-        np.array(out[2], np.float64),
-        np.array(out[3], np.int64),
-        np.array(out[4], np.int64),
-        np.array(out[5], np.int64),
+        joined(member[:sure], out[0], 0),
+        joined(ones, out[1], sure),
+        joined_floats(np.zeros(sure), out[2]),
+        joined(ones, out[3], sure),
+        joined(choice[:sure], out[4], 0),
+        joined(ones, out[5], sure),
     )
+
+
+@njit(cache=True)
+def summary(best: I64, track: I64, there: F64, mean: F64, cov: F64) -> tuple[I64, F64, F64, F64]:
+    """Of each track (h,): the local hypothesis it stands at (the best choice, or where that has none the weightiest; -1
+    for no local hypothesis), total existence, mean there, and the second moment of all about that place. there (l,) is
+    weight times existence of each local hypothesis with mean (l, 6), cov (l, 6, 6)."""
+    h = len(best)
+    at, total, x, P = best.copy(), np.zeros(h), np.zeros((h, 6)), np.zeros((h, 6, 6))
+    for p in range(len(track)):
+        i = track[p]
+        total[i] += there[p]
+        if best[i] < 0 and (at[i] < 0 or there[p] >= there[at[i]]):
+            at[i] = p
+    for i in range(h):
+        if at[i] >= 0:
+            x[i] = mean[at[i]]
+    off = np.empty(6)
+    for p in range(len(track)):
+        i = track[p]
+        if p == at[i] and there[p] >= total[i]:
+            P[i] = cov[p]
+            continue
+        share = 1.0 if p == at[i] else 0.0
+        if total[i] > 0.0:
+            share = there[p] / total[i]
+        for a in range(6):
+            off[a] = mean[p, a] - x[i, a]
+        for a in range(6):
+            for b in range(6):
+                P[i, a, b] += share * (cov[p, a, b] + off[a] * off[b])
+    return at, total, x, P

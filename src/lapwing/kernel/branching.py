@@ -6,56 +6,27 @@ Granstrom and Svensson, but per cluster and with the best over all parents at on
 tracks keep one Gaussian per track, mixed by marginal probabilities (TOMB/P).
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from lapwing.kernel.assignment import FAR, k_best
-from lapwing.kernel.hypotheses import Forest, distinct, emit, no_floats, no_ints
+from lapwing.kernel.easy import easy_groups
+from lapwing.kernel.hypotheses import (
+    Branches,
+    Evidence,
+    Forest,
+    Limits,
+    distinct,
+    emit,
+    joined,
+    joined_floats,
+    no_floats,
+    no_ints,
+)
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
-
-
-class Evidence(NamedTuple):
-    """What one scan says of every local hypothesis. Locals are contiguous by track, pairs by local."""
-
-    local_first: I64  # (n + 1,)
-    log_miss: F64  # (l,) log(1 - r p_detect)
-    r_miss: F64  # (l,) existence after a miss
-    p_miss: F64  # (l,) marginal probability of this local hypothesis and no detection
-    pair_first: I64  # (l + 1,)
-    detection: I64  # (k,)
-    log_psi: F64  # (k,) weight relative to a miss and to the detection being nobody's
-    p_pair: F64  # (k,) marginal probability
-    r_new: F64  # (m,) existence of a new track if the detection is nobody's
-    p_new: F64  # (m,) marginal probability that it is
-
-
-class Limits(NamedTuple):
-    """Where exactness ends."""
-
-    hypotheses_max: int  # per cluster
-    weight_min: float  # of a global hypothesis
-    existence_min: float  # of a local hypothesis
-    tracks_max: int  # a larger cluster is collapsed
-    nodes_max: int  # steps of one cluster's search
-
-
-class Branches(NamedTuple):
-    """The posterior: `forest` chooses among children; each child is a mixture of components."""
-
-    forest: Forest  # members: old tracks 0..n-1, and n + j for the new track of detection j
-    child_track: I64
-    child_r: F64
-    part_child: I64  # components, child by child
-    part_local: I64  # prior local hypothesis, or -1: a new track
-    part_pair: I64  # pair, or -1: missed; of a new track its detection
-    part_weight: F64
-    lost: float  # expected targets among what was pruned
-    cut: int  # clusters whose search was cut short
 
 
 @njit(cache=True)
@@ -132,6 +103,30 @@ def _costs(table: I64, weight: F64, ev: Evidence, column: I64, d: int) -> tuple[
 
 
 @njit(cache=True)
+def _one_track(table: I64, before: F64, ev: Evidence, column: I64, limits: Limits) -> tuple[F64, I64, I64]:
+    """What `k_best` gives for one track: all it may be and take, best first."""
+    g = len(table)
+    room = g
+    for h in range(g):
+        if table[h, 0] >= 0:
+            room += ev.pair_first[table[h, 0] + 1] - ev.pair_first[table[h, 0]]
+    score, parent, pick = np.empty(room), np.empty(room, np.int64), np.full((room, 1), -1, np.int64)
+    count = 0
+    for h in range(g):
+        local = table[h, 0]
+        score[count], parent[count] = before[h], h
+        if local >= 0:
+            score[count] += ev.log_miss[local]
+            for e in range(ev.pair_first[local], ev.pair_first[local + 1]):
+                count += 1
+                score[count] = before[h] + ev.log_miss[local] + ev.log_psi[e]
+                parent[count], pick[count, 0] = h, column[ev.detection[e]]
+        count += 1
+    order = np.argsort(-score, kind="mergesort")[: limits.hypotheses_max]
+    return score[order], parent[order], pick[order]
+
+
+@njit(cache=True)
 def _normalised(score: F64, weight_min: float) -> F64:
     """Weights of the hypotheses worth keeping; `score` falls."""
     weight = np.exp(score - score[0])
@@ -164,8 +159,13 @@ def _branch(
     n, t, d = len(ev.local_first) - 1, len(members), len(dets)
     for j in range(d):
         column[dets[j]] = j
-    cost, score = _costs(table, before, ev, column, d)
-    score, parent, pick, cut = k_best(cost, score, limits.hypotheses_max, -np.log(limits.weight_min), limits.nodes_max)
+    if t == 1:
+        score, parent, pick = _one_track(table, before, ev, column, limits)
+        cut = False
+    else:
+        cost, score = _costs(table, before, ev, column, d)
+        log_range = -np.log(limits.weight_min)
+        score, parent, pick, cut = k_best(cost, score, limits.hypotheses_max, log_range, limits.nodes_max)
     weight = _normalised(score, limits.weight_min)
     grown, lost = np.full((len(weight), t + d), -1, np.int64), 0.0
     names, offset = np.empty(t + d, np.int64), np.zeros(t + 1, np.int64)
@@ -251,73 +251,6 @@ def _collapse(members: I64, dets: I64, ev: Evidence, limits: Limits, kids: tuple
 
 
 @njit(cache=True)
-def _close(track: int, child: int, out: tuple) -> None:
-    """A track that depends on nobody: a cluster of its own."""
-    member, member_first, log_weight, weight_first, choice, choice_first = out
-    member.append(track)
-    choice.append(child)
-    log_weight.append(0.0)
-    member_first.append(len(member))
-    weight_first.append(len(log_weight))
-    choice_first.append(len(choice))
-
-
-@njit(cache=True)
-def _alone(i: int, local: int, j: int, ev: Evidence, limits: Limits, kids: tuple, out: tuple) -> float:
-    """`_branch` in closed form for one track with one local hypothesis and one detection j, or none (-1)."""
-    lost, n, e = 0.0, len(ev.local_first) - 1, ev.pair_first[local]
-    # Weights of a miss and of the pair. A sum of two exponentials, the larger taken out.
-    miss = 1.0 if j < 0 else 1.0 / (1.0 + np.exp(min(ev.log_psi[e], 700.0)))
-    hit = 1.0 - miss
-    if hit < limits.weight_min:
-        hit, miss = 0.0, 1.0
-    if miss < limits.weight_min:
-        hit, miss = 1.0, 0.0
-    missed = hit_child = new = -1
-    if miss > 0.0:
-        if ev.r_miss[local] < limits.existence_min:
-            lost += miss * ev.r_miss[local]
-        else:
-            missed = _add_child(i, ev.r_miss[local], local, -1, kids)
-    if hit > 0.0:
-        hit_child = _add_child(i, 1.0, local, e, kids)
-    if j >= 0 and miss > 0.0:
-        if miss * ev.r_new[j] < limits.existence_min:
-            lost += miss * ev.r_new[j]
-        else:
-            new = _add_child(n + j, ev.r_new[j], -1, j, kids)
-    if hit == 0.0 or miss == 0.0:
-        if hit > 0.0 or missed >= 0:
-            _close(i, hit_child if hit > 0.0 else missed, out)
-        if new >= 0:
-            _close(n + j, new, out)
-        return lost
-    member, member_first, log_weight, weight_first, choice, choice_first = out
-    member.append(i)
-    log_weight.append(np.log(hit))
-    log_weight.append(np.log(miss))
-    choice.append(hit_child)
-    if new >= 0:
-        member.append(n + j)
-        choice.append(-1)
-        choice.append(missed)
-        choice.append(new)
-    else:
-        choice.append(missed)
-    member_first.append(len(member))
-    weight_first.append(len(log_weight))
-    choice_first.append(len(choice))
-    return lost
-
-
-@njit(cache=True)
-def _simple(forest: Forest, a: int) -> int:
-    """The local hypothesis of a cluster that has no other, or -1."""
-    at = forest.choice_first[a]
-    return forest.choice[at] if forest.choice_first[a + 1] == at + 1 else -1
-
-
-@njit(cache=True)
 def _members(forest: Forest, clusters: I64, total: int) -> I64:
     """The tracks of some clusters, `total` of them."""
     members = np.empty(total, np.int64)
@@ -336,26 +269,14 @@ def branch(forest: Forest, ev: Evidence, limits: Limits) -> Branches:
     out = (no_ints(), [0], no_floats(), [0], no_ints(), [0])
     kids = (no_ints(), no_floats(), no_ints(), no_ints(), no_ints(), no_floats())  # fmt: skip
     nodes, first = _groups(forest, ev)
-    column, lost, cuts = np.zeros(len(ev.r_new), np.int64), 0.0, 0
-    for group in range(len(first) - 1):
-        size, a = first[group + 1] - first[group], nodes[first[group]]
-        if size == 1 and a >= c:
-            if ev.r_new[a - c] < limits.existence_min:
-                lost += ev.r_new[a - c]
-            else:
-                track = len(ev.local_first) - 1 + a - c
-                _close(track, _add_child(track, ev.r_new[a - c], -1, a - c, kids), out)
-            continue
-        local = _simple(forest, a)
-        if local >= 0 and size <= 2 and limits.tracks_max > 0:
-            j = -1
-            if size == 2 and nodes[first[group] + 1] >= c:
-                j = nodes[first[group] + 1] - c
-            if size == 1 or j >= 0:
-                lost += _alone(forest.member[forest.member_first[a]], local, j, ev, limits, kids, out)
-                continue
+    easy, children, lost, hard = easy_groups(forest, ev, limits, nodes, first)
+    column, cuts = np.zeros(len(ev.r_new), np.int64), 0
+    for group in hard:
         of = nodes[first[group] : first[group + 1]]
-        clusters, dets = of[of < c], of[of >= c] - c
+        old = 0
+        while old < len(of) and of[old] < c:
+            old += 1
+        clusters, dets = of[:old], of[old:] - c
         total = 0
         for a in clusters:
             total += forest.member_first[a + 1] - forest.member_first[a]
@@ -366,22 +287,25 @@ def branch(forest: Forest, ev: Evidence, limits: Limits) -> Branches:
             gone, cut = _branch(members, weight, table, dets, ev, limits, column, kids, out)
             lost += gone
             cuts += cut
-    new = Forest(
-        np.array(out[0], np.int64),
-        np.array(out[1], np.int64),
-        np.array(out[2], np.float64),
-        np.array(out[3], np.int64),
-        np.array(out[4], np.int64),
-        np.array(out[5], np.int64),
-    )
+    base = len(children[0])
+    out[1].pop(0)
+    out[3].pop(0)
+    out[5].pop(0)
     return Branches(
-        new,
-        np.array(kids[0], np.int64),
-        np.array(kids[1], np.float64),
-        np.array(kids[2], np.int64),
-        np.array(kids[3], np.int64),
-        np.array(kids[4], np.int64),
-        np.array(kids[5], np.float64),
+        Forest(
+            joined(easy.member, out[0], 0),
+            joined(easy.member_first, out[1], len(easy.member)),
+            joined_floats(easy.log_weight, out[2]),
+            joined(easy.weight_first, out[3], len(easy.log_weight)),
+            joined(easy.choice, out[4], base),
+            joined(easy.choice_first, out[5], len(easy.choice)),
+        ),
+        joined(children[0], kids[0], 0),
+        joined_floats(children[1], kids[1]),
+        joined(np.arange(base), kids[2], base),
+        joined(children[2], kids[3], 0),
+        joined(children[3], kids[4], 0),
+        joined_floats(np.ones(base), kids[5]),
         lost,
         cuts,
     )

@@ -79,67 +79,15 @@ def condition(cov: F64, H: F64, R: F64, nu: F64) -> Conditioned:
 
 
 @njit(cache=True)
-def condition_pairs(
-    cov: F64, at: I64, R: F64, to: I64, H: F64, nu: F64, age_s: F64, free_s: F64, q: tuple[float, float]
-) -> tuple[F64, F64, F64, F64]:
-    """Gain, S, NIS and log-likelihood as `condition` gives them, of pairs (at[e], to[e]) of rows of cov (n, 6, 6) and
-    R (m, d, d), for measurements age_s[e] old of which the last free_s[e] seconds of noise (densities q) came later."""
-    k, d = nu.shape
-    gain, S_all, nis, like = np.zeros((k, 6, d)), np.zeros((k, d, d)), np.zeros(k), np.zeros(k)
-    P, G, PHt, L, M = np.zeros((6, 6)), np.zeros((d, 6)), np.zeros((6, d)), np.zeros((d, d)), np.zeros((d, d))
-    for e in range(k):
-        P[:] = cov[at[e]]
-        t = free_s[e]
-        for i in range(3):
-            qi = q[1] if i == 2 else q[0]
-            P[i, i] -= qi * t * t * t / 3.0
-            P[i, i + 3] -= qi * t * t / 2.0
-            P[i + 3, i] -= qi * t * t / 2.0
-            P[i + 3, i + 3] -= qi * t
-        for a in range(d):
-            for i in range(3):
-                G[a, i] = H[e, a, i]
-                G[a, i + 3] = H[e, a, i + 3] - age_s[e] * H[e, a, i]
-        for i in range(6):
-            for a in range(d):
-                total = 0.0
-                for j in range(6):
-                    total += P[i, j] * G[a, j]
-                PHt[i, a] = total
-        S = S_all[e]
-        for a in range(d):
-            for b in range(a + 1):
-                total = 0.5 * (R[to[e], a, b] + R[to[e], b, a])
-                for i in range(6):
-                    total += G[a, i] * PHt[i, b]
-                S[a, b] = total
-                S[b, a] = total
-        log_det = _factor(S, L, M)
-        for a in range(d):
-            white = 0.0
-            for b in range(a + 1):
-                white += M[a, b] * nu[e, b]
-            nis[e] += white * white
-        like[e] = -0.5 * (nis[e] + log_det + d * LOG_2PI)
-        for i in range(6):
-            for a in range(d):
-                white = 0.0  # M P H'
-                for b in range(a + 1):
-                    white += M[a, b] * PHt[i, b]
-                for b in range(a + 1):
-                    gain[e, i, b] += white * M[a, b]
-    return gain, S_all, nis, like
-
-
-@njit(cache=True)
 def settle(mean: F64, cov: F64, axis: int, toward: F64, sigma: float) -> None:
     """Where component `axis` has become vaguer than `sigma`, a Kalman update with a prior at `toward` (n,) brings it
     back to sigma: in place, the caller made the arrays. What no sensor measures so keeps a finite covariance."""
+    column = np.empty(6)
     for e in range(len(mean)):
         V = cov[e, axis, axis]
         if sigma**2 * (1.0 + 1e-9) < V:
             S = V**2 / (V - sigma**2)
-            column = cov[e, :, axis].copy()
+            column[:] = cov[e, :, axis]
             off = (toward[e] - mean[e, axis]) / S
             for i in range(6):
                 mean[e, i] += column[i] * off
@@ -174,13 +122,28 @@ def not_positive(cov: F64, relative: float) -> NDArray[np.bool_]:
 def positive(cov: F64) -> F64:
     """`cov` (n, d, d) made symmetric, and positive definite where rounding had spoilt it: there the correlation
     matrix's eigenvalues are lifted to 1e-9 of the largest, which changes no well-conditioned direction."""
-    out = 0.5 * (cov + np.swapaxes(cov, -1, -2))
-    bad = not_positive(out, 1e-10)
+    out = np.array(cov)
+    make_positive(out)
+    return out
+
+
+def make_positive(cov: F64) -> None:
+    """`positive` in place: for the caller that made the array."""
+    symmetric(cov)
+    bad = not_positive(cov, 1e-10)
     if bad.any():
-        diagonal = np.diagonal(out[bad], axis1=1, axis2=2)
+        diagonal = np.diagonal(cov[bad], axis1=1, axis2=2)
         scale = np.sqrt(np.maximum(diagonal, 1e-12 * np.max(np.abs(diagonal), axis=1, keepdims=True) + 1e-12))
         spread = scale[:, :, None] * scale[:, None, :]
-        values, vectors = np.linalg.eigh(out[bad] / spread)
+        values, vectors = np.linalg.eigh(cov[bad] / spread)
         lifted = np.matmul(vectors * np.maximum(values, 1e-9 * values[:, -1:])[:, None, :], np.swapaxes(vectors, 1, 2))
-        out[bad] = 0.5 * (lifted + np.swapaxes(lifted, 1, 2)) * spread
-    return out
+        cov[bad] = 0.5 * (lifted + np.swapaxes(lifted, 1, 2)) * spread
+
+
+@njit(cache=True)
+def symmetric(cov: F64) -> None:
+    """Each of cov (n, d, d) made symmetric, in place."""
+    for e in range(len(cov)):
+        for i in range(cov.shape[1]):
+            for j in range(i):
+                cov[e, i, j] = cov[e, j, i] = 0.5 * (cov[e, i, j] + cov[e, j, i])

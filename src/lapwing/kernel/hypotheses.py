@@ -26,6 +26,45 @@ class Forest(NamedTuple):
     choice_first: I64
 
 
+class Evidence(NamedTuple):
+    """What one scan says of every local hypothesis. Locals are contiguous by track, pairs by local."""
+
+    local_first: I64  # (n + 1,)
+    log_miss: F64  # (l,) log(1 - r p_detect)
+    r_miss: F64  # (l,) existence after a miss
+    p_miss: F64  # (l,) marginal probability of this local hypothesis and no detection
+    pair_first: I64  # (l + 1,)
+    detection: I64  # (k,)
+    log_psi: F64  # (k,) weight relative to a miss and to the detection being nobody's
+    p_pair: F64  # (k,) marginal probability
+    r_new: F64  # (m,) existence of a new track if the detection is nobody's
+    p_new: F64  # (m,) marginal probability that it is
+
+
+class Limits(NamedTuple):
+    """Where exactness ends."""
+
+    hypotheses_max: int  # per cluster
+    weight_min: float  # of a global hypothesis
+    existence_min: float  # of a local hypothesis
+    tracks_max: int  # a larger cluster is collapsed
+    nodes_max: int  # steps of one cluster's search
+
+
+class Branches(NamedTuple):
+    """The posterior: `forest` chooses among children; each child is a mixture of components."""
+
+    forest: Forest  # members: old tracks 0..n-1, and n + j for the new track of detection j
+    child_track: I64
+    child_r: F64
+    part_child: I64  # components, child by child
+    part_local: I64  # prior local hypothesis, or -1: a new track
+    part_pair: I64  # pair, or -1: missed; of a new track its detection
+    part_weight: F64
+    lost: float  # expected targets among what was pruned
+    cut: int  # clusters whose search was cut short
+
+
 @njit(cache=True)
 def no_ints() -> list[int]:
     """An empty list of integers, typed."""
@@ -92,3 +131,23 @@ def emit(names: I64, table: I64, weight: F64, out: tuple) -> None:
         member_first.append(len(member))
         weight_first.append(len(log_weight))
         choice_first.append(len(choice))
+
+
+@njit(cache=True)
+def joined(one: I64, two: list[int], shift: int) -> I64:
+    """Array and list end to end; what is not negative in the list is shifted."""
+    out = np.empty(len(one) + len(two), np.int64)
+    out[: len(one)] = one
+    for i in range(len(two)):
+        out[len(one) + i] = two[i] + shift if two[i] >= 0 else two[i]
+    return out
+
+
+@njit(cache=True)
+def joined_floats(one: F64, two: list[float]) -> F64:
+    """The same for floats."""
+    out = np.empty(len(one) + len(two))
+    out[: len(one)] = one
+    for i in range(len(two)):
+        out[len(one) + i] = two[i]
+    return out

@@ -29,7 +29,7 @@ from lapwing.serve.shelf import PictureShelf, history_folder
 log = logging.getLogger("lapwing")
 CHECKPOINT_TICKS = 150
 HISTORY_TICKS = 5
-IDLE_NS = 1_000_000_000  # a recording's empty time passes in steps of this
+IDLE_NS = 1_000_000_000  # a recording's empty time passes in steps of at most this
 SKIP_NS = 600 * 10**9  # and gaps longer than this are jumped over
 
 
@@ -232,8 +232,8 @@ class _Batches(Iterator[tuple[int, list[Chunk]]]):
             raise StopIteration
         if self._now_ns == 0 or self._next[1] - self._now_ns > SKIP_NS:
             self._now_ns = self._next[1] - self._next[1] % TICK_NS
-        idle = self._next[1] >= self._now_ns + IDLE_NS
-        self._now_ns += IDLE_NS if idle else TICK_NS
+        empty_ns = self._next[1] - self._now_ns
+        self._now_ns += min(max(empty_ns - empty_ns % TICK_NS, TICK_NS), IDLE_NS)
         out: list[Chunk] = []
         while self._next is not None and self._next[1] < self._now_ns:
             out.append(self._next)

@@ -5,7 +5,9 @@
 
 from lapwing.track.claims import claims_start, claims_step, predict_claims
 from lapwing.track.making import make_sensor
+from lapwing.track.motions import AIR, AIRCRAFT, FIXED_WING, MULTIROTOR, SHIP, Mode
 from lapwing.track.pairs import PairSensor
+from lapwing.track.posterior import mode_probabilities
 from lapwing.track.registration import RegistrationSettings
 from lapwing.track.sensors import BearingSensor, PositionSensor, RadarSensor, SensorModel
 from lapwing.track.settings import ClaimSettings, CrossingSettings, Exactness, TargetBirths, TargetPrior, TrackSettings
@@ -14,10 +16,16 @@ from lapwing.track.tracker import estimates, predict_tracks, step
 from lapwing.track.watch import Watch, directions, watch_start, watch_step
 
 __all__ = [
+    "AIR",
+    "AIRCRAFT",
+    "FIXED_WING",
+    "MULTIROTOR",
+    "SHIP",
     "BearingSensor",
     "ClaimSettings",
     "CrossingSettings",
     "Exactness",
+    "Mode",
     "PairSensor",
     "PositionSensor",
     "RadarSensor",
@@ -33,6 +41,7 @@ __all__ = [
     "directions",
     "estimates",
     "make_sensor",
+    "mode_probabilities",
     "predict_claims",
     "predict_tracks",
     "start",

@@ -1,16 +1,18 @@
 """Which detection belongs to which track: gate, likelihood, marginal probability. Axes: n tracks, l local hypotheses,
-m detections, k pairs, d columns. Decides nothing: every gated pair keeps its weight."""
+m detections, k pairs, M modes, d columns. Decides nothing: every gated pair keeps its weight."""
 
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from lapwing.kernel import beliefs, motion
-from lapwing.kernel.branching import Evidence
+from lapwing.kernel import beliefs
 from lapwing.kernel.gating import candidates
-from lapwing.kernel.gaussian import GATE, condition_pairs
+from lapwing.kernel.gaussian import GATE
+from lapwing.kernel.hypotheses import Evidence
+from lapwing.kernel.manoeuvre import weigh_pairs
 from lapwing.kernel.marginals import marginals
+from lapwing.kernel.turning import at_plots
 from lapwing.records import ANONYMOUS, Array, Detections
 from lapwing.track.sensors import SensorModel
 from lapwing.track.settings import TrackSettings
@@ -27,21 +29,22 @@ class Locals(NamedTuple):
 
     first: Int64[Array, " h"]  # of each track, and the end
     mean: Float64[Array, "l 6"]
-    cov: Float64[Array, "l 6 6"]
+    cov: Float64[Array, "l 6 6"]  # wide enough that its gate holds the gates of all modes
     existence: Float64[Array, " l"]
     weight: Float64[Array, " l"]
     address: Int64[Array, " l"]
     free_s: float  # how much of each covariance is noise since the last scan
+    mode: Float64[Array, "l M"]
+    mode_mean: Float64[Array, "l M 6"]
+    mode_cov: Float64[Array, "l M 6 6"]
+    to_ns: int
 
 
 class Pairs(NamedTuple):
-    """k gated pairs, sorted by local hypothesis: how far the detection is from it, and what it would do to it."""
+    """k gated pairs, sorted by local hypothesis: how far the detection is from it, over all modes."""
 
     local: Int64[Array, " k"]
     detection: Int64[Array, " k"]
-    nu: Float64[Array, "k d"]
-    gain: Float64[Array, "k 6 d"]
-    S: Float64[Array, "k d d"]
     nis: Float64[Array, " k"]
     log_likelihood: Float64[Array, " k"]
 
@@ -67,15 +70,31 @@ def gate(
     same = (theirs == its) | (theirs == ANONYMOUS) | (its == ANONYMOUS)
     if not same.all():
         local, detection = local[same], detection[same]
+    nu, H = innovations(prior.mode_mean, local, scan, detection, sensor, settings, to_ns)
     age_s = ages[detection]
-    at = motion.shift(prior.mean[local], -age_s)
-    z_hat, H = sensor.expect(at)
-    nu = sensor.innovation(scan.z[detection], z_hat)
     free_s = np.clip(age_s, 0.0, prior.free_s)
-    gain, S, nis, like = condition_pairs(prior.cov, local, scan.R, detection, H, nu, age_s, free_s, noise_of(settings))
-    return Pairs(local, detection, nu, gain, S, nis, like).of(
-        nis <= min(1.0, slack) * gate_d2
-    ), slack < HORIZONTAL_SLACK
+    belief = (prior.mode, prior.mode_cov)
+    modes = settings.kinematics.modes
+    nearest, nis, like = weigh_pairs(belief, local, detection, scan.R, H, nu, age_s, free_s, modes)
+    inside = nearest <= min(1.0, slack) * gate_d2
+    return Pairs(local, detection, nis, like).of(inside), slack < HORIZONTAL_SLACK
+
+
+def innovations(
+    mean: Float64[Array, "p M 6"],
+    row: Int64[Array, " k"],
+    scan: Detections,
+    detection: Int64[Array, " k"],
+    sensor: SensorModel,
+    settings: TrackSettings,
+    to_ns: int,
+) -> tuple[Float64[Array, "k M d"], Float64[Array, "k M d 6"]]:
+    """Of each pair and mode the innovation and the Jacobian, both at the plot's own time."""
+    k, M, d = len(row), mean.shape[1], scan.z.shape[1]
+    at = at_plots(mean, row, ages_s(scan, to_ns)[detection], settings.kinematics.modes)
+    z_hat, H = sensor.expect(at.reshape(k * M, 6))
+    z = scan.z[detection] if M == 1 else np.repeat(scan.z[detection], M, axis=0)
+    return sensor.innovation(z, z_hat).reshape(k, M, d), H.reshape(k, M, d, 6)
 
 
 def _near(
@@ -156,5 +175,6 @@ def ages_s(scan: Detections, to_ns: int) -> Float64[Array, " m"]:
 
 
 def noise_of(settings: TrackSettings) -> tuple[float, float]:
-    """Spectral densities of the acceleration, horizontal and vertical."""
-    return settings.noise_horizontal_m2ps3, settings.noise_vertical_m2ps3
+    """Spectral densities of the acceleration, horizontal and vertical, in the modes' long run."""
+    k = settings.kinematics
+    return float(k.start @ k.modes[:, 0]), float(k.start @ k.modes[:, 1])

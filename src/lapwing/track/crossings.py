@@ -24,7 +24,7 @@ from lapwing.records import ANONYMOUS, Array, Detections, Directions, Innovation
 from lapwing.records.arrays import freeze_columns
 from lapwing.track.sensors import BearingSensor, height_m
 from lapwing.track.settings import CrossingSettings, TargetPrior, TrackSettings
-from lapwing.track.state import Hypotheses, TrackerState
+from lapwing.track.state import Hypotheses, ModeBeliefs, TrackerState
 
 NS = 1e-9
 STEPS = 6  # of Gauss-Newton
@@ -83,7 +83,8 @@ def begin(
     row, existence = (np.concatenate([f[i] for f in found]) for i in (0, 1))
     mean, cov = (np.concatenate([f[i] for f in found]) for i in (2, 3))
     best = np.argsort(-existence, kind="stable")[: rules.births_max]
-    return _added(state, new.scan, row[best], existence[best], mean[best], cov[best])
+    begun = (row[best], existence[best], mean[best], cov[best])
+    return _added(state, new.scan, begun, settings.kinematics.start)
 
 
 def _births(
@@ -207,13 +208,12 @@ def _optimum(
 def _added(
     state: TrackerState,
     scan: Detections,
-    row: Int64[Array, " e"],
-    existence: Float64[Array, " e"],
-    mean: Float64[Array, "e 6"],
-    cov: Float64[Array, "e 6 6"],
+    begun: tuple[Int64[Array, " e"], Float64[Array, " e"], Float64[Array, "e 6"], Float64[Array, "e 6 6"]],
+    start: Float64[Array, " M"],
 ) -> TrackerState:
     """The tracker with e more tracks, each one Gaussian and a cluster of its own. They count one detection: with the
     hits that confirmation asks for they need more bearings than the two they began with."""
+    row, existence, mean, cov = begun
     tracks, of, f, n, e = state.tracks, state.hypotheses, state.hypotheses.forest, len(state.tracks), len(row)
     ids = np.arange(tracks.next_id, tracks.next_id + e)
     both = Tracks(
@@ -245,6 +245,7 @@ def _added(
         np.concatenate([of.existence, existence]),
         np.concatenate([of.weight, np.ones(e)]),
         forest,
+        of.modes and _with_modes(of.modes, mean, cov, start),
     )
     return replace(
         state,
@@ -254,6 +255,18 @@ def _added(
         radar_m=np.concatenate([state.radar_m, np.zeros((e, 3))]),
         unplaced=np.concatenate([state.unplaced, np.ones(e, dtype=np.int64)]),
         hypotheses=hypotheses,
+    )
+
+
+def _with_modes(
+    old: ModeBeliefs, mean: Float64[Array, "e 6"], cov: Float64[Array, "e 6 6"], start: Float64[Array, " M"]
+) -> ModeBeliefs:
+    """The modes of the old hypotheses and of new ones that may move in any of them."""
+    M = len(start)
+    return ModeBeliefs(
+        np.concatenate([old.weight, np.tile(start, (len(mean), 1))]),
+        np.concatenate([old.mean, np.repeat(mean[:, None], M, axis=1)]),
+        np.concatenate([old.cov, np.repeat(cov[:, None], M, axis=1)]),
     )
 
 

@@ -1,5 +1,5 @@
 """The life of tracks: born tentative, confirmed by evidence, coasting when unseen, gone for good. Axes: n tracks,
-l local hypotheses, m detections, k associations, h = n + m tracks together with those that may begin."""
+l local hypotheses, m detections, M modes, k associations, h = n + m tracks together with those that may begin."""
 
 from dataclasses import replace
 from typing import NamedTuple
@@ -27,8 +27,9 @@ class Posterior(NamedTuple):
     """Local hypotheses after the scan, and what they say of each track: it stands where its cluster's most probable
     global hypothesis has it, and its covariance is the whole mixture's second moment about that place."""
 
-    mean: Float64[Array, "l 6"]
-    cov: Float64[Array, "l 6 6"]
+    mode: Float64[Array, "l M"]
+    mean: Float64[Array, "l M 6"]
+    cov: Float64[Array, "l M 6 6"]
     weight: Float64[Array, " l"]
     track_existence: Float64[Array, " h"]
     track_mean: Float64[Array, "h 6"]
@@ -37,13 +38,45 @@ class Posterior(NamedTuple):
     own_sigma_m: Float64[Array, " h"]  # horizontal spread of that one hypothesis
 
 
+class Everyone(NamedTuple):
+    """The columns of old tracks, then of one tentative track per detection: not yet checked, for many will not live."""
+
+    time_ns: int
+    track_id: Int64[Array, " h"]
+    mean: Float64[Array, "h 6"]
+    cov: Float64[Array, "h 6 6"]
+    existence: Float64[Array, " h"]
+    status: Int64[Array, " h"]
+    born_ns: Int64[Array, " h"]
+    updated_ns: Int64[Array, " h"]
+    address: Int64[Array, " h"]
+    frame_seq: Int64[Array, " h"]
+
+    def those(self, alive: Array, next_id: int) -> Tracks:
+        """The tracks that live on."""
+        row = np.flatnonzero(alive)
+        return Tracks(
+            self.time_ns,
+            self.track_id[row],
+            self.mean[row],
+            self.cov[row],
+            self.existence[row],
+            self.status[row],
+            self.born_ns[row],
+            self.updated_ns[row],
+            self.address[row],
+            self.frame_seq[row],
+            next_id,
+        )
+
+
 def everyone(
     tracks: Tracks, hits: Float64[Array, " n"], scan: Detections, mixed: Posterior, told: Told, to_ns: int
-) -> tuple[Tracks, Float64[Array, " h"]]:
+) -> tuple[Everyone, Float64[Array, " h"]]:
     """Old tracks with their new states, followed by one tentative track per detection; and the hits gathered. Ids of
     the latter are given when it is known which of them live."""
     m = len(scan)
-    both = Tracks(
+    both = Everyone(
         to_ns,
         np.concatenate([tracks.track_id, np.zeros(m, dtype=np.int64)]),
         mixed.track_mean,
@@ -54,12 +87,13 @@ def everyone(
         np.concatenate([tracks.updated_ns, scan.time_ns]),
         np.concatenate([tracks.address, scan.address]),
         np.concatenate([tracks.frame_seq, scan.frame_seq]),
-        tracks.next_id,
     )
     return both, np.concatenate([hits + told.assigned, mixed.track_existence[len(tracks) :]])
 
 
-def judge(tracks: Tracks, hits: Float64[Array, " h"], scan: Detections, told: Told, settings: TrackSettings) -> Tracks:
+def judge(
+    tracks: Everyone, hits: Float64[Array, " h"], scan: Detections, told: Told, settings: TrackSettings
+) -> Everyone:
     """Tracks with their evidence (last probable detection) and status."""
     best = np.lexsort((told.weight, told.track))
     best = best[np.flatnonzero(np.diff(told.track[best], append=-1))]
@@ -72,11 +106,11 @@ def judge(tracks: Tracks, hits: Float64[Array, " h"], scan: Detections, told: To
     status = _status(tracks, hits, updated, settings)
     n = len(told.assigned)
     status[n:] = TrackStatus.TENTATIVE
-    return replace(tracks, updated_ns=updated, frame_seq=frame_seq, address=address, status=status)
+    return tracks._replace(updated_ns=updated, frame_seq=frame_seq, address=address, status=status)
 
 
 def _status(
-    tracks: Tracks, hits: Float64[Array, " n"], updated_ns: Int64[Array, " n"], settings: TrackSettings
+    tracks: Everyone, hits: Float64[Array, " n"], updated_ns: Int64[Array, " n"], settings: TrackSettings
 ) -> Int64[Array, " n"]:
     """Confirmed once, a track never is tentative again; it coasts when unseen or doubtful, and returns only when it
     is as sure as when it was confirmed."""
@@ -89,7 +123,7 @@ def _status(
     return np.where(known, active, np.int64(TrackStatus.TENTATIVE))
 
 
-def worth_keeping(tracks: Tracks, posterior: Posterior, settings: TrackSettings) -> Array:
+def worth_keeping(tracks: Everyone, posterior: Posterior, settings: TrackSettings) -> Array:
     """True for tracks that live on: sure enough, not a vague ghost, and among the surest where there are too many."""
     sigma_m = posterior.own_sigma_m
     least = np.where(tracks.status == TrackStatus.TENTATIVE, settings.prune_existence, settings.delete_existence)

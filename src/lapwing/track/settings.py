@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from jaxtyping import Float64
 
 from lapwing.records import Array
+from lapwing.track.motions import Kinematics, Mode, kinematics
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ class TrackSettings:
     prior: TargetPrior = field(default_factory=TargetPrior)
     noise_horizontal_m2ps3: float = 4.0  # spectral density of the acceleration
     noise_vertical_m2ps3: float = 1.0
+    modes: tuple[Mode, ...] = ()  # ways to move, instead of the two numbers above (`track.motions` has sets)
     lifetime_s: float = 1_000.0  # mean stay in the air picture: p_survive = exp(-dt / lifetime_s)
     birth_rate_hz: float = 0.02  # targets that become visible to one sensor, per second
     undetected_start: float = 5.0  # targets that a sensor may not have seen yet when it begins
@@ -86,6 +88,11 @@ class TrackSettings:
     tracks_max: int = 20_000
     report_weight_min: float = 0.05  # associations below this are not reported
     show_existence: float = 0.1  # tentative tracks below this stay inside the tracker
+
+    @property
+    def kinematics(self) -> Kinematics:
+        """The modes, or the one mode of the two numbers."""
+        return kinematics(self.modes or (Mode("one", self.noise_horizontal_m2ps3, self.noise_vertical_m2ps3),))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ silence is all the evidence there is against it.
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from lapwing.kernel.branching import Evidence
+from lapwing.kernel.hypotheses import Evidence
 from lapwing.records import Array, Space
 from lapwing.track.life import PROBABLY
 from lapwing.track.sensors import SensorModel

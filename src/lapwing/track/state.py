@@ -1,4 +1,5 @@
-"""What the tracker remembers. Axes: n tracks, l local hypotheses, s sensors, b components of undetected targets."""
+"""What the tracker remembers. Axes: n tracks, l local hypotheses, M modes, s sensors, b components of undetected
+targets."""
 
 from dataclasses import dataclass, field
 
@@ -12,6 +13,19 @@ from lapwing.track.settings import TrackSettings
 
 
 @dataclass(frozen=True, slots=True)
+class ModeBeliefs:
+    """Per local hypothesis and mode of the settings, where there is more than one: a probability and a Gaussian."""
+
+    weight: Float64[Array, "l M"]  # rows sum to one
+    mean: Float64[Array, "l M 6"]
+    cov: Float64[Array, "l M 6 6"]
+
+    def __post_init__(self) -> None:
+        same_length(self, "weight", "mean", "cov")
+        freeze_columns(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Hypotheses:
     """Several Gaussians per track where it is not clear which plots were its own: local hypotheses. Tracks that shared
     plots form a cluster; its global hypotheses say which local hypotheses hold together."""
@@ -22,9 +36,12 @@ class Hypotheses:
     existence: Float64[Array, " l"]  # if this hypothesis holds
     weight: Float64[Array, " l"]  # marginal probability that it holds; of a track they sum to at most one
     forest: Forest
+    modes: ModeBeliefs | None = None  # mean and cov are their moments; None: one mode, or not yet several
 
     def __post_init__(self) -> None:
         same_length(self, "track", "mean", "cov", "existence", "weight")
+        if self.modes is not None and len(self.modes.weight) != len(self.track):
+            raise ValueError(f"Hypotheses.modes has {len(self.modes.weight)} rows, track has {len(self.track)}")
         freeze_columns(self)
         for array in self.forest:
             freeze(array)

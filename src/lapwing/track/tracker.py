@@ -1,5 +1,5 @@
 """Who is there: one scan in, better tracks out. Axes: n tracks, l local hypotheses, m detections, k pairs, d columns,
-h = n + m tracks together with those that may begin, p parts of mixtures.
+h = n + m tracks together with those that may begin, M modes, p parts of mixtures.
 
 A track-oriented Poisson multi-Bernoulli mixture filter by clusters. Targets nobody has seen yet are a Poisson
 intensity (`undetected`). A track is one or several Gaussians with an existence probability each; tracks that contest
@@ -17,18 +17,20 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from lapwing.kernel import beliefs, motion
-from lapwing.kernel.branching import Branches, Limits, branch
-from lapwing.kernel.gaussian import positive, settle
+from lapwing.kernel import beliefs
+from lapwing.kernel.branching import branch
+from lapwing.kernel.hypotheses import Branches, Limits
+from lapwing.kernel.manoeuvre import matched
 from lapwing.records import Array, Detections, Innovations, Tracks, TrackStatus
-from lapwing.track.association import NS, PROBABILITY_MAX, Locals, Pairs, evidence, gate, noise_of
+from lapwing.track.association import PROBABILITY_MAX, Locals, Pairs, evidence, gate
 from lapwing.track.flat import widened
-from lapwing.track.life import PROBABLY, Posterior, Told, everyone, judge, select, worth_keeping
-from lapwing.track.sensors import RadarSensor, SensorModel, height_m
-from lapwing.track.settings import TargetPrior, TrackSettings
+from lapwing.track.life import PROBABLY, Everyone, Posterior, Told, everyone, judge, select, worth_keeping
+from lapwing.track.posterior import ahead, corrected, predicted
+from lapwing.track.sensors import RadarSensor, SensorModel
+from lapwing.track.settings import TrackSettings
 from lapwing.track.silence import heed_silence, still_unplaced
-from lapwing.track.state import Hypotheses, TrackerState
-from lapwing.track.undetected import Newborn, looked, newborn
+from lapwing.track.state import Hypotheses, ModeBeliefs, TrackerState
+from lapwing.track.undetected import looked, newborn
 
 FLOOD = 10.0
 CLUTTER_MIN = 1e-3  # false detections per scan: no single plot proves a target
@@ -40,7 +42,7 @@ def step(
     """The tracker after one scan, and which detection was given to which track. A scan that ended before the state's
     time leaves the clock where it is."""
     to_ns = max(scan.scan_ns, state.tracks.time_ns)
-    prior = _locals(state, settings, to_ns)
+    prior = predicted(state, settings, to_ns)
     place = sensor.invert(scan.z, scan.R, settings.prior)
     new = newborn(state, scan, place, sensor, settings, to_ns)
     clutter_intensity = np.maximum(sensor.clutter_intensity(scan.z), CLUTTER_MIN / sensor.volume)
@@ -52,7 +54,7 @@ def step(
     said, pairs = evidence(prior, pairs, p_detect, new.intensity, clutter_intensity, settings)
     said = heed_silence(said, prior.existence, state.unplaced[state.hypotheses.track], sensor)
     branches = branch(state.hypotheses.forest, said, _limits(settings))
-    posterior = _posterior(prior, pairs, branches, new, sensor.measures_height, settings.prior)
+    posterior = corrected(prior, pairs, branches, new, scan, sensor, settings)
     told = _told(posterior, pairs, branches, len(state.tracks))
 
     both, hits = everyone(state.tracks, state.hits, scan, posterior, told, to_ns)
@@ -74,15 +76,6 @@ def step(
     return looked(state, after, scan, sensor, settings, recycled), innovations
 
 
-def _locals(state: TrackerState, settings: TrackSettings, to_ns: int) -> Locals:
-    """Local hypotheses at `to_ns`: moved, vaguer, a little less certain to be there."""
-    of, dt_s = state.hypotheses, (to_ns - state.tracks.time_ns) * NS
-    mean, cov = _moved(of.mean, of.cov, dt_s, settings)
-    existence = np.minimum(of.existence * np.exp(-dt_s / settings.lifetime_s), PROBABILITY_MAX)
-    first = np.searchsorted(of.track, np.arange(len(state.tracks) + 1))
-    return Locals(first, mean, cov, existence, of.weight, state.tracks.address[of.track], dt_s)
-
-
 def _flood(
     scan: Detections,
     prior: Locals,
@@ -100,49 +93,6 @@ def _flood(
 def _limits(settings: TrackSettings) -> Limits:
     e = settings.exactness
     return Limits(e.hypotheses_max, e.weight_min, 0.1 * settings.prune_existence, e.cluster_tracks_max, e.nodes_max)
-
-
-def _posterior(
-    prior: Locals, pairs: Pairs, branches: Branches, new: Newborn, measures_height: bool, target: TargetPrior
-) -> Posterior:
-    """The Gaussians that the branches chose.
-
-    A sensor that does not measure height leaves it alone (Schmidt-Kalman): the height's mean and variance stay, its
-    correlations with what is measured are kept up, so that what it does to the ground position stays visible."""
-    h, count = len(prior.first) - 1 + len(new.mean), len(branches.child_r)
-    mean, cov = beliefs.correct(
-        prior.mean,
-        prior.cov,
-        branches.part_local,
-        branches.part_pair,
-        pairs.gain,
-        pairs.S,
-        pairs.nu,
-        not measures_height,
-    )
-    fresh = branches.part_local < 0
-    mean[fresh], cov[fresh] = new.mean[branches.part_pair[fresh]], new.cov[branches.part_pair[fresh]]
-    if len(branches.part_child) > count:
-        _, mean, cov = beliefs.match(branches.part_child, branches.part_weight, mean, cov, count)
-    cov = positive(cov)
-    _keep_within_bounds(mean, cov, target)
-    weight = beliefs.local_weights(branches.forest, count)
-    there = weight * branches.child_r
-    existence, middle, track_cov = beliefs.match(branches.child_track, there, mean, cov, h)
-    best = beliefs.best_choice(branches.forest, h)
-    rising = np.argsort(there, kind="stable")
-    heaviest = np.full(h, -1, dtype=np.int64)
-    heaviest[branches.child_track[rising]] = rising  # of a repeated index the last assignment stays
-    best = np.where(best >= 0, best, heaviest)
-    seated = best >= 0
-    track_mean, own_cov = np.zeros((h, 6)), np.zeros((h, 2))
-    track_mean[seated], own_cov[seated] = mean[best[seated]], cov[best[seated]][:, [0, 1], [0, 1]]
-    off = np.where(seated[:, None], middle - track_mean, 0.0)
-    track_cov += off[:, :, None] * off[:, None, :]
-    existence = np.clip(existence, 1e-300, PROBABILITY_MAX)
-    return Posterior(
-        mean, cov, weight, existence, track_mean, track_cov, seated, np.sqrt(own_cov[:, 0] + own_cov[:, 1])
-    )
 
 
 def _told(posterior: Posterior, pairs: Pairs, branches: Branches, n: int) -> Told:
@@ -164,14 +114,13 @@ def _told(posterior: Posterior, pairs: Pairs, branches: Branches, n: int) -> Tol
     return Told(track[first], detection[first], np.minimum(weight, 1.0), mean_nis, np.minimum(assigned, 1.0))
 
 
-def _labelled(tracks: Tracks, alive: Array, n: int, next_id: int) -> Tracks:
+def _labelled(tracks: Everyone, alive: Array, n: int, next_id: int) -> Tracks:
     """The tracks that live on; new ones get ids in the scan's order."""
     new = alive.copy()
     new[:n] = False
-    ids = tracks.track_id.copy()
     count = int(new.sum())
-    ids[new] = np.arange(next_id, next_id + count)
-    return replace(select(replace(tracks, track_id=ids), alive), next_id=next_id + count)
+    tracks.track_id[new] = np.arange(next_id, next_id + count)
+    return tracks.those(alive, next_id + count)
 
 
 def _survivors(posterior: Posterior, branches: Branches, alive: Array, merge_d2: float) -> Hypotheses:
@@ -179,14 +128,19 @@ def _survivors(posterior: Posterior, branches: Branches, alive: Array, merge_d2:
     row = np.cumsum(alive) - 1
     stays = np.flatnonzero(alive[branches.child_track])
     stays = stays[np.argsort(branches.child_track[stays], kind="stable")]
-    track, mean, cov = row[branches.child_track[stays]], posterior.mean[stays], posterior.cov[stays]
-    r, weight = branches.child_r[stays], posterior.weight[stays]
-    into = beliefs.merge(track, r, weight, mean, cov, merge_d2)
+    r, weight = branches.child_r.copy(), posterior.weight.copy()
+    every = (posterior.mode, posterior.mean, posterior.cov)  # made in this step, and not needed any more as they are
+    into = beliefs.merge(branches.child_track, stays, r, weight, every, merge_d2)
     own = into == np.arange(len(into))
-    local = np.full(len(branches.child_r), -1, dtype=np.int64)
+    local = np.full(len(r), -1, dtype=np.int64)
     local[stays] = (np.cumsum(own) - 1)[into]
     forest = beliefs.keep(branches.forest, alive, row, local)
-    return Hypotheses(track[own], mean[own], cov[own], r[own], weight[own], forest)
+    own = stays[own]
+    track, r, weight = row[branches.child_track[own]], r[own], weight[own]
+    if posterior.mode.shape[1] == 1:
+        return Hypotheses(track, posterior.mean[:, 0][own], posterior.cov[:, 0][own], r, weight, forest)
+    w, mean, cov = (a[own] for a in every)
+    return Hypotheses(track, *matched(w, mean, cov, False), r, weight, forest, ModeBeliefs(w, mean, cov))
 
 
 def estimates(state: TrackerState, existence_min: float = 0.5) -> tuple[Int64[Array, " e"], Float64[Array, "e 6"]]:
@@ -197,14 +151,6 @@ def estimates(state: TrackerState, existence_min: float = 0.5) -> tuple[Int64[Ar
     sure = np.flatnonzero(best >= 0)
     sure = sure[of.existence[best[sure]] >= existence_min]
     return state.tracks.track_id[sure], of.mean[best[sure]]
-
-
-def predict(tracks: Tracks, settings: TrackSettings, to_ns: int) -> Tracks:
-    """Tracks at `to_ns`: moved, vaguer, a little less certain to be there; never vaguer in height than the prior."""
-    dt_s = (to_ns - tracks.time_ns) * NS
-    mean, cov = _moved(tracks.mean, tracks.cov, dt_s, settings)
-    existence = tracks.existence * np.exp(-dt_s / settings.lifetime_s)
-    return replace(tracks, time_ns=to_ns, mean=mean, cov=cov, existence=existence)
 
 
 def _seen_flat(
@@ -222,28 +168,10 @@ def _seen_flat(
 def predict_tracks(state: TrackerState, to_ns: int, settings: TrackSettings) -> Tracks:
     """What to show at `to_ns`: every track that was ever confirmed, and tentative ones that are not mere clutter.
     Where height was never measured, covariances hold the target at any height within the prior (`track.flat`)."""
-    tracks = predict(state.tracks, settings, max(to_ns, state.tracks.time_ns))
+    tracks = ahead(state, settings, max(to_ns, state.tracks.time_ns))
     tracks = replace(tracks, cov=widened(tracks.mean, tracks.cov, state.flat, state.radar_m, settings.prior))
     known = tracks.status != TrackStatus.TENTATIVE
     return select(tracks, known | (tracks.existence >= settings.show_existence))
-
-
-def _moved(
-    mean: Float64[Array, "n 6"], cov: Float64[Array, "n 6 6"], dt_s: float, settings: TrackSettings
-) -> tuple[Float64[Array, "n 6"], Float64[Array, "n 6 6"]]:
-    """Mean and covariance dt_s later, what nobody measures kept no vaguer than the prior."""
-    mean, cov = motion.predict(mean, cov, dt_s, *noise_of(settings))
-    prior = settings.prior
-    settle(mean, cov, 2, mean[:, 2] + prior.height_m_mean - height_m(mean), prior.height_m_sigma)
-    settle(mean, cov, 5, np.zeros(len(mean)), prior.climb_mps_sigma)
-    return mean, cov
-
-
-def _keep_within_bounds(mean: Float64[Array, "l 6"], cov: Float64[Array, "l 6 6"], target: TargetPrior) -> None:
-    """Heights, where poorly known, between the prior's bounds: in place, the caller made the arrays."""
-    height = height_m(mean)
-    excess = height - np.clip(height, target.height_m_min, target.height_m_max)
-    mean[:, 2] -= np.where(cov[:, 2, 2] > (0.05 * target.height_m_sigma) ** 2, excess, 0.0)
 
 
 def _innovations(after: Tracks, alive: Array, scan: Detections, told: Told, settings: TrackSettings) -> Innovations:

@@ -1,4 +1,5 @@
-"""Targets that nobody has seen yet. Axes: m detections, s sensors, b components.
+"""Targets that nobody has seen yet. Axes: m detections, s sensors, b components,
+M modes.
 
 Two ways to say where they are. By default one Poisson number per sensor, spread evenly over its measurement space: it
 grows by arrivals, shrinks by every look, takes back what pruned tracks stood for, and never reaches zero, for a target
@@ -14,6 +15,7 @@ from jaxtyping import Float64
 
 from lapwing.kernel import beliefs, motion
 from lapwing.kernel.gaussian import GATE, condition
+from lapwing.kernel.manoeuvre import spread_modes
 from lapwing.records import Array, Detections
 from lapwing.track.association import NS, ages_s, noise_of
 from lapwing.track.sensors import SensorModel
@@ -27,8 +29,9 @@ UNSEEN_MIN = 1e-3  # share of undetected targets that stays so, even where a sen
 class Newborn(NamedTuple):
     """What each detection would be, were it a target of which nothing else is known, at the end of the scan."""
 
-    mean: Float64[Array, "m 6"]
-    cov: Float64[Array, "m 6 6"]
+    mode: Float64[Array, "m M"]
+    mean: Float64[Array, "m M 6"]
+    cov: Float64[Array, "m M 6 6"]
     intensity: Float64[Array, " m"]  # of such detections, per scan and unit of measurement volume
 
 
@@ -42,14 +45,15 @@ def newborn(
 ) -> Newborn:
     """The tracks that may begin, from the undetected targets as expected before the scan. `place` is what each
     detection says alone."""
+    k, since_s = settings.kinematics, np.maximum(ages_s(scan, to_ns), 0.0)
     if settings.births is not None:
-        return _from_gaussians(hidden(state, settings, to_ns), scan, place, sensor, settings, to_ns)
+        mean, cov, intensity = _from_gaussians(hidden(state, settings, to_ns), scan, place, sensor, settings, to_ns)
+        return Newborn(*spread_modes(k.start, mean, cov, np.zeros(len(scan)), k.modes), intensity)
     mean, cov = place
-    if not sensor.locates:
-        return Newborn(mean, cov, np.zeros(len(scan)))
-    intensity = sensor.p_detect(mean) * expected_undetected(state, scan, settings) / sensor.volume
-    moved = motion.predict(mean, cov, np.maximum(ages_s(scan, to_ns), 0.0), *noise_of(settings))
-    return Newborn(*moved, intensity)
+    intensity = np.zeros(len(scan))
+    if sensor.locates:
+        intensity = sensor.p_detect(mean) * expected_undetected(state, scan, settings) / sensor.volume
+    return Newborn(*spread_modes(k.start, mean, cov, since_s, k.modes), intensity)
 
 
 def hidden(
@@ -77,8 +81,8 @@ def _from_gaussians(
     sensor: SensorModel,
     settings: TrackSettings,
     to_ns: int,
-) -> Newborn:
-    """Each detection's share of every component, matched by one Gaussian."""
+) -> tuple[Float64[Array, "m 6"], Float64[Array, "m 6 6"], Float64[Array, " m"]]:
+    """Each detection's share of every component, matched by one Gaussian, and its intensity."""
     mean, cov, number = of
     b, m = len(number), len(scan)
     who, row = np.repeat(np.arange(b), m), np.tile(np.arange(m), b)
@@ -96,7 +100,7 @@ def _from_gaussians(
     P += found.gain @ scan.R[row] @ np.swapaxes(found.gain, 1, 2)
     total, mu, out = beliefs.match(row, weight, x, P, m)
     nowhere = total <= 0.0
-    return Newborn(np.where(nowhere[:, None], place[0], mu), np.where(nowhere[:, None, None], place[1], out), total)
+    return np.where(nowhere[:, None], place[0], mu), np.where(nowhere[:, None, None], place[1], out), total
 
 
 def expected_undetected(state: TrackerState, scan: Detections, settings: TrackSettings) -> float:
