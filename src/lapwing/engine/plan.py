@@ -35,7 +35,10 @@ class Plan:
 
     def take(self, watch: Watch, scan: Detections) -> Watch:
         """What the tracking room believes after one more scan."""
-        return track.watch_step(watch, scan, self.model(scan.sensor, scan.space), self.tracking)
+        told = track.decorrelated(scan, watch.tracker, self.sensors[scan.sensor].correlation_s)
+        return (
+            watch if told is None else track.watch_step(watch, told, self.model(scan.sensor, scan.space), self.tracking)
+        )
 
     def model(self, sensor: str, space: Space) -> SensorModel:
         """The tracker's model of one sensor in one measurement space."""

@@ -11,6 +11,7 @@ from lapwing.track.sensors import BearingSensor, PositionSensor, RadarSensor, Se
 from lapwing.track.settings import ClaimSettings, CrossingSettings, Exactness, TargetBirths, TargetPrior, TrackSettings
 from lapwing.track.state import TrackerState, start
 from lapwing.track.tracker import estimates, predict_tracks, step
+from lapwing.track.upstream import decorrelated
 from lapwing.track.watch import Watch, directions, watch_start, watch_step
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Watch",
     "claims_start",
     "claims_step",
+    "decorrelated",
     "directions",
     "estimates",
     "make_sensor",
