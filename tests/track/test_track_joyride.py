@@ -1,9 +1,9 @@
 """Real maritime radar ("joyride", CC0): a manoeuvring boat with GPS, held by one track for the whole run.
 
 Two settings were chosen after the first runs, so the numbers are not blind: 20 m noise in place of 15 (half of the
-plots are within 16 m, but some are 100 m off), and tracks that end at an existence of 1e-5: the boat is missed for four,
-four and six scans in a row, which independent detections at 0.8 make rare. With 15 m and the default 0.02: four ids,
-228 of 238 scans, RMSE 28.6 m."""
+plots are within 16 m, but some are 100 m off), and tracks that end at an existence of 1e-5: the boat is missed for
+four, four and six scans in a row, which independent detections at 0.8 make rare. With 15 m and the default 0.02: four
+ids, 228 of 238 scans, RMSE 28.6 m."""
 
 from dataclasses import replace
 from pathlib import Path

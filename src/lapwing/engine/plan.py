@@ -10,7 +10,15 @@ from lapwing.alarm import LifeSettings, Rule
 from lapwing.engine.order import OrderSettings
 from lapwing.integrity import IntegritySettings
 from lapwing.records import Detections, SensorConfig, Site, Space
-from lapwing.track import ClaimSettings, RegistrationSettings, SensorModel, TargetPrior, TrackSettings, Watch
+from lapwing.track import (
+    ClaimSettings,
+    ClassSettings,
+    RegistrationSettings,
+    SensorModel,
+    TargetPrior,
+    TrackSettings,
+    Watch,
+)
 
 TICK_NS = 200_000_000
 # What flies under radars made for aircraft is low: a radar without elevation is read as if its targets were.
@@ -32,6 +40,7 @@ class Plan:
     integrity: IntegritySettings = IntegritySettings()
     life: LifeSettings = LifeSettings()
     registration: RegistrationSettings = RegistrationSettings()
+    classes: ClassSettings = ClassSettings()
 
     def take(self, watch: Watch, scan: Detections) -> Watch:
         """What the tracking room believes after one more scan."""

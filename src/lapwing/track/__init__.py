@@ -4,6 +4,7 @@
 """
 
 from lapwing.track.claims import claims_start, claims_step, predict_claims
+from lapwing.track.classes import Classifier, ClassSettings
 from lapwing.track.making import make_sensor
 from lapwing.track.pairs import PairSensor
 from lapwing.track.registration import RegistrationSettings
@@ -17,6 +18,8 @@ from lapwing.track.watch import Watch, directions, watch_start, watch_step
 __all__ = [
     "BearingSensor",
     "ClaimSettings",
+    "ClassSettings",
+    "Classifier",
     "CrossingSettings",
     "Exactness",
     "PairSensor",
