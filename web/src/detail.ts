@@ -6,7 +6,7 @@ import { nameOf } from "./labels";
 import { claimKey } from "./lists";
 import type { Store } from "./store";
 import { col, HEIGHT_UNKNOWN, type Table } from "./wire";
-import { CONDITIONS, NO_TRACK, SOURCES, STATUSES, age, degrees, latlon, msOf, nameAddress, utc } from "./words";
+import { CONDITIONS, NO_TRACK, SOURCES, STATUSES, age, degrees, kindOf, latlon, msOf, nameAddress, utc } from "./words";
 
 const KNOT = 1.943844;
 const FOOT = 3.28084;
@@ -52,6 +52,7 @@ export class Detail {
     const claims = this.store.claimsOfTrack.get(id) ?? [];
     return [
       ["Exists", `${(100 * col(t, "existence")[row]!).toFixed(0)} %`],
+      ["Kind", kindOf(col(t, "kind")[row]!)],
       ...moves(t, row),
       ["Last seen", age(col(t, "age")[row]!)],
       ["Claims", ...(claims.length ? claims.map((r) => this.jump(claimKey(this.store, r))) : ["nobody claims to be this"])],

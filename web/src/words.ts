@@ -32,6 +32,9 @@ export interface Site extends GeoJSON.FeatureCollection {
 export const SOURCES = ["ADS-B", "ADS-B other", "ADS-R", "TIS-B", "MLAT", "Mode S", "AIS", "AIS other", "Remote ID"];
 export const CONDITIONS = ["ok", "degraded", "lost", "inconsistent", "unknown"];
 export const STATUSES = ["tentative", "confirmed", "coasting"];
+export const KINDS = ["unknown", "multirotor", "fixed-wing drone", "bird", "aircraft", "helicopter", "ship", "ground"];
+/** The most probable kind and its probability, from their common byte. */
+export const kindOf = (byte: number): string => (byte ? `${KINDS[byte >> 5]!}, ${Math.round((100 * (byte & 31)) / 31)} %` : "not judged");
 export const NO_TRACK = 0xffffffff;
 const NEVER_S = 6553.5;
 

@@ -10,7 +10,16 @@ from lapwing.alarm import LifeSettings, Rule
 from lapwing.engine.order import OrderSettings
 from lapwing.integrity import IntegritySettings
 from lapwing.records import Detections, SensorConfig, Site, Space
-from lapwing.track import AIR, ClaimSettings, RegistrationSettings, SensorModel, TargetPrior, TrackSettings, Watch
+from lapwing.track import (
+    AIR,
+    ClaimSettings,
+    ClassSettings,
+    RegistrationSettings,
+    SensorModel,
+    TargetPrior,
+    TrackSettings,
+    Watch,
+)
 
 TICK_NS = 200_000_000
 # What flies under radars made for aircraft is low: a radar without elevation is read as if its targets were.
@@ -31,10 +40,14 @@ class Plan:
     integrity: IntegritySettings = IntegritySettings()
     life: LifeSettings = LifeSettings()
     registration: RegistrationSettings = RegistrationSettings()
+    classes: ClassSettings = ClassSettings()
 
     def take(self, watch: Watch, scan: Detections) -> Watch:
         """What the tracking room believes after one more scan."""
-        return track.watch_step(watch, scan, self.model(scan.sensor, scan.space), self.tracking)
+        told = track.decorrelated(scan, watch.tracker, self.sensors[scan.sensor].correlation_s)
+        return (
+            watch if told is None else track.watch_step(watch, told, self.model(scan.sensor, scan.space), self.tracking)
+        )
 
     def model(self, sensor: str, space: Space) -> SensorModel:
         """The tracker's model of one sensor in one measurement space."""

@@ -18,7 +18,8 @@ from lapwing.engine.order import order
 from lapwing.engine.plan import Plan
 from lapwing.engine.registering import register
 from lapwing.engine.state import FeedState, State
-from lapwing.records import Claims, Decoded, Fault, FeedHealth, Frame, Picture, merged
+from lapwing.records import Claims, Classes, Decoded, Fault, FeedHealth, Frame, Picture, merged
+from lapwing.track import classes
 
 RATE_S = 10.0  # smoothing of feed rates
 EXAMPLE_BYTES = 64
@@ -36,7 +37,8 @@ def step(state: State, frames: Sequence[Frame], tick: int, to_ns: int, plan: Pla
     window, due, late = order(state.window, mine, to_ns, plan.order, plan.take)
     feeds = _with_late(feeds, late, plan)
     claims = track.claims_step(state.claims, merged(decoded), plan.claims, plan.site.origin, to_ns)
-    labels, shown = labelled(state.labels, track.predict_tracks(window.now.tracker, to_ns, plan.tracking))
+    inside = track.predict_tracks(window.now.tracker, to_ns, plan.tracking)
+    labels, shown = labelled(state.labels, inside)
     health = tuple(f.health for f in feeds)
     known, verdict, memory = state.integrity, state.verdict, state.alarms
     if verdict is None or due or tick % JUDGE_TICKS == 0 or not _same_speakers(state.claims, claims):
@@ -44,11 +46,14 @@ def step(state: State, frames: Sequence[Frame], tick: int, to_ns: int, plan: Pla
         memory = alarm.step(
             state.alarms, World(to_ns, shown, claims, verdict, health, known_sensors), plan.rules, plan.life
         )
+    declared = classes.claimed(shown.track_id, claims, verdict, plan.classes)
+    kinds = classes.probabilities(window.now.features, inside.track_id, declared, plan.classes)
     alarms = alarm.columns(memory)
     through = frames[-1].seq if frames else state.through_seq
     after = State(tick, to_ns, through, feeds, window, labels, registered, claims, known, verdict, memory)
     wedges = track.directions(window.now, to_ns, plan.tracking)
-    return after, Picture(tick, to_ns, through, shown, claims, verdict, alarms, health, wedges, known_sensors)
+    what = Classes(shown.track_id, kinds)
+    return after, Picture(tick, to_ns, through, shown, claims, verdict, alarms, health, wedges, known_sensors, what)
 
 
 def _same_speakers(before: Claims, after: Claims) -> bool:

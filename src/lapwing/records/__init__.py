@@ -2,7 +2,8 @@
 
 from lapwing.records.alarms import Alarms, AlarmState, Priority, Subject
 from lapwing.records.arrays import Array, column, freeze
-from lapwing.records.claims import FIELDS, NO_TRACK, Claims, Condition, Integrity
+from lapwing.records.claims import FIELD_COLUMN, FIELDS, NO_TRACK, Claims, Condition, Integrity
+from lapwing.records.classes import Classes, Kind
 from lapwing.records.detections import Detections, Space
 from lapwing.records.directions import Directions
 from lapwing.records.frames import Frame
@@ -32,12 +33,14 @@ __all__ = [
     "BIASES",
     "CAUSES",
     "FIELDS",
+    "FIELD_COLUMN",
     "NO_TRACK",
     "AlarmState",
     "Alarms",
     "Array",
     "Circle",
     "Claims",
+    "Classes",
     "Condition",
     "Decoded",
     "Detections",
@@ -51,6 +54,7 @@ __all__ = [
     "Innovations",
     "Integrity",
     "Interference",
+    "Kind",
     "Picture",
     "Polygon",
     "Position",

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from lapwing.records.alarms import Alarms
 from lapwing.records.claims import Claims, Integrity
+from lapwing.records.classes import Classes
 from lapwing.records.directions import Directions
 from lapwing.records.registration import Registration
 from lapwing.records.tracks import Tracks
@@ -41,3 +42,4 @@ class Picture:
     feeds: tuple[FeedHealth, ...]
     directions: Directions = field(default_factory=Directions.empty)
     sensors: tuple[Registration, ...] = ()
+    classes: Classes = field(default_factory=Classes.empty)  # rows as in `tracks`

@@ -63,6 +63,7 @@ class SensorConfig:
     period_s: float = 4.0
     second: Position | None = None  # the transmitter of a bistatic radar, the other receiver of a time difference
     false_ratio: float = 0.0  # share of the bearings of true targets that point anywhere
+    correlation_s: float = 0.0  # how long its errors last: it delivers tracks, not plots; 0: independent plots
 
 
 @dataclass(frozen=True, slots=True)

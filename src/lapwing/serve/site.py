@@ -145,6 +145,7 @@ class SensorEntry(BaseModel):
     period_s: Annotated[float, Field(gt=0, le=600)] = 4.0
     second: Place | None = None
     false_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    correlation_s: Annotated[float, Field(ge=0, le=600)] = 0.0
 
     def config(self) -> SensorConfig:
         """Frozen, in radians."""
@@ -162,6 +163,7 @@ class SensorEntry(BaseModel):
             self.period_s,
             self.second.position() if self.second else None,
             self.false_ratio,
+            self.correlation_s,
         )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from lapwing.kernel.geodesy import enu_axes, enu_to_geodetic
-from lapwing.records import Array, Claims, Condition, Directions, Field, Integrity, Picture, Position, Tracks
+from lapwing.records import Array, Claims, Classes, Condition, Directions, Field, Integrity, Picture, Position, Tracks
 
 MAGIC = b"LWP1"
 NOT_SAID = 255  # nic, nac_p
@@ -56,6 +56,14 @@ TRACK_COLUMNS = (
     Column("existence", "u1", 1 / 255, "", "probability that the target exists"),
     Column("status", "u1", 1, "", "0 tentative, 1 confirmed, 2 coasting"),
     Column("age", "u2", 0.1, "s", "since the last detection"),
+    Column(
+        "kind",
+        "u1",
+        1,
+        "",
+        "most probable kind times 32 (0 unknown, 1 multirotor, 2 fixed-wing drone, 3 bird, 4 aircraft, 5 helicopter, "
+        "6 ship, 7 ground), plus its probability times 31; 0 = not judged",
+    ),
 )
 CLAIM_COLUMNS = (
     Column(
@@ -166,7 +174,7 @@ def latitude_longitude_deg(origin: Position, east_m: Array, north_m: Array) -> t
 def encode_picture(picture: Picture, origin: Position) -> bytes:
     """The binary message of one picture."""
     tables = {
-        "tracks": _track_values(picture.tracks, picture.time_ns, origin),
+        "tracks": _track_values(picture.tracks, picture.classes, picture.time_ns, origin),
         "claims": _claim_values(picture.claims, picture.integrity, picture.time_ns, origin),
         "good": _good_values(picture.integrity, picture.time_ns, origin),
         "directions": _direction_values(picture.directions, picture.time_ns, origin),
@@ -249,13 +257,17 @@ def _age_s(now_ns: int, then_ns: Array) -> Array:
     return np.asarray(np.maximum(now_ns - then_ns, 0) * 1e-9)
 
 
-def _track_values(tracks: Tracks, now_ns: int, origin: Position) -> dict[str, Array]:
+def _track_values(tracks: Tracks, classes: Classes, now_ns: int, origin: Position) -> dict[str, Array]:
+    judged = len(tracks) > 0 and len(classes.track_id) == len(tracks)
     return {
         "id": tracks.track_id,
         **_kinematics(place(origin, tracks.mean, tracks.cov)),
         "existence": tracks.existence,
         "status": tracks.status,
         "age": _age_s(now_ns, tracks.updated_ns),
+        "kind": 32 * classes.kind + np.rint(31.0 * classes.probability.max(axis=1))
+        if judged
+        else np.zeros(len(tracks)),
     }
 
 

@@ -4,6 +4,7 @@
 """
 
 from lapwing.track.claims import claims_start, claims_step, predict_claims
+from lapwing.track.classes import Classifier, ClassSettings
 from lapwing.track.making import make_sensor
 from lapwing.track.motions import AIR, AIRCRAFT, FIXED_WING, MULTIROTOR, SHIP, Mode
 from lapwing.track.pairs import PairSensor
@@ -13,6 +14,7 @@ from lapwing.track.sensors import BearingSensor, PositionSensor, RadarSensor, Se
 from lapwing.track.settings import ClaimSettings, CrossingSettings, Exactness, TargetBirths, TargetPrior, TrackSettings
 from lapwing.track.state import TrackerState, start
 from lapwing.track.tracker import estimates, predict_tracks, step
+from lapwing.track.upstream import decorrelated
 from lapwing.track.watch import Watch, directions, watch_start, watch_step
 
 __all__ = [
@@ -23,6 +25,8 @@ __all__ = [
     "SHIP",
     "BearingSensor",
     "ClaimSettings",
+    "ClassSettings",
+    "Classifier",
     "CrossingSettings",
     "Exactness",
     "Mode",
@@ -38,6 +42,7 @@ __all__ = [
     "Watch",
     "claims_start",
     "claims_step",
+    "decorrelated",
     "directions",
     "estimates",
     "make_sensor",

@@ -3,12 +3,13 @@ watches that have taken the same scans in the same order are equal to the last b
 """
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from lapwing.records import Detections, Directions
 from lapwing.track import crossings
+from lapwing.track.classes import Features, observe
 from lapwing.track.crossings import Look
 from lapwing.track.sensors import BearingSensor, SensorModel
 from lapwing.track.settings import TrackSettings
@@ -24,6 +25,7 @@ class Watch:
 
     tracker: TrackerState
     looks: tuple[Look, ...] = ()  # bearings that no track explains, the last look of each sensor
+    features: Features = field(default_factory=Features.empty)
 
 
 def watch_start(settings: TrackSettings) -> Watch:
@@ -36,13 +38,20 @@ def watch_step(watch: Watch, scan: Detections, sensor: SensorModel, settings: Tr
     expected = expected_undetected(watch.tracker, scan, settings)
     tracker, told = tracker_step(watch.tracker, scan, sensor, settings)
     if not isinstance(sensor, BearingSensor):
-        return replace(watch, tracker=named(tracker, watch.tracker, scan))
+        return _kept(watch, tracker, watch.looks, scan)
     new = crossings.look(scan, sensor, told, settings.crossings)
     looks = crossings.remember(watch.looks, new, settings.crossings)
     others = tuple(k for k in looks if k.sensor.sensor != scan.sensor)
     if len(new.scan) and others:
         tracker = crossings.begin(tracker, others, new, expected, settings)
-    return Watch(named(tracker, watch.tracker, scan), looks)
+    return _kept(watch, tracker, looks, scan)
+
+
+def _kept(watch: Watch, tracker: TrackerState, looks: tuple[Look, ...], scan: Detections) -> Watch:
+    """The watch with its tracks named and their features taken."""
+    after = named(tracker, watch.tracker, scan)
+    since_ns = int(scan.time_ns.min()) - 1 if len(scan) else after.tracks.time_ns
+    return Watch(after, looks, observe(watch.features, after.tracks, since_ns))
 
 
 def named(after: TrackerState, before: TrackerState, scan: Detections) -> TrackerState:

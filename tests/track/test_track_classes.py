@@ -1,0 +1,104 @@
+"""Kinds: probabilities that mean what they say, on mixed traffic that does not follow the envelopes."""
+
+import numpy as np
+import pytest
+
+from lapwing.records import Detections, Kind, Position, SensorConfig, Space, TrackStatus
+from lapwing.track import ClassSettings, TargetPrior, TrackSettings, make_sensor, watch_start, watch_step
+from lapwing.track.classes import Classifier, Envelopes, Features, observe, probabilities
+
+SECOND = 1_000_000_000
+SETTINGS = TrackSettings(prior=TargetPrior(height_m_mean=500.0, height_m_sigma=2_000.0))
+CLASSES = ClassSettings()
+# What each kind does here: speeds and heights between, at the ends rarely (beta 2, 2); how often it changes course, s.
+BEHAVIOUR = {
+    Kind.MULTIROTOR: ((2.0, 22.0), (20.0, 250.0), 15.0),
+    Kind.FIXED_WING_DRONE: ((11.0, 34.0), (40.0, 600.0), 25.0),
+    Kind.BIRD: ((6.0, 24.0), (10.0, 900.0), 10.0),
+    Kind.AIRCRAFT: ((45.0, 250.0), (300.0, 11_000.0), 120.0),
+    Kind.HELICOPTER: ((20.0, 80.0), (80.0, 900.0), 60.0),
+    Kind.SHIP: ((2.0, 13.0), (3.0, 25.0), 300.0),
+    Kind.GROUND: ((4.0, 30.0), (2.0, 15.0), 20.0),
+}
+
+
+def traffic(seed, n=150, seconds=30):
+    """Probabilities and true kinds of n targets after half a minute, as the tracker saw them."""
+    rng = np.random.default_rng(seed)
+    share = np.array([CLASSES.prior[k] for k in BEHAVIOUR])
+    kind = rng.choice([int(k) for k in BEHAVIOUR], n, p=share / share.sum())
+    x = np.zeros((n, 6))
+    x[:, :2] = rng.uniform(-20e3, 20e3, (n, 2))
+    speed, course = np.zeros(n), rng.uniform(0, 2 * np.pi, n)
+    turn_s = np.zeros(n)
+    for i, k in enumerate(kind):
+        speeds, heights, turn_s[i] = BEHAVIOUR[Kind(k)]
+        speed[i] = speeds[0] + (speeds[1] - speeds[0]) * rng.beta(2, 2)
+        x[i, 2] = heights[0] * (heights[1] / heights[0]) ** rng.beta(2, 2)
+    sensor = make_sensor(SensorConfig("s", Position(0.9, 0.4, 0.0), "position", range_m_max=80e3, p_detect=0.9),
+                         Position(0.9, 0.4, 0.0), Space.POSITION_3D)  # fmt: skip
+    x[:, 2] -= (x[:, 0] ** 2 + x[:, 1] ** 2) / (2 * 6378137.0)
+    watch = watch_start(SETTINGS)
+    for t in range(1, seconds + 1):
+        course += np.where(rng.random(n) < 1.0 / turn_s, rng.normal(0, 0.7, n), 0.0)
+        x[:, 3], x[:, 4] = speed * np.sin(course), speed * np.cos(course)
+        x[:, :3] += x[:, 3:]
+        seen = np.flatnonzero(rng.random(n) < 0.9)
+        z = x[seen, :3] + rng.normal(0, 1, (len(seen), 3)) * [8.0, 8.0, 12.0]
+        m = len(z)
+        R = np.tile(np.diag([64.0, 64.0, 144.0]), (m, 1, 1))
+        scan = Detections("s", sensor.space, t * SECOND, np.full(m, t * SECOND), z, R, seen, np.arange(m))
+        watch = watch_step(watch, scan, sensor, SETTINGS)
+    tracks = watch.tracker.tracks
+    sure = np.flatnonzero((tracks.status != TrackStatus.TENTATIVE) & (tracks.address >= 0))
+    p = probabilities(watch.features, tracks.track_id[sure], np.zeros((len(sure), len(Kind))), CLASSES)
+    return p, kind[tracks.address[sure]]
+
+
+def reliability(p, true):
+    """Of all (track, kind) probabilities, in five bins: mean probability, share that was true, count."""
+    flat, hit = p.ravel(), (np.arange(len(Kind))[None, :] == true[:, None]).ravel()
+    which = np.minimum((flat * 5).astype(int), 4)
+    return [(flat[which == b].mean(), hit[which == b].mean(), int((which == b).sum())) for b in range(5)]
+
+
+def test_probabilities_of_kinds_are_reliable_on_unseen_traffic():
+    """Twelve seeds that nothing was chosen on (the envelopes were looked at on seeds 0 to 5)."""
+    parts = [traffic(seed) for seed in range(1_000, 1_012)]
+    p, true = np.concatenate([a for a, _ in parts]), np.concatenate([b for _, b in parts])
+    table = reliability(p, true)
+    print("reliability", [(round(a, 3), round(b, 3), n) for a, b, n in table], "right", (p.argmax(1) == true).mean())
+    for said, was, count in table:
+        assert abs(said - was) < 0.05 + 2.0 * np.sqrt(0.25 / count)
+    assert (p.argmax(axis=1) == true).mean() > 0.6
+
+
+@pytest.mark.parametrize("unknown", ["height", "speed"])
+def test_what_is_not_known_does_not_count(unknown):
+    one = {"track_id": np.array([5]), "looks": np.ones(1), "speed_mps": np.array([9.0]), "height_m": np.array([70.0])}
+    sharp = Features(**one, speed_sigma_mps=np.array([1.0]), height_sigma_m=np.array([5.0]))
+    vague = Features(
+        **one,
+        speed_sigma_mps=np.array([1.0 if unknown == "height" else 1e4]),
+        height_sigma_m=np.array([1e6 if unknown == "height" else 5.0]),
+    )
+    none = np.zeros((1, len(Kind)))
+    prior = np.array(CLASSES.prior)
+    far = [np.abs(np.log(probabilities(f, np.array([5]), none, CLASSES)[0] / prior)).max() for f in (sharp, vague)]
+    assert far[1] < far[0]
+
+
+def test_a_learned_classifier_fits_the_socket():
+    class Coin:
+        def log_likelihood(self, features):
+            out = np.zeros((len(features.track_id), len(Kind)))
+            out[:, Kind.BIRD] = 9.0
+            return out
+
+    assert isinstance(Coin(), Classifier)
+    assert isinstance(Envelopes(), Classifier)
+    f = Features(*(np.array([v]) for v in (7, 1.0, 9.0, 1.0, 70.0, 5.0)))
+    p = probabilities(f, np.array([7]), np.zeros((1, len(Kind))), ClassSettings(classifiers=(Envelopes(), Coin())))
+    assert p[0].argmax() == Kind.BIRD
+    assert p.sum() == pytest.approx(1.0)
+    assert observe(f, watch_start(SETTINGS).tracker.tracks, 0).track_id.tolist() == []
