@@ -96,7 +96,7 @@ def _last(where: Array, begin: Array) -> Array:
     return np.asarray(np.where(at >= begin, at, -1))
 
 
-def _column(table: pl.DataFrame, name: str, otherwise: float) -> Array:
+def _column(table: pl.DataFrame, name: str, otherwise: float | int) -> Array:
     return np.array(table[name].fill_null(otherwise).to_numpy())
 
 
@@ -138,7 +138,9 @@ def _wind(table: pl.DataFrame, speed: Array) -> Array:
     track, heading = table["track_deg"], table["heading_deg"]
     spread = np.where((track.is_null() | heading.is_null()).to_numpy(), np.pi, DECLINATION_RAD)
     turned = np.radians(_column(table, "track_deg", 0.0).astype(np.float64))
-    return least_wind(speed, turned, airspeed, np.radians(_column(table, "heading_deg", 0.0)), spread)
+    return least_wind(
+        speed, turned, airspeed, np.radians(_column(table, "heading_deg", 0.0).astype(np.float64)), spread
+    )
 
 
 def bad(j: dict[str, Array]) -> Array:

@@ -20,6 +20,7 @@ from lapwing.records import CAUSES, Array
 # The live test's settings at the survey's step: three times the loss per step.
 DETECTION = replace(DetectionSettings(), step_s=30.0, null_mean=9e-4)
 LINK_NS = 1_200_000_000_000  # alarms this close in time belong together
+GAP_NS = 600_000_000_000
 NEAR_M = 250_000.0
 SPEAKERS_MAX = 200
 EARTH_M = 6_371_000.0
@@ -127,14 +128,18 @@ def event_of(
     """The event of one group of alarms; None when fewer than three speakers were affected. `near(centre, reach_m,
     since_ns, until_ns)` gives the looks of that place and time."""
     begin, end = (int(group["step"].min()), int(group["step"].max()))  # type: ignore[arg-type]
-    since, until = begin * STEP_NS - 600_000_000_000, (end + 1) * STEP_NS + 600_000_000_000
+    since, until = begin * STEP_NS - GAP_NS, (end + 1) * STEP_NS + GAP_NS
     latitude = (float(group["row"].mean()) + 0.5) * STEP_M / DEGREE_M  # type: ignore[arg-type]
     column = float(group["column"].mean()) + 0.5  # type: ignore[arg-type]
     centre = (latitude, column * STEP_M / DEGREE_M / max(np.cos(np.radians(latitude)), 0.01))
     wide = STEP_M * (2 + max(np.ptp(group["row"].to_numpy()), np.ptp(group["column"].to_numpy())))
-    spells = intervals.filter((pl.col("since_ns") < until) & (pl.col("until_ns") > since))
-    away = np.hypot(*to_local(spells["latitude_deg"].to_numpy(), spells["longitude_deg"].to_numpy(), centre))
-    spells = spells.filter(away <= wide)
+    there = intervals.filter(
+        np.hypot(*to_local(intervals["latitude_deg"].to_numpy(), intervals["longitude_deg"].to_numpy(), centre)) <= wide
+    )
+    spells = there.filter((pl.col("since_ns") < until) & (pl.col("until_ns") > since))
+    while len(spells) and (last := int(spells["until_ns"].max())) + GAP_NS > until:  # type: ignore[arg-type]
+        until = last + GAP_NS  # it goes on while somebody there is affected
+        spells = there.filter((pl.col("since_ns") < until) & (pl.col("until_ns") > since))
     keys = spells["key"].unique().sort()
     if len(keys) < 3:
         return None
@@ -186,7 +191,7 @@ def _sources(seen: pl.DataFrame, centre: tuple[float, float]) -> tuple[dict[str,
     looks = make_looks(chosen["key"].to_numpy(), chosen["time_ns"].to_numpy(), place, hit, settings.looks_per_speaker)
     out = []
     for p in explain(looks, settings):
-        latitude, longitude = to_degrees(np.array(p.mean_m[0]), np.array(p.mean_m[1]), centre)
+        latitude, longitude = to_degrees(np.array(p.mean_m[:1]), np.array(p.mean_m[1:]), centre)
         rings = []
         for share in (0.5, 0.9):
             for ring in outline(p, share):
@@ -194,7 +199,7 @@ def _sources(seen: pl.DataFrame, centre: tuple[float, float]) -> tuple[dict[str,
                 rings.append({"share": share, "ring": np.round(np.stack([o, a], axis=1), 5).tolist()})
         out.append(
             {
-                "latitude_deg": float(latitude), "longitude_deg": float(longitude), "sigma_m": p.sigma_m,
+                "latitude_deg": float(latitude[0]), "longitude_deg": float(longitude[0]), "sigma_m": p.sigma_m,
                 "power_dbm": p.power_dbm, "power_db_sigma": p.power_db_sigma, "unique": p.unique, "fit_p": p.fit_p,
                 "beam_deg": float(np.degrees(p.beam.width_rad)), "bearing_deg": float(np.degrees(p.beam.bearing_rad)),
                 "rings": rings,

@@ -105,7 +105,7 @@ def judge_rows(
     after = Memory._make(column.copy() for column in before)
     k = len(rows.speaker)
     condition, reason, since_ns = np.zeros(k, np.int64), np.zeros(k, np.int64), np.zeros(k, np.int64)
-    rows = Rows._make(np.array(column) for column in rows)
+    rows = Rows._make(column if column.flags.writeable else column.copy() for column in rows)
     kernel.advance(rows, after, learn, settings.limits(), condition, reason, since_ns)
     for column in after:
         column.flags.writeable = False

@@ -63,7 +63,7 @@ def _decoder(path: Path) -> str:
             start = file.read(4096)
     if start[:1] == b"\x1a":
         return "beast"
-    return "nmea" if b"!AIVDM" in start or b"!BSVDM" in start else "avr"
+    return "nmea" if b"VDM," in start or b"VDO," in start else "avr"
 
 
 def samples(decoded: Decoded) -> pl.DataFrame:

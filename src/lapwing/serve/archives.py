@@ -8,6 +8,7 @@ A file that is not what it seems raises ArchiveError: which file, what was expec
 import gzip
 import io
 import json
+import re
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from lapwing.kernel import condition as kernel
 from lapwing.serve.archive_tables import TableError, samples_of
 from lapwing.serve.recordings import RecordingError
 
+LINE = re.compile(rb'\s*\{"time(?:stamp)?": ?\d')  # of a recording: one JSON object a line
 FOOT_M, KNOT_MPS = 0.3048, 1852.0 / 3600.0
 ROWS_PER_PIECE = 1_000_000
 DOCUMENT_BYTES_MAX = 256 << 20
@@ -61,7 +63,7 @@ def _pieces(path: Path) -> Iterator[pl.DataFrame]:
         start = file.read(1024)
     if start[257:262] == b"ustar":
         yield from _tar(path)
-    elif start.lstrip()[:1] == b"{" and not start.lstrip().startswith((b'{"timestamp": ', b'{"timestamp":1')):
+    elif start.lstrip()[:2] == b"[{" or (start.lstrip()[:1] == b"{" and not LINE.match(start)):
         yield from _document(path, packed)
     elif _is_recording(path, start):
         from lapwing.serve.archive_recordings import recording
@@ -81,7 +83,7 @@ def _is_recording(path: Path, start: bytes) -> bool:
     if start[:1] == b"\x1a" or start.count(b"\x1a3") + start.count(b"\x1a2") > 3:
         return True
     lines = [line for line in start.split(b"\n")[:20] if line]
-    marks = sum(b"!AIVDM" in x or b"!BSVDM" in x or x.startswith((b"*", b"@", b'{"timestamp"')) for x in lines)
+    marks = sum(b"VDM," in x or b"VDO," in x or x.startswith((b"*", b"@", b'{"timestamp"')) for x in lines)
     return marks > len(lines) // 2 or path.name.removesuffix(".gz").endswith("flight_short.csv")
 
 
@@ -90,6 +92,9 @@ def _document(path: Path, packed: bool) -> Iterator[pl.DataFrame]:
         data = file.read(DOCUMENT_BYTES_MAX + 1)
     if len(data) > DOCUMENT_BYTES_MAX:
         raise ArchiveError(f"{path}: a document of more than 256 MiB")
+    if data.lstrip()[:1] == b"[":
+        yield samples_of(_records(data, path))
+        return
     content = _parsed(data, str(path))
     if "trace" in content:
         yield trace(content, str(path))
@@ -98,6 +103,17 @@ def _document(path: Path, packed: bool) -> Iterator[pl.DataFrame]:
     if not columns or len({len(v) for v in columns.values()}) != 1:
         raise ArchiveError(f"{path}: a JSON document that is neither a readsb trace nor a table by columns")
     yield samples_of(pl.DataFrame(columns, strict=False))
+
+
+def _records(data: bytes, path: Path) -> pl.DataFrame:
+    """The table of a JSON list of objects."""
+    try:
+        rows = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise ArchiveError(f"{path}: not JSON ({error})") from error
+    if not all(isinstance(r, dict) for r in rows):
+        raise ArchiveError(f"{path}: a JSON list that is no table")
+    return pl.DataFrame(rows, strict=False, infer_schema_length=None)
 
 
 def _parsed(data: bytes, name: str) -> dict[str, Any]:

@@ -1,0 +1,42 @@
+"""Cells: the quick way gives what the library alone gives, everywhere; shares have honest intervals."""
+
+import numpy as np
+import pytest
+from scipy.stats import beta
+
+from lapwing.integrity.cells import PRIOR, boundaries, cells_of, hexes, library_cells, share
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude"),
+    [
+        ((47.0, 52.0), (5.0, 15.0)),
+        ((-90.0, 90.0), (-180.0, 180.0)),
+        ((-3.0, 3.0), (177.0, 180.0)),
+        ((70.0, 85.0), (0.0, 9.0)),
+    ],
+)
+def test_boxes_change_no_cell(latitude, longitude):
+    rng = np.random.default_rng(4)
+    a, o = rng.uniform(*latitude, 300_000), rng.uniform(*longitude, 300_000)
+    a[:2_000] = np.round(a[:2_000] / 0.05) * 0.05  # on the edges of boxes
+    for resolution in (3, 4):
+        assert np.array_equal(cells_of(a, o, resolution), library_cells(a, o, resolution))
+
+
+def test_share_is_the_posterior_under_the_fleets_prior():
+    good, bad = np.array([100, 10, 0, 2]), np.array([0, 5, 3, 0])
+    mean, low, high, enough = share(good, bad)
+    posterior = beta(PRIOR[0] + bad, PRIOR[1] + good)
+    assert np.allclose(mean, posterior.mean())
+    assert np.allclose(low, posterior.ppf(0.05))
+    assert np.allclose(high, posterior.ppf(0.95))
+    assert enough.tolist() == [True, True, True, False]
+
+
+def test_names_and_rings_are_those_of_h3():
+    cell = library_cells(np.array([50.0]), np.array([10.0]), 4)
+    assert hexes(cell) == ["841fa81ffffffff"]
+    ring = boundaries(cell)[0]
+    assert ring[0] == ring[-1]
+    assert len(ring) == 7
