@@ -6,20 +6,21 @@ Runs in an environment of its own with stonesoup 1.9.1, polars and pyarrow, neve
 
     python builders/stonesoup_compare.py --scale PATH/TO/cv_sparse_N1000_s0.npz --looks 12
 
-writes bench/expected/stonesoup.csv (stonesoup_scale.csv for scale sets: CPU per scan of each of its global nearest
-neighbour associators; `make bench ARGS="bench/test_track.py -k file"` is Lapwing on the same files): mean scores over the runs, with the seeds of `lapwing-lab run`. The tracker is told
-what the others are told (site.toml and settings.toml); min_points and missed scans are those that the reference notes
-found best on such data. Stone Soup keeps tracks in sets, so its numbers vary a little from run to run.
+writes bench/expected/stonesoup.csv, mean scores over the runs, with the seeds of `lapwing-lab run`; for scale sets
+stonesoup_scale.csv, CPU per scan of each of its tree-searched global nearest neighbour associators. Lapwing on the same
+files: make bench ARGS="bench/test_track.py -s -k file". The tracker is told what the others are told (site.toml and
+settings.toml); min_points and missed scans are those that the reference notes found best on such data. Stone Soup keeps
+tracks in sets, so its numbers vary a little from run to run.
 """
 
 import argparse
 import json
 import subprocess
 import tempfile
-import time
 import tomllib
 from datetime import datetime, timedelta
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -106,20 +107,20 @@ def scale(path: Path, looks: int) -> list[str]:
         DetectionKDTreeGNN2D,
         TPRTreeGNN2D,
     )
-    from stonesoup.deleter.time import UpdateTimeStepsDeleter  # type: ignore[import-not-found]
-    from stonesoup.hypothesiser.distance import DistanceHypothesiser  # type: ignore[import-not-found]
-    from stonesoup.initiator.simple import MultiMeasurementInitiator  # type: ignore[import-not-found]
-    from stonesoup.measures import Mahalanobis  # type: ignore[import-not-found]
-    from stonesoup.models.measurement.linear import LinearGaussian  # type: ignore[import-not-found]
-    from stonesoup.models.transition.linear import (  # type: ignore[import-not-found]
+    from stonesoup.deleter.time import UpdateTimeStepsDeleter
+    from stonesoup.hypothesiser.distance import DistanceHypothesiser
+    from stonesoup.initiator.simple import MultiMeasurementInitiator
+    from stonesoup.measures import Mahalanobis
+    from stonesoup.models.measurement.linear import LinearGaussian
+    from stonesoup.models.transition.linear import (
         CombinedLinearGaussianTransitionModel,
         ConstantVelocity,
     )
-    from stonesoup.predictor.kalman import KalmanPredictor  # type: ignore[import-not-found]
-    from stonesoup.tracker.simple import MultiTargetTracker  # type: ignore[import-not-found]
-    from stonesoup.types.detection import Detection  # type: ignore[import-not-found]
-    from stonesoup.types.state import GaussianState  # type: ignore[import-not-found]
-    from stonesoup.updater.kalman import KalmanUpdater  # type: ignore[import-not-found]
+    from stonesoup.predictor.kalman import KalmanPredictor
+    from stonesoup.tracker.simple import MultiTargetTracker
+    from stonesoup.types.detection import Detection
+    from stonesoup.types.state import GaussianState
+    from stonesoup.updater.kalman import KalmanUpdater
 
     with np.load(path) as file:
         data = {key: file[key] for key in file}
@@ -147,9 +148,9 @@ def scale(path: Path, looks: int) -> list[str]:
             min_points=6,
         )
         tracker = MultiTargetTracker(initiator, UpdateTimeStepsDeleter(4), given, associator, updater)
-        spent, last = [], time.process_time()
+        spent, last = [], process_time()
         for _ in tracker:
-            now = time.process_time()
+            now = process_time()
             spent.append(now - last)
             last = now
         cpu_s = float(np.mean(spent[looks // 2 :]))
