@@ -21,10 +21,10 @@ import argparse
 import json
 import subprocess
 import tempfile
-import time
 import tomllib
 from datetime import datetime, timedelta
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -185,9 +185,9 @@ def scale(path: Path, looks: int) -> list[str]:
             min_points=6,
         )
         tracker = MultiTargetTracker(initiator, UpdateTimeStepsDeleter(4), given, associator, updater)
-        spent, last = [], time.process_time()
+        spent, last = [], process_time()
         for _ in tracker:
-            now = time.process_time()
+            now = process_time()
             spent.append(now - last)
             last = now
         cpu_s = float(np.mean(spent[looks // 2 :]))

@@ -185,7 +185,8 @@ def test_same_scans_same_bits():
 def test_an_empty_scan_is_information():
     """It lowers existence where the sensor looks, and not where it does not."""
     rng, state = np.random.default_rng(4), start(SETTINGS)
-    near, far = position_sensor(range_m_max=2e4), position_sensor(range_m_max=1e6)
+    far = position_sensor(range_m_max=1e6)
+    near = make_sensor(SensorConfig("other", ORIGIN, "position", range_m_max=2e4), ORIGIN, Space.POSITION_3D)
     for k in range(6):
         z = np.array([[1e3, 1e3, 2e3], [9e4, 0.0, 2e3]]) + rng.normal(0, 30, (2, 3))
         state, _ = step(state, scan_at(4.0 * k, z, np.broadcast_to(np.eye(3) * 900.0, (2, 3, 3)).copy()), far, SETTINGS)

@@ -179,7 +179,8 @@ def _pour(a: int, b: int, r: F64, weight: F64, belief: tuple[F64, F64, F64]) -> 
             for i in range(6):
                 for j in range(6):
                     cov[a, k, i, j] += p * (cov[b, k, i, j] - cov[a, k, i, j])
-                    cov[a, k, i, j] += p * (1.0 - p) * (mean[b, k, i] - mean[a, k, i]) * (mean[b, k, j] - mean[a, k, j])
+                    apart2 = (mean[b, k, i] - mean[a, k, i]) * (mean[b, k, j] - mean[a, k, j])
+                    cov[a, k, i, j] += p * (1.0 - p) * apart2
             for i in range(6):
                 mean[a, k, i] += p * (mean[b, k, i] - mean[a, k, i])
             w[a, k] = both / total

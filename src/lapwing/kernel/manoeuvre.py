@@ -15,6 +15,7 @@ from lapwing.kernel.turning import add_noise, aged_row, move_cov, move_state
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
+IMPOSSIBLE = 1e300  # stands for infinity, which would make NaN of differences
 LIKELY_MIN = 1e-9  # a mode's probability never falls lower: it must be able to come back
 
 
@@ -206,6 +207,8 @@ def weigh_pairs(
                     white += inv[a, b] * nu[e, j, b]
                 q[j] += white * white
             log_l[j] = -0.5 * (q[j] + log_det + d * LOG_2PI) + np.log(max(w[i, j], LIKELY_MIN))
+            if not np.isfinite(log_l[j]):
+                q[j], log_l[j] = IMPOSSIBLE, -IMPOSSIBLE
             top = max(top, log_l[j])
         total, average, least = 0.0, 0.0, np.inf
         for j in range(M):
@@ -247,6 +250,9 @@ def correct_rows(
                     white[a] += inv[a, b] * nu[e, j, b]
                 nis += white[a] * white[a]
             log_l[j] = -0.5 * (nis + log_det) + np.log(max(w[p, j], LIKELY_MIN))
+            if not np.isfinite(log_l[j]):
+                log_l[j] = -IMPOSSIBLE
+                continue
             for i in range(6):
                 step = 0.0
                 for a in range(d):

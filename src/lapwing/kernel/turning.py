@@ -15,12 +15,16 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 SERIES = 0.5  # below this |lambda t| closed forms cancel; the power series of as many terms does not
 TERMS = 18
+BACK = 20.0
 STRAIGHT = 1e-9  # below this it is nearly constant velocity, to as many digits
 
 
 @njit(cache=True)
 def flow(t: float, turn: float, damping: float) -> tuple[complex, complex]:
-    """a = e^(lambda t) and b = (a - 1) / lambda, lambda = i turn - damping: v moves to a v, and p to p + b v."""
+    """a = e^(lambda t) and b = (a - 1) / lambda, lambda = i turn - damping: v moves to a v, and p to p + b v. Back in
+    time damping is growth: no more of it than e^BACK is believed, for plots that are older than they can be."""
+    if damping * t < -BACK:
+        damping = -BACK / t
     lam = complex(-damping, turn)
     a = np.exp(lam * t)
     if abs(lam) * abs(t) >= SERIES:

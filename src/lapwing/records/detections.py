@@ -6,6 +6,7 @@ from enum import Enum
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from lapwing.kernel.gaussian import not_positive
 from lapwing.records.arrays import Array, all_finite, column, freeze_columns, same_length
 
 
@@ -50,6 +51,8 @@ class Detections:
         all_finite(self, "z", "R")
         if m and not (np.diagonal(self.R, axis1=1, axis2=2) > 0.0).all():
             raise ValueError("Detections.R has a variance that is not positive")
+        if m and d > 1 and not_positive(0.5 * (self.R + np.swapaxes(self.R, 1, 2)), 0.0).any():
+            raise ValueError("Detections.R has a row that is no covariance: its correlations are too large")
         freeze_columns(self)
 
     def __len__(self) -> int:

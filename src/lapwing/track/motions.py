@@ -66,6 +66,12 @@ def kinematics(modes: tuple[Mode, ...]) -> Kinematics:
     return Kinematics(table, rates, start)
 
 
+@lru_cache(maxsize=64)
+def one_mode(noise_horizontal_m2ps3: float, noise_vertical_m2ps3: float) -> Kinematics:
+    """Nearly constant velocity alone."""
+    return kinematics((Mode("one", noise_horizontal_m2ps3, noise_vertical_m2ps3),))
+
+
 STEADY = Mode("steady", 1.0, 0.5, stay_s=30.0, share=3.0)
 AGILE = Mode("agile", 25.0, 4.0, stay_s=10.0)
 LEFT = Mode("left", 4.0, 1.0, turn_rate_radps=0.2, stay_s=15.0, share=0.7)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from jaxtyping import Float64
 
 from lapwing.records import Array
-from lapwing.track.motions import Kinematics, Mode, kinematics
+from lapwing.track.motions import Kinematics, Mode, kinematics, one_mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,9 @@ class TrackSettings:
     @property
     def kinematics(self) -> Kinematics:
         """The modes, or the one mode of the two numbers."""
-        return kinematics(self.modes or (Mode("one", self.noise_horizontal_m2ps3, self.noise_vertical_m2ps3),))
+        if self.modes:
+            return kinematics(self.modes)
+        return one_mode(self.noise_horizontal_m2ps3, self.noise_vertical_m2ps3)
 
 
 @dataclass(frozen=True, slots=True)

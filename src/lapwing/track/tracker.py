@@ -40,7 +40,10 @@ def step(
     state: TrackerState, scan: Detections, sensor: SensorModel, settings: TrackSettings
 ) -> tuple[TrackerState, Innovations]:
     """The tracker after one scan, and which detection was given to which track. A scan that ended before the state's
-    time leaves the clock where it is."""
+    time leaves the clock where it is. Raises ValueError where the model is another sensor's."""
+    if scan.sensor != sensor.sensor or scan.space is not sensor.space:
+        mine, known = f"{scan.sensor!r} in {scan.space.name}", f"{sensor.sensor!r} in {sensor.space.name}"
+        raise ValueError(f"Detections.sensor, space: {mine} met the model of {known}")
     to_ns = max(scan.scan_ns, state.tracks.time_ns)
     prior = predicted(state, settings, to_ns)
     place = sensor.invert(scan.z, scan.R, settings.prior)

@@ -1,0 +1,65 @@
+"""The tracker survives what it may be given, and refuses what makes no sense with a message that names it."""
+
+import numpy as np
+import pytest
+from tests.track.ordeals import FLAT, ORDEALS, SCAN_S_MAX, endure, scan_of
+
+from lapwing.records import ANONYMOUS, Detections, Space
+from lapwing.track import PositionSensor, TrackSettings, start, step
+
+SECOND = 1_000_000_000
+
+
+@pytest.mark.parametrize("ordeal", ORDEALS, ids=lambda f: f.__name__)
+def test_ordeals(ordeal):
+    """20,000 Gaussian steps of each; `python -m tests.track.ordeals 10e6` does ten million of all."""
+    done, _, longest, cut = endure(ordeal, 20_000, seed=1, n=60)
+    assert done >= 20_000
+    assert longest < SCAN_S_MAX
+    assert cut > 0 or ordeal.__name__ not in ("flood",)
+
+
+def wrong(**columns):
+    m = 2
+    good = {
+        "sensor": "s",
+        "space": Space.POSITION_2D,
+        "scan_ns": SECOND,
+        "time_ns": np.full(m, SECOND),
+        "z": np.zeros((m, 2)),
+        "R": np.broadcast_to(np.eye(2), (m, 2, 2)).copy(),
+        "address": np.full(m, ANONYMOUS, dtype=np.int64),
+        "frame_seq": np.arange(m),
+    }
+    bare = object.__new__(Detections)  # the wall itself, without the run-time type checks of the tests
+    for column, value in (good | columns).items():
+        object.__setattr__(bare, column, value)
+    bare.__post_init__()
+
+
+@pytest.mark.parametrize(
+    ("columns", "name"),
+    [
+        ({"z": np.array([[0.0, np.nan], [0.0, 0.0]])}, "z"),
+        ({"z": np.zeros((2, 3))}, "z"),
+        ({"z": np.zeros((3, 2))}, "z"),
+        ({"R": np.full((2, 2, 2), np.inf)}, "R"),
+        ({"R": np.broadcast_to(-np.eye(2), (2, 2, 2)).copy()}, "R"),
+        ({"R": np.broadcast_to(np.diag([1.0, 0.0]), (2, 2, 2)).copy()}, "R"),
+        ({"R": np.array([[[1.0, 2.0], [2.0, 1.0]]] * 2)}, "R"),
+        ({"time_ns": np.zeros(1, dtype=np.int64)}, "z"),
+        ({"frame_seq": np.zeros(5, dtype=np.int64)}, "frame_seq"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_name(columns, name):
+    with pytest.raises(ValueError, match=rf"Detections.*\b{name}\b"):
+        wrong(**columns)
+
+
+def test_another_sensors_model_is_refused():
+    scan = scan_of(FLAT, np.zeros((1, 2)), np.eye(2), SECOND)
+    other = PositionSensor("other", Space.POSITION_2D, 0.9, 1.0, 1e8)
+    deep = PositionSensor("s", Space.POSITION_3D, 0.9, 1.0, 1e8)
+    for model, said in ((other, "'other' in POSITION_2D"), (deep, "'s' in POSITION_3D")):
+        with pytest.raises(ValueError, match=rf"Detections.sensor, space: 's' in POSITION_2D met .*{said}"):
+            step(start(TrackSettings()), scan, model, TrackSettings())
