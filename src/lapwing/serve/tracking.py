@@ -17,9 +17,9 @@ from pydantic import Field, ValidationError
 
 from lapwing import track
 from lapwing.engine.plan import LOW
-from lapwing.records import ANONYMOUS, Array, Detections, SensorConfig, Site, Space, Tracks, TrackStatus
+from lapwing.records import ANONYMOUS, Array, Detections, Kind, SensorConfig, Site, Space, TrackStatus
 from lapwing.serve.site import FeedEntry, SiteError, SiteFile
-from lapwing.track import AIR, SensorModel, TrackSettings
+from lapwing.track import AIR, ClassSettings, SensorModel, TrackSettings, Watch, classes
 
 AXES = ("east_m", "north_m", "up_m", "east_mps", "north_mps", "up_mps")
 UPPER = [(i, j) for i in range(6) for j in range(i, 6)]
@@ -27,6 +27,7 @@ MEASURES = (
     *("east_m", "north_m", "up_m", "range_m", "azimuth_rad", "elevation_rad", "range_rate_mps"),
     *("bistatic_range_m", "bistatic_range_rate_mps", "range_difference_m"),
 )
+CLASSES = ClassSettings()
 NEEDED = ("scan_ns", "sensor", "time_ns")
 
 
@@ -126,7 +127,7 @@ def track_file(detections: Path, site_file: Path, out: Path, settings_file: Path
     missing = [c for c in NEEDED if c not in frame.columns]
     if missing:
         raise TrackingError(f"{detections}: the column {missing[0]!r} is missing")
-    state = track.start(settings)
+    watch = track.watch_start(settings)
     models: dict[str, SensorModel | None] = {}
     parts: dict[int, pl.DataFrame] = {}  # by time: of sensors whose scans end together, what is left after the last
     looks = 0
@@ -135,11 +136,11 @@ def track_file(detections: Path, site_file: Path, out: Path, settings_file: Path
             models[scan.sensor] = _model(scan, site)
         model = models[scan.sensor]
         if model is not None:
-            state, _ = track.step(state, scan, model, settings)
-            parts[scan.scan_ns] = rows_of(track.predict_tracks(state, scan.scan_ns, settings), scan.scan_ns)
+            watch = track.watch_step(watch, scan, model, settings)
+            parts[scan.scan_ns] = rows_of(watch, scan.scan_ns, settings)
             looks += 1
     left_out = sorted({*frame["sensor"].unique()} - {name for name, model in models.items() if model is not None})
-    whole = pl.concat(parts.values(), how="diagonal") if parts else rows_of(state.tracks, 0)
+    whole = pl.concat(parts.values(), how="diagonal") if parts else rows_of(watch, 0, settings)
     out.parent.mkdir(parents=True, exist_ok=True)
     whole.write_parquet(out)
     note = f"; left out, no position in what they measure: {', '.join(left_out)}" if left_out else ""
@@ -154,8 +155,9 @@ def _model(scan: Detections, site: Site) -> SensorModel | None:
         return None
 
 
-def rows_of(tracks: Tracks, time_ns: int) -> pl.DataFrame:
+def rows_of(watch: Watch, time_ns: int, settings: TrackSettings) -> pl.DataFrame:
     """One row per track; one row without a track where there is none."""
+    tracks = track.predict_tracks(watch.tracker, time_ns, settings)
     n = len(tracks)
     if n == 0:
         return pl.DataFrame({"time_ns": [time_ns]}, schema={"time_ns": pl.Int64})
@@ -167,4 +169,7 @@ def rows_of(tracks: Tracks, time_ns: int) -> pl.DataFrame:
     }
     names |= {axis: tracks.mean[:, i] for i, axis in enumerate(AXES)}
     names |= {f"cov_{AXES[i]}_{AXES[j]}": tracks.cov[:, i, j] for i, j in UPPER}
+    nothing_else = np.zeros((n, len(Kind)))  # nobody claims or declares anything in a file of detections
+    p = classes.probabilities(watch.features, tracks.track_id, nothing_else, CLASSES)
+    names |= {f"p_class_{kind.name.lower()}": p[:, kind] for kind in Kind}
     return pl.DataFrame(names)
