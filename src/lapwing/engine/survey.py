@@ -62,7 +62,7 @@ def judged(table: pl.DataFrame, settings: NavigationSettings) -> dict[str, Array
     first = np.diff(key, prepend=key[:1] - 1) != 0
     speaker = np.cumsum(first) - 1
     begin = np.flatnonzero(first)
-    position_ns = _column(table, "position_ns", 0).astype(np.int64)
+    position_ns = table["position_ns"].fill_null(0).to_numpy(writable=True)
     latitude, longitude = _column(table, "latitude_deg", 0.0), _column(table, "longitude_deg", 0.0)
     position_ns[table["latitude_deg"].is_null().to_numpy()] = 0
     at = _last(position_ns > 0, begin[speaker])  # the row that holds the newest position
@@ -96,34 +96,35 @@ def _last(where: Array, begin: Array) -> Array:
     return np.asarray(np.where(at >= begin, at, -1))
 
 
-def _column(table: pl.DataFrame, name: str, otherwise: float | int) -> Array:
-    return np.array(table[name].fill_null(otherwise).to_numpy())
+def _column(table: pl.DataFrame, name: str, otherwise: float) -> Array:
+    """A column as float64 that may be written to, `otherwise` where nothing was said."""
+    return table[name].cast(pl.Float64).fill_null(otherwise).to_numpy(writable=True)
 
 
 def _rows(
     table: pl.DataFrame, speaker: Array, time_ns: Array, position_ns: Array, latitude: Array, longitude: Array
 ) -> Rows:
     """The table as the rule book takes it."""
-    flags = _column(table, "flags", 0).astype(np.int64)
+    flags = table["flags"].cast(pl.Int64).fill_null(0).to_numpy()
     aircraft = table["key"].to_numpy() < SHIP
     bits = flags & (kernel.NO_POSITION | kernel.SATURATED | kernel.MANOEUVRE)
     bits |= kernel.HEARD | np.where(aircraft, kernel.AIRCRAFT, 0)
     bits |= np.where((flags & GROUND == 0) | ~aircraft, kernel.JUDGED, 0)
-    version = _column(table, "version", NOT_SAID).astype(np.float64)
-    nac_p = _column(table, "nac_p", NOT_SAID).astype(np.float64)
-    speed = _column(table, "speed_mps", NOT_SAID).astype(np.float64)
+    version = _column(table, "version", NOT_SAID)
+    nac_p = _column(table, "nac_p", NOT_SAID)
+    speed = _column(table, "speed_mps", NOT_SAID)
     return Rows(
         speaker,
         np.array(time_ns),
         bits,
         position_ns,
-        _column(table, "nic", NOT_SAID).astype(np.float64),
+        _column(table, "nic", NOT_SAID),
         np.where(version == 0.0, NOT_SAID, nac_p),
         version,
-        _column(table, "altitude_m", NO_HEIGHT).astype(np.float64),
+        _column(table, "altitude_m", NO_HEIGHT),
         speed,
         _wind(table, speed),
-        _column(table, "geometric_m", NO_HEIGHT).astype(np.float64),
+        _column(table, "geometric_m", NO_HEIGHT),
         np.zeros(len(speaker), np.int64),
         latitude,
         longitude,
@@ -134,13 +135,11 @@ def _wind(table: pl.DataFrame, speed: Array) -> Array:
     """The least wind that explains speed and airspeed; not worked out where no airspeed was said."""
     if table["airspeed_mps"].null_count() == len(table):
         return np.full(len(table), NOT_SAID)
-    airspeed = _column(table, "airspeed_mps", NOT_SAID).astype(np.float64)
+    airspeed = _column(table, "airspeed_mps", NOT_SAID)
     track, heading = table["track_deg"], table["heading_deg"]
     spread = np.where((track.is_null() | heading.is_null()).to_numpy(), np.pi, DECLINATION_RAD)
-    turned = np.radians(_column(table, "track_deg", 0.0).astype(np.float64))
-    return least_wind(
-        speed, turned, airspeed, np.radians(_column(table, "heading_deg", 0.0).astype(np.float64)), spread
-    )
+    turned = np.radians(_column(table, "track_deg", 0.0))
+    return least_wind(speed, turned, airspeed, np.radians(_column(table, "heading_deg", 0.0)), spread)
 
 
 def bad(j: dict[str, Array]) -> Array:

@@ -33,7 +33,7 @@ class CauseSettings:
     """Dirichlet weights of (fine, poorer, silent, false, gone) per cause, and how common the causes are."""
 
     none: tuple[float, ...] = (60.0, 0.1, 0.1, 0.05, 1.0)
-    jamming: tuple[float, ...] = (1.5, 1.5, 0.5, 0.06, 0.1)
+    jamming: tuple[float, ...] = (1.5, 1.5, 0.3, 0.06, 0.1)
     spoofing: tuple[float, ...] = (1.5, 0.5, 0.2, 1.5, 0.1)
     both: tuple[float, ...] = (0.7, 1.5, 0.3, 1.5, 0.1)
     outage: tuple[float, ...] = (0.7, 0.05, 1.5, 0.02, 3.0)

@@ -14,12 +14,12 @@ from scipy.special import betaincinv
 from lapwing.records import Array
 
 RESOLUTION = 4  # as gpsjam.org: about 1,770 km2
-BOX_DEG = 0.05
+BOXES_DEG = (0.02, 0.05, 0.1, 1.0)  # the smallest whose table is not too large is used
+TABLE_MAX = 30_000_000
 EDGE_DEG = 1e-5
 LATITUDE_DEG_MAX = 80.0  # boxes nearer to a pole are not used
 PRIOR = (0.05, 99.95)  # beta of the affected share: the fleet's 5e-4, worth a hundred aircraft
 ENOUGH = 3  # fewer speakers than this say nothing of a cell
-COLUMNS_ALL, ROWS_ALL = 7_201, 3_601
 
 
 def library_cells(latitude_deg: Float64[Array, " k"], longitude_deg: Float64[Array, " k"], resolution: int) -> Array:
@@ -39,36 +39,45 @@ def cells_of(
     """H3 cells of places; the same as the library's, sooner where many places share few boxes."""
     if len(latitude_deg) < 10_000 or resolution > 5:
         return library_cells(latitude_deg, longitude_deg, resolution)
-    y, x = (latitude_deg + 90.0) / BOX_DEG, (longitude_deg + 180.0) / BOX_DEG
-    row, column = y.astype(np.int32), x.astype(np.int32)
-    box = row * np.int32(COLUMNS_ALL) + column
-    seen = np.zeros(ROWS_ALL * COLUMNS_ALL + COLUMNS_ALL + 2, bool)
+    low_a, high_a = float(latitude_deg.min()), float(latitude_deg.max())
+    low_o, high_o = float(longitude_deg.min()), float(longitude_deg.max())
+    side = next(s for s in BOXES_DEG if (high_a - low_a) * (high_o - low_o) / s**2 < TABLE_MAX)
+    wide = int((high_o - low_o) / side) + 2  # corners per row
+    y, x = (latitude_deg - low_a) / side, (longitude_deg - low_o) / side
+    row = y.astype(np.int64)
+    box = row * wide + x.astype(np.int64)
+    seen = np.zeros((int(box.max()) // wide + 2) * wide + 2, bool)
     seen[box] = True
     boxes = np.flatnonzero(seen)
     if len(boxes) > len(box) // 3:  # too spread out for boxes to help
         return library_cells(latitude_deg, longitude_deg, resolution)
     table = np.zeros(len(seen), np.int64)
-    table[boxes] = _whole(boxes, resolution)
+    table[boxes] = _whole(boxes, wide, (low_a, low_o, side), resolution)
     out = table[box]
     y -= row
-    edge = EDGE_DEG / BOX_DEG
+    edge = EDGE_DEG / side
     alone = np.flatnonzero((out == 0) | (y < edge) | (y > 1.0 - edge))
     out[alone] = library_cells(latitude_deg[alone], longitude_deg[alone], resolution)
     return np.asarray(out)
 
 
-def _whole(boxes: Int64[Array, " b"], resolution: int) -> Int64[Array, " b"]:
+def _whole(
+    boxes: Int64[Array, " b"], wide: int, grid: tuple[float, float, float], resolution: int
+) -> Int64[Array, " b"]:
     """The cell that holds each box wholly, 0 where more than one does (or the box is not used)."""
-    steps = np.array([0, 1, COLUMNS_ALL, COLUMNS_ALL + 1])
-    corners = np.unique((boxes[:, None] + steps).ravel())
-    latitude = (corners // COLUMNS_ALL) * BOX_DEG - 90.0
-    longitude = (corners % COLUMNS_ALL) * BOX_DEG - 180.0
+    low_a, low_o, side = grid
+    steps = np.array([0, 1, wide, wide + 1])
+    marked = np.zeros(int(boxes[-1]) + wide + 2, bool)
+    for step in steps:
+        marked[boxes + step] = True
+    corners = np.flatnonzero(marked)
+    latitude, longitude = low_a + (corners // wide) * side, low_o + (corners % wide) * side
     used = (np.abs(latitude) <= LATITUDE_DEG_MAX) & (np.abs(longitude) < 179.9)
-    cell = np.zeros(len(corners), np.int64)
-    cell[used] = library_cells(latitude[used], longitude[used], resolution)
-    at = np.searchsorted(corners, boxes[:, None] + steps)
-    four = cell[at]
-    return np.where((four == four[:, :1]).all(axis=1), four[:, 0], 0)
+    cell = np.zeros(len(marked), np.int64)
+    cell[corners[used]] = library_cells(latitude[used], longitude[used], resolution)
+    first = cell[boxes]
+    same = (cell[boxes + 1] == first) & (cell[boxes + wide] == first) & (cell[boxes + wide + 1] == first)
+    return np.where(same, first, 0)
 
 
 def share(

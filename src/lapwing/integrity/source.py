@@ -24,7 +24,7 @@ ALL_ROUND = Beam(0.0, 0.0, 20.0)
 class SourceSettings:
     """The assumed world, and how finely it is searched."""
 
-    physics: Physics = Physics(-95.0, 5.0, 2.4, 5.0, 0.005, 30.0, 0.05, 12.0, 0.5)
+    physics: Physics = Physics(-95.0, 5.0, 2.4, 5.0, 0.005, 30.0, 0.05, 12.0, 0.7)
     power_dbm: tuple[float, float] = (16.0, 76.0)
     step_db: float = 3.0
     side: int = 17  # cells per side and level
@@ -37,7 +37,7 @@ class SourceSettings:
     looks_per_speaker: int = 24
     affected_min: int = 3
     evidence_min: float = 3.0  # a sector or a second source must be this much likelier (log)
-    alternative_looks_max: int = 600  # sector antennas and second sources are tried on fewer
+    alternative_looks_max: int = 500  # sector antennas and second sources are tried on fewer
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from lapwing.integrity.trail import Trail, TrailSettings, looks_at
 from lapwing.records import Array, Interference, Sources, no_sources
 
 FIRST_NS = 40_000_000_000  # a region this young has not been seen from enough places
-AGAIN_NS = 120_000_000_000
+AGAIN_NS = 240_000_000_000
 SHARES = (0.5, 0.9)
 
 

@@ -27,7 +27,7 @@ class TrailSettings:
     keep_s: float = 1_800.0
     carry_s: float = 900.0  # an affected speaker's place is not carried on for longer
     reach_m: float = 250_000.0
-    speakers_max: int = 120
+    speakers_max: int = 80
 
 
 @dataclass(frozen=True, slots=True)

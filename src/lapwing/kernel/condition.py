@@ -209,9 +209,10 @@ def _astray(r: One, m: Speaker, c: Limits) -> bool:
     mps = c.reach_mps if r.bits & AIRCRAFT else c.ship_mps_max
     reach_m = mps * (r.position_ns - m.good_ns) / 1e9 + c.slack_m
     north = r.latitude_rad - m.latitude_rad
-    east = (r.longitude_rad - m.longitude_rad + np.pi) % (2.0 * np.pi) - np.pi
+    east = r.longitude_rad - m.longitude_rad
     if EARTH_M * (abs(north) + abs(east)) <= reach_m:  # near enough by any way
         return False
+    east = (east + np.pi) % (2.0 * np.pi) - np.pi
     east *= np.cos(0.5 * (r.latitude_rad + m.latitude_rad))
     return bool(EARTH_M * np.sqrt(north * north + east * east) > reach_m)
 
