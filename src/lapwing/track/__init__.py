@@ -8,6 +8,7 @@ from lapwing.track.motions import AIR, AIRCRAFT, FIXED_WING, MULTIROTOR, SHIP, M
 from lapwing.track.posterior import mode_probabilities
 from lapwing.track.sensors import BearingSensor, PositionSensor, RadarSensor, SensorModel, make_sensor
 from lapwing.track.settings import ClaimSettings, Exactness, TargetBirths, TargetPrior, TrackSettings
+from lapwing.track.smoothing import smoothed
 from lapwing.track.state import TrackerState, start
 from lapwing.track.tracker import estimates, predict_tracks, step
 
@@ -35,6 +36,7 @@ __all__ = [
     "mode_probabilities",
     "predict_claims",
     "predict_tracks",
+    "smoothed",
     "start",
     "step",
 ]
