@@ -1,5 +1,5 @@
 """Is an existence of 0.8 right eight times in ten? Targets come, fly and go as the settings say; a track is right when
-an own target is near it (one to one, by the best assignment)."""
+a target of its own is near it (one to one, by the best assignment)."""
 
 import numpy as np
 import pytest

@@ -12,6 +12,7 @@ from lapwing.track.posterior import mode_probabilities
 from lapwing.track.registration import RegistrationSettings
 from lapwing.track.sensors import BearingSensor, PositionSensor, RadarSensor, SensorModel
 from lapwing.track.settings import ClaimSettings, CrossingSettings, Exactness, TargetBirths, TargetPrior, TrackSettings
+from lapwing.track.smoothing import smoothed
 from lapwing.track.state import TrackerState, start
 from lapwing.track.tracker import estimates, predict_tracks, step
 from lapwing.track.upstream import decorrelated
@@ -49,6 +50,7 @@ __all__ = [
     "mode_probabilities",
     "predict_claims",
     "predict_tracks",
+    "smoothed",
     "start",
     "step",
     "watch_start",
