@@ -21,6 +21,7 @@ from lapwing_lab.examine import Measure, Scores, examine, measure
 from lapwing_lab.files import FileError
 from lapwing_lab.importing import write
 from lapwing_lab.literature import draw
+from lapwing_lab.located import located
 from lapwing_lab.scenario import Scenario, load, read_table
 from lapwing_lab.simulate import record, simulate
 from lapwing_lab.warned import warned
@@ -170,7 +171,7 @@ def judged(summary: dict[str, Any], events: list[dict[str, Any]], s: Scenario) -
     if on:
         delay = [t - min(on) for t in found if t >= min(on)]
         out["interference_found_s"] = min(delay, default=s.duration_s)
-    return out
+    return out | located(summary["regions"], s)
 
 
 def marks(

@@ -16,6 +16,7 @@ from lapwing_lab.failings import Failings
 from lapwing_lab.files import Scan
 from lapwing_lab.geo import local, offset
 from lapwing_lab.literature import draw
+from lapwing_lab.located import located
 from lapwing_lab.reception import BEST_NIC, Delivery, equipment
 from lapwing_lab.scenario import build, read_table
 from lapwing_lab.simulate import record
@@ -194,3 +195,18 @@ def test_every_sensor_of_a_scenario_speaks_and_is_understood(tmp_path):
     spaces = {s.sensor: s.space.name for _, _, d in found for s in d.scans}
     assert spaces == {"Good radar": "RANGE_AZIMUTH", "Bad radar": "RANGE_AZIMUTH", "Passive radar": "BISTATIC",
                       "Microphones": "AZIMUTH"}  # fmt: skip
+
+
+def test_sources_are_judged_by_the_nearest_jammer_and_the_region_that_should_hold_it():
+    s = build(SMALL, None)  # a jammer nine kilometres north
+    east, north, _ = local(s.origin, s.air.jammers[0].place)
+    square = [[east + a, north + b] for a, b in ((-900, -900), (900, -900), (900, 900), (-900, 900))]
+    hole = [[east + a, north + b] for a, b in ((-9, -9), (9, -9), (9, 9), (-9, 9))]
+    source = {"unique": True, "east_m": east + 400.0, "north_m": north + 300.0, "rings_90": [square]}
+    region = {"causes": {"jamming": 0.9}, "source": source}
+    found = located([region], s)
+    assert found == {"cause_jamming": 0.9, "sources": 1.0, "source_error_m": pytest.approx(500.0), "source_in_90": 1.0}
+    assert located([{**region, "source": {**source, "rings_90": [square, hole]}}], s)["source_in_90"] == 0.0
+    assert located([{**region, "source": {**source, "unique": False}}], s)["sources"] == 0.0
+    assert located([], s)["cause_jamming"] == 0.0
+    assert located([], build({**SMALL, "jammer": []}, None)) == {}

@@ -8,8 +8,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lapwing.engine.plan import make_plan
-from lapwing.records import AlarmState, Picture, Site, TrackStatus
+from lapwing.records import CAUSES, AlarmState, Picture, Site, Sources, TrackStatus
 from lapwing.serve.runtime import Runtime
 from lapwing.serve.site import SiteFile
 from lapwing.serve.web import WebOptions, create_app, serve_web
@@ -114,6 +116,22 @@ class Observer:
             )
             row["affected_max"] = max(row["affected_max"], int(r.affected[i]))
             row["p_value"] = min(row["p_value"], float(r.p_value[i]))
+            row["causes"] = dict(zip(CAUSES, r.causes[i].tolist(), strict=True))
+        self._sources(picture.integrity.sources)
+
+    def _sources(self, s: Sources) -> None:
+        """Where the regions' sources may be, as last said."""
+        for i in range(len(s)):
+            if (ident := int(s.region_id[i])) in self.regions:
+                wide = (s.ring_row == i) & (s.ring_share == 0.9)
+                rings = [np.flatnonzero(wide & (s.ring_number == k)) for k in np.unique(s.ring_number[wide])]
+                self.regions[ident]["source"] = {
+                    "unique": bool(s.unique[i]),
+                    "east_m": float(s.east_m[i]),
+                    "north_m": float(s.north_m[i]),
+                    "sigma_m": float(s.sigma_m[i]),
+                    "rings_90": [np.stack([s.ring_east_m[k], s.ring_north_m[k]], axis=1).tolist() for k in rings],
+                }
 
     def fill(self, summary: Summary, runtime: Runtime) -> None:
         """Write what was seen into a summary."""

@@ -1,0 +1,48 @@
+"""Where the product says that emitters are, against where they are; and why it says navigation is lost. Axes: k regions,
+v vertices."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from lapwing_lab.geo import local
+from lapwing_lab.scenario import Scenario
+from lapwing_lab.score.alarms import localisation
+
+Array = np.ndarray
+
+
+def located(regions: Sequence[dict[str, Any]], s: Scenario) -> dict[str, float]:
+    """Of the regions that a picture showed (as in `lapwing run --json`): how many name one source, how far the nearest
+    jammer is from it, whether its 90 % region holds that jammer; and the mean probability of the true cause."""
+    jammers = [local(s.origin, j.place)[:2] for j in s.air.jammers if j.on_s < s.duration_s]
+    if not jammers and not s.air.spoofers:
+        return {}
+    true = "jamming" if jammers else "spoofing"
+    said = [r["causes"][true] for r in regions if "causes" in r]
+    out = {f"cause_{true}": float(np.mean(said)) if said else 0.0}
+    sources = [r["source"] for r in regions if r.get("source", {}).get("unique")]
+    if jammers:
+        errors, inside = [], []
+        for source in sources:
+            apart = [float(np.hypot(e - source["east_m"], n - source["north_m"])) for e, n in jammers]
+            nearest = int(np.argmin(apart))
+            errors.append(apart[nearest])
+            inside.append(within(jammers[nearest], [np.array(ring) for ring in source["rings_90"]]))
+        found = localisation(np.array(errors), np.array(inside, dtype=bool))
+        out |= {"sources": float(found.samples), "source_error_m": found.median_m, "source_in_90": found.coverage}
+    return out
+
+
+def within(place: Sequence[float], rings: Sequence[Float64[Array, "v 2"]]) -> bool:
+    """Whether a place is inside an odd number of closed rings."""
+    odd = False
+    for ring in rings:
+        a, b = ring, np.roll(ring, -1, axis=0)
+        spans = (a[:, 1] > place[1]) != (b[:, 1] > place[1])
+        rise = np.where(spans, b[:, 1] - a[:, 1], 1.0)
+        at = a[:, 0] + (place[1] - a[:, 1]) / rise * (b[:, 0] - a[:, 0])
+        odd ^= bool((spans & (at > place[0])).sum() % 2)
+    return odd
