@@ -36,7 +36,8 @@ class CauseSettings:
     jamming: tuple[float, ...] = (1.5, 1.5, 0.3, 0.06, 0.1)
     spoofing: tuple[float, ...] = (1.5, 0.5, 0.2, 1.5, 0.1)
     both: tuple[float, ...] = (0.7, 1.5, 0.3, 1.5, 0.1)
-    outage: tuple[float, ...] = (0.7, 0.05, 1.5, 0.02, 3.0)
+    outage: tuple[float, ...] = (0.7, 0.05, 0.5, 0.02, 3.0)  # of everything
+    deaf: tuple[float, ...] = (0.7, 0.05, 3.0, 0.02, 0.3)  # of what carries positions only
     prior: tuple[float, ...] = (0.3, 0.25, 0.1, 0.05, 0.2, 0.1)  # in the order of CAUSES
     gone_rate: float = 0.02  # share that leaves the receiver's reach meanwhile, where a single speaker is at fault
     faults_more: float = 0.03  # a second faulty speaker, given one
@@ -49,7 +50,8 @@ def posterior(counts: Int64[Array, "c 5"], settings: CauseSettings) -> Float64[A
     rows = [
         _dirichlet(n, np.array(alpha)) for alpha in (settings.none, settings.jamming, settings.spoofing, settings.both)
     ]
-    rows += [_faults(n, settings), _dirichlet(n, np.array(settings.outage))]
+    outages = [_dirichlet(n, np.array(alpha)) - np.log(2.0) for alpha in (settings.outage, settings.deaf)]
+    rows += [_faults(n, settings), np.logaddexp(*outages)]
     log_p = np.stack(rows, axis=1) + np.log(np.array(settings.prior))
     return np.asarray(np.exp(log_p - logsumexp(log_p, axis=1, keepdims=True)))
 
