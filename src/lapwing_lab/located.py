@@ -1,5 +1,5 @@
-"""Where the product says that emitters are, against where they are; and why it says navigation is lost. Axes: k regions,
-v vertices."""
+"""Where the product says that emitters are, against where they are; and why it says that navigation is lost. Axes: k
+regions, v vertices."""
 
 from collections.abc import Sequence
 from typing import Any
