@@ -78,8 +78,7 @@ def cpu_s(scans, sensor, settings, last):
 
 
 def test_cost_per_target_is_flat():
-    """From 1,000 to 10,000 targets, as many false alarms, one mode: within twice the least. Below that what every scan
-    costs shows, a millisecond or two whatever is in it; printed, not judged."""
+    """From 100 to 10,000 targets, as many false alarms, one mode: cost per target within twice the least."""
     per_target = {}
     for n in (100, 100, 300, 1000, 3000, 10_000):
         sensor, settings, scans = scene(n)
@@ -87,7 +86,7 @@ def test_cost_per_target_is_flat():
         per_target[n] = 1e6 * spent / n
         assert np.count_nonzero(state.tracks.existence > 0.5) > 0.95 * n
     print("\nmicroseconds of CPU per target and scan:", {n: round(v, 1) for n, v in per_target.items()})
-    assert max(v for n, v in per_target.items() if n >= 1_000) < 2.0 * min(per_target.values())
+    assert max(per_target.values()) < 2.0 * min(per_target.values())  # not met yet at 100: what a scan costs at least
 
 
 THREE = (
