@@ -11,9 +11,10 @@ from lapwing.engine.tick import step
 from lapwing.records import Frame
 from lapwing.serve import wire_text
 from lapwing.serve.site import parse
-from lapwing_lab.play import look
+from lapwing_lab.play import SAC, look
 from lapwing_lab.scenario import build, read_table
 from lapwing_lab.site import site_text
+from lapwing_lab.wire_asterix import rotation
 
 T0 = 1_750_000_000 * 10**9
 BORDER = Path(__file__).resolve().parents[2] / "scenarios" / "demo-border.toml"
@@ -27,15 +28,16 @@ def world(seconds, **failings):
     s = build(table, 1)
     radar = s.radars[0].model
     sources = {"ADS-B": "tcp://127.0.0.1:1", radar.name: "udp://127.0.0.1:3"}
-    chunks, rotation = [], 0.0
+    chunks, turn = [], 0.0
     for k in range(1, round(seconds * 10) + 1):
         t, now = k / 10, T0 + k * 10**8
         data = s.adsb.between(t)
         if data:
             chunks.append(("ADS-B", now, data))
-        while rotation + radar.period_s <= t:
-            chunks += [(radar.name, now, d) for d in look(s, 0, rotation, T0)]
-            rotation += radar.period_s
+        while turn + radar.period_s <= t:
+            for scan in look(s, s.radars[0], turn, T0):
+                chunks += [(radar.name, now, d) for d in rotation(scan, SAC, 1, radar.period_s)]
+            turn += radar.period_s
     return site_text(s, sources), chunks
 
 
