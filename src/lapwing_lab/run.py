@@ -165,6 +165,7 @@ def judged(summary: dict[str, Any], events: list[dict[str, Any]], s: Scenario) -
         "step_ms_max": float(summary["step_ms_max"]),
     }
     on = [(e["time_ns"] - begin) * 1e-9 for e in events if e["event"] == "jamming"]
+    on += [j.on_s for j in s.air.spoofers if j.on_s < s.duration_s]
     found = [(r["found_ns"] - begin) * 1e-9 for r in summary["regions"]]
     early = [t for t in found if not on or t < min(on)]
     out["interference_false"] = float(len(early))
