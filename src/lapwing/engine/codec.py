@@ -17,6 +17,8 @@ import numpy as np
 
 from lapwing.records import freeze
 
+PLAIN = {type(None), bool, int, float, str}  # what JSON says as it is
+
 
 class CodecError(ValueError):
     """The bytes are not a value of this software."""
@@ -49,7 +51,7 @@ def _tree(value: object, put: Callable[[bytes], list[int]]) -> Any:
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return {"n": [_name(type(value)), [_tree(v, put) for v in value]]}
     if isinstance(value, tuple):
-        return [_tree(v, put) for v in value]
+        return list(value) if set(map(type, value)) <= PLAIN else [_tree(v, put) for v in value]
     if is_dataclass(value):
         return {"d": [_name(type(value)), {f.name: _tree(getattr(value, f.name), put) for f in fields(value)}]}
     raise CodecError(f"a {type(value).__name__} cannot be checkpointed")
