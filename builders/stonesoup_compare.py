@@ -76,10 +76,12 @@ def track(folder: Path, points: int, tentative: int, confirmed: int) -> pl.DataF
         updater=updater,
     )
     ids: dict[str, int] = {}
-    rows: list[list[Any]] = []
+    parts: dict[int, list[list[Any]]] = {}  # of scans that end together, what is left after the last
     for when, tracks in tracker:
         at = round((when - datetime(1970, 1, 1)).total_seconds() * 1e9)
-        rows += [_row(at, ids.setdefault(t.id, len(ids) + 1), t.state) for t in tracks] or [[at] + [None] * 12]
+        shown = [_row(at, ids.setdefault(t.id, len(ids) + 1), t.state) for t in tracks]
+        parts[at] = shown or [[at] + [None] * 12]
+    rows = [row for part in parts.values() for row in part]
     names = ["time_ns", "track_id", "existence", *AXES[:2], *AXES[3:5]]
     names += ["cov_east_m_east_m", "cov_east_m_north_m", "cov_north_m_north_m", "up_m", "up_mps"]
     frame = pl.DataFrame([r[: len(names)] for r in rows], schema=names, orient="row")
