@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 
 from lapwing.engine import survey as science
-from lapwing.integrity.evidence import NavigationSettings
+from lapwing.integrity.evidence import REASON_NAMES, REASONS, NavigationSettings
 from lapwing.kernel import condition as kernel
 from lapwing.serve.archives import ArchiveError, pieces
-from lapwing.serve.survey import survey
+from lapwing.serve.survey import NothingRead, survey
 from tests.conftest import recording
 
 S = 10**9
@@ -159,6 +159,15 @@ def test_bad_inputs_are_named_and_the_rest_goes_on(tmp_path):
     assert "damaged or cut off" in skipped
     assert "another unit is used" in skipped
     assert "expected one of Danish Maritime Authority" in skipped
+
+
+def test_a_survey_that_read_nothing_fails(tmp_path):
+    with pytest.raises(NothingRead, match="0 of 1 inputs read"):
+        survey([tmp_path / "absent.csv"], tmp_path / "out")
+
+
+def test_every_reason_has_a_name_for_tables():
+    assert len(REASON_NAMES) == len(REASONS) == len(set(REASON_NAMES))
 
 
 def test_traces_in_a_tar_are_read_and_a_damaged_one_does_not_cost_the_others(tmp_path):

@@ -15,7 +15,7 @@ from scipy.special import gammaln, logsumexp
 from lapwing.integrity.evidence import SPOOF_REASONS
 from lapwing.integrity.navigation import Navigation
 from lapwing.kernel import condition as kernel
-from lapwing.records import CAUSES, Array, Claims, Condition, Field
+from lapwing.records import Array, Claims, Condition, Field
 
 
 class Outcome(IntEnum):
@@ -98,9 +98,3 @@ def outcomes(navigation: Navigation, claims: Claims, since_ns: int, gone_s: floa
 def counted(outcome: Int64[Array, " n"], exposed: Bool[Array, " n"]) -> Int64[Array, "1 5"]:
     """Number of exposed speakers per outcome."""
     return np.bincount(outcome[exposed], minlength=len(Outcome)).astype(np.int64)[None, :]
-
-
-def likeliest(probability: Float64[Array, " 6"]) -> tuple[str, float]:
-    """The likeliest cause and its probability."""
-    best = int(np.argmax(probability))
-    return CAUSES[best], float(probability[best])

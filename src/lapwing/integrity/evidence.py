@@ -29,7 +29,24 @@ REASONS = (
     "a ship does not move at {speed:.0f} m/s",
     "the place cannot be reached from its last good one in this time",
     "the place is beyond the radio horizon of the receiver that hears it",
-    "at the same place with the same speed as others that cannot be there",
+)
+REASON_NAMES = (  # the same without numbers, for tables
+    "",
+    "position lost",
+    "says no position",
+    "low NIC",
+    "low NACp",
+    "position jumped",
+    "contradicts own motion",
+    "geometric altitude saturated",
+    "poor since first heard",
+    "two places at once",
+    "slow for its level",
+    "impossible wind",
+    "geometric altitude moved",
+    "ship too fast",
+    "unreachable place",
+    "beyond radio horizon",
 )
 SPOOF_REASONS = (
     kernel.JUMPED,
@@ -42,7 +59,6 @@ SPOOF_REASONS = (
     kernel.FAST,
     kernel.ASTRAY,
     kernel.TOO_FAR,
-    kernel.MAGNET,
 )
 DECLINATION_RAD = 0.44  # magnetic headings may be this far from true ones (25 degrees)
 

@@ -23,7 +23,7 @@ NO_HEIGHT = -1e9  # of altitude and geometric-minus-barometric altitude
 
 OK, DEGRADED, LOST, INCONSISTENT, UNKNOWN = range(5)
 SILENT, NO_FIX, LOW_NIC, LOW_NAC_P, JUMPED, REJECTED, SATURATION, ALWAYS_POOR, TWO_PLACES = range(1, 10)
-SLOW, WIND, GEOMETRIC, FAST, ASTRAY, TOO_FAR, MAGNET = range(10, 17)
+SLOW, WIND, GEOMETRIC, FAST, ASTRAY, TOO_FAR = range(10, 16)
 
 
 class Rows(NamedTuple):
@@ -40,7 +40,7 @@ class Rows(NamedTuple):
     speed_mps: F64
     wind_mps: F64  # the least wind that makes speed over ground and airspeed agree
     geometric_m: F64  # geometric minus barometric altitude
-    contradiction: I64  # a reason code found outside (jump, two places, magnet), 0 = none
+    contradiction: I64  # a reason code found outside (jump, two places), 0 = none
     latitude_rad: F64  # of the last believed position
     longitude_rad: F64
 

@@ -29,8 +29,13 @@ BUCKETS = 64
 TABLES = ("cells", "days", "steps", "intervals", "looks")
 
 
+class NothingRead(OSError):
+    """None of the inputs could be read; the reasons, one a line."""
+
+
 def survey(inputs: list[Path], out: Path) -> str:
-    """Results of all inputs in `out`; the summary for a person. Raises OSError where `out` cannot be written."""
+    """Results of all inputs in `out`; the summary for a person. Raises NothingRead, and OSError where `out` cannot be
+    written."""
     work = out / "work"
     work.mkdir(parents=True, exist_ok=True)
     files = list(_files(inputs, out))
@@ -42,8 +47,11 @@ def survey(inputs: list[Path], out: Path) -> str:
             _judge(part, work, wanted)
     tables = {name: _all(work, parts, name) for name in TABLES}
     events = _events(tables)
-    write_results(out, tables, events)
-    return summary(out, len(files), skipped, events)
+    spells = write_results(out, tables, events)
+    told = summary(out, len(files), skipped, events, spells)
+    if len(skipped) == len(files):
+        raise NothingRead(told)
+    return told
 
 
 def _progress() -> Progress:

@@ -12,7 +12,7 @@ import polars as pl
 from lapwing.engine.survey import BIN_NS, SHIP
 from lapwing.engine.survey_events import Event, cause_columns
 from lapwing.integrity.cells import boundaries, hexes, share
-from lapwing.integrity.evidence import REASONS
+from lapwing.integrity.evidence import REASON_NAMES
 from lapwing.records import Condition
 from lapwing.serve.survey_map import page
 
@@ -33,19 +33,21 @@ def moment(time_ns: int) -> str:
     return f"{datetime.fromtimestamp(time_ns // 10**9, UTC):%Y-%m-%d %H:%M:%S}Z"
 
 
-def write_results(out: Path, tables: dict[str, pl.LazyFrame], events: list[Event]) -> None:
-    """All files of the results."""
+def write_results(out: Path, tables: dict[str, pl.LazyFrame], events: list[Event]) -> pl.DataFrame:
+    """All files of the results; the spells among them."""
     cells = with_share(summed(tables["cells"]), BIN_NS)
     days = with_share(summed(tables["days"]), DAY_NS)
     cells.write_parquet(out / "cells.parquet")
     days.write_parquet(out / "cells_day.parquet")
     _gpsjam(out / "gpsjam", days)
-    named(tables["intervals"].collect()).write_parquet(out / "intervals.parquet")
+    spells = named(tables["intervals"].collect())
+    spells.write_parquet(out / "intervals.parquet")
     event_table(events).write_parquet(out / "events.parquet")
     source_table(events).write_parquet(out / "sources.parquet")
     features = geojson(events)
     (out / "events.geojson").write_text(json.dumps(features), encoding="utf-8")
     (out / "map.html").write_text(page(drawn(cells), features), encoding="utf-8")
+    return spells
 
 
 def summed(table: pl.LazyFrame) -> pl.DataFrame:
@@ -81,12 +83,11 @@ def _gpsjam(folder: Path, days: pl.DataFrame) -> None:
 
 def named(spells: pl.DataFrame) -> pl.DataFrame:
     """Intervals with words for codes."""
-    reasons = [r.split("{")[0].strip(" ,(") for r in REASONS]
     return spells.sort("since_ns", "key").select(
         pl.when(pl.col("key") >= SHIP).then(pl.lit("ship")).otherwise(pl.lit("aircraft")).alias("kind"),
         (pl.col("key") % SHIP).alias("address"),
         pl.col("condition").replace_strict({int(c): c.name.lower() for c in Condition}, return_dtype=pl.String),
-        pl.col("reason").replace_strict(dict(enumerate(reasons)), return_dtype=pl.String),
+        pl.col("reason").replace_strict(dict(enumerate(REASON_NAMES)), return_dtype=pl.String),
         "since_ns",
         "until_ns",
         "latitude_deg",
@@ -159,9 +160,12 @@ def drawn(cells: pl.DataFrame) -> dict[str, Any]:
     return {"rings": rings, "rows": [[round(v, 4) if isinstance(v, float) else v for v in r] for r in rows.rows()]}
 
 
-def summary(out: Path, inputs: int, skipped: list[Skipped], events: list[Event]) -> str:
+def summary(out: Path, inputs: int, skipped: list[Skipped], events: list[Event], spells: pl.DataFrame) -> str:
     """What was found and what was not read, for a person."""
     lines = [f"{inputs - len(skipped)} of {inputs} inputs read, {len(events)} events of interference; results in {out}"]
+    if spells.height:
+        who = spells.select("kind", "address").n_unique()
+        lines.append(f"  {spells.height} spells without sound navigation, of {who} speakers: intervals.parquet")
     for e in events[:20]:
         cause, p = max(cause_columns(e).items(), key=lambda x: x[1])
         where = f"{e.latitude_deg:.2f} {e.longitude_deg:.2f}"
