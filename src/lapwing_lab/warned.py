@@ -13,6 +13,7 @@ from lapwing_lab.score.alarms import Entry, Warned, warnings
 
 Array = np.ndarray
 REACH_M = 500.0  # an alarm is about the nearest target within this
+NOBODY = 0  # the subject of an alarm that many tracks share
 EARLY_S, LATE_S = 180.0, 60.0
 
 
@@ -36,6 +37,12 @@ def warned(alarms: Sequence[dict[str, Any]], entered: Sequence[dict[str, Any]], 
         "nuisance_per_h": w.nuisance_per_h,
         "lead_s_min": min(w.lead_s, default=0.0),
     }
+    own = [k for k, a in enumerate(zoned) if a["subject_id"] != NOBODY]
+    alone = [Entry(e.zone, e.time_s, e.place_m[own]) for e in entries]
+    w = warnings(alone, [told[k] for k in own], justified[own], s.duration_s / 3600.0, (EARLY_S, LATE_S, REACH_M))
+    critical = [a["priority"] == "critical" for a in zoned]
+    out["entries_without_own"] = float(w.missed)  # warned of by no alarm, or only by one that many tracks share
+    out["nuisance_critical"] = float(sum(c and who != "" for c, who in zip(critical, about, strict=True)))
     return out | {f"nuisance_{kind}": float(about.count(kind)) for kind in ("bird", "vehicle", "cooperative", "nobody")}
 
 

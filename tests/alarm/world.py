@@ -1,9 +1,11 @@
 """Hand-made worlds for rules: a track here, a claim there."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from lapwing.alarm import World
-from lapwing.records import NO_TRACK, Claims, Condition, Integrity, Tracks, TrackStatus
+from lapwing.records import NO_TRACK, Claims, Classes, Condition, Integrity, Kind, Tracks, TrackStatus
 from lapwing.records.claims import no_interference
 
 
@@ -17,6 +19,16 @@ def tracks(rows, time_ns=10**9):
     ids = table[:, 0].astype(np.int64)
     life = (one * TrackStatus.CONFIRMED, one, one, -one, one * 7, int(ids.max(initial=0)) + 1)
     return Tracks(time_ns, ids, mean, cov, np.full(n, 0.99), *life)
+
+
+def probably(w, *kinds):
+    """The same world, in which each track is of the given {kind: probability}; what is left is of no known kind."""
+    p = np.zeros((len(w.tracks), len(Kind)))
+    for row, given in zip(p, kinds, strict=True):
+        for kind, share in given.items():
+            row[kind] = share
+        row[Kind.UNKNOWN] += 1.0 - row.sum()
+    return replace(w, classes=Classes(w.tracks.track_id, p))
 
 
 def world(time_ns, rows=(), agrees=(), feeds=(), interference=None):

@@ -162,14 +162,22 @@ def test_alarms_are_about_somebody():
     place = {t.name: s.world.at(4.0)[0][i] for i, t in enumerate(s.world.targets)}
     bird = next(t.name for t in s.targets if t.kind == "flock")
 
-    def alarm(east, north):
-        return {"zone": "Z", "raised_ns": s.begin_ns + 4 * 10**9, "east_m": east, "north_m": north}
+    def alarm(east, north, subject_id=7, priority="high"):
+        about = {"zone": "Z", "subject_id": subject_id, "priority": priority}
+        return {**about, "raised_ns": s.begin_ns + 4 * 10**9, "east_m": east, "north_m": north}
 
-    alarms = [alarm(*place["intruder"][:2]), alarm(*place[bird][:2]), alarm(29_000.0, -29_000.0)]
+    alarms = [
+        alarm(*place["intruder"][:2], priority="critical"),
+        alarm(*place[bird][:2], priority="critical"),
+        alarm(29_000.0, -29_000.0),
+    ]
     entered = [{"target": "intruder", "zone": "Z", "time_ns": s.begin_ns + 9 * 10**9}]
     found = warned(alarms, entered, s)
     assert (found["entries"], found["entries_missed"], found["lead_s_min"]) == (1, 0, 5.0)
     assert found["nuisance"] == 2
+    assert (found["nuisance_critical"], found["entries_without_own"]) == (1, 0)
+    shared = warned([alarm(*place["intruder"][:2], subject_id=0)], entered, s)
+    assert (shared["entries_missed"], shared["entries_without_own"]) == (0, 1)
     assert (found["nuisance_bird"], found["nuisance_nobody"]) == (1, 1)
     assert warned(alarms[1:2], entered, s)["entries_missed"] == 1  # an alarm about a bird is no warning of the drone
 

@@ -2,16 +2,15 @@
 
 from lapwing.alarm.life import AlarmMemory, LifeSettings, columns, step
 from lapwing.alarm.rules import (
-    ApproachingZone,
     FeedQuiet,
     Finding,
     GnssInterference,
     InconsistentClaim,
     Rule,
-    UncooperativeInZone,
     World,
 )
 from lapwing.alarm.sensor_rules import SensorBiased
+from lapwing.alarm.zone_rules import ZoneEntry
 from lapwing.alarm.zones import LocalZone
 from lapwing.records import Position, Zone
 
@@ -19,7 +18,6 @@ __all__ = ["AlarmMemory", "Finding", "LifeSettings", "Rule", "World", "columns",
 
 
 def rules_for(zones: tuple[Zone, ...], origin: Position) -> tuple[Rule, ...]:
-    """The rules of a site: two per zone, and those that every site has."""
-    local = [LocalZone.make(zone, origin) for zone in zones]
-    per_zone: list[Rule] = [rule for z in local for rule in (UncooperativeInZone(z), ApproachingZone(z))]
+    """The rules of a site: one per zone, and those that every site has."""
+    per_zone: list[Rule] = [ZoneEntry(LocalZone.make(zone, origin)) for zone in zones]
     return (*per_zone, GnssInterference(), InconsistentClaim(), FeedQuiet(), SensorBiased())

@@ -3,17 +3,15 @@
 Axis: n rows of tracks or claims. A finding is about one subject; the life cycle decides whether it is an alarm.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, final, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool
 
-from lapwing.alarm.zones import LocalZone
 from lapwing.records import (
     CAUSES,
-    Array,
     Claims,
+    Classes,
     Condition,
     FeedHealth,
     Integrity,
@@ -23,7 +21,6 @@ from lapwing.records import (
     Sources,
     Subject,
     Tracks,
-    TrackStatus,
 )
 
 
@@ -37,6 +34,7 @@ class World:
     integrity: Integrity
     feeds: tuple[FeedHealth, ...]
     sensors: tuple[Registration, ...] = ()
+    classes: Classes = field(default_factory=Classes.empty)  # rows as in `tracks`, or none where nothing is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +52,7 @@ class Finding:
     north_m: float
     reason: str
     frame_seq: int
+    linger_s: float = 0.0  # how much longer than others it may be gone before its alarm clears
 
 
 @runtime_checkable
@@ -63,74 +62,6 @@ class Rule(Protocol):
     def findings(self, world: World) -> list[Finding]:
         """Every subject to which the sentence applies."""
         ...
-
-
-def unexplained(world: World, cooperative_allowed: bool) -> Bool[Array, " n"]:
-    """Confirmed tracks that no claim explains (or all confirmed tracks where claims excuse nothing)."""
-    confirmed: Bool[Array, " n"] = world.tracks.status != TrackStatus.TENTATIVE
-    if not cooperative_allowed:
-        return confirmed
-    confirmed &= ~np.isin(world.tracks.track_id, world.integrity.track_id)
-    return confirmed
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class UncooperativeInZone:
-    """A confirmed track is inside a zone and no claim explains it."""
-
-    local: LocalZone
-
-    def findings(self, world: World) -> list[Finding]:
-        """Tracks inside; those within the margin outside only keep a standing alarm."""
-        zone, tracks = self.local.zone, world.tracks
-        if not len(tracks) or not self.local.active(world.time_ns):
-            return []
-        distance = self.local.distance_m(tracks.mean[:, 0], tracks.mean[:, 1])
-        candidate = unexplained(world, zone.cooperative_allowed) & self.local.in_band(tracks.mean, tracks.cov)
-        out = []
-        for i in np.flatnonzero(candidate & (distance <= zone.margin_m)):
-            speed = float(np.hypot(tracks.mean[i, 3], tracks.mean[i, 4]))
-            text = (
-                f"track {tracks.track_id[i]} is {max(-distance[i], 0.0):.0f} m inside {zone.name}, {speed:.0f} m/s, "
-                f"existence {tracks.existence[i]:.2f}; no claim explains it"
-            )
-            row = (Subject.TRACK, int(tracks.track_id[i]), Priority[zone.priority.upper()], zone.hold_s)
-            place = (float(tracks.mean[i, 0]), float(tracks.mean[i, 1]), text, int(tracks.frame_seq[i]))
-            out.append(Finding("uncooperative in zone", zone.name, *row, bool(distance[i] <= 0.0), *place))
-        return out
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class ApproachingZone:
-    """A confirmed track that no claim explains will be inside a zone soon if it flies on straight."""
-
-    local: LocalZone
-    speed_mps_min: float = 3.0
-
-    def findings(self, world: World) -> list[Finding]:
-        """Tracks outside that would enter within `warn_s`; within 1.5 times that a standing alarm stays."""
-        zone, tracks = self.local.zone, world.tracks
-        if not len(tracks) or zone.warn_s <= 0.0 or not self.local.active(world.time_ns):
-            return []
-        distance = self.local.distance_m(tracks.mean[:, 0], tracks.mean[:, 1])
-        candidate = unexplained(world, zone.cooperative_allowed) & self.local.in_band(tracks.mean, tracks.cov)
-        candidate &= (distance > 0.0) & (np.hypot(tracks.mean[:, 3], tracks.mean[:, 4]) > self.speed_mps_min)
-        rows = np.flatnonzero(candidate)
-        seconds = self.local.seconds_to_entry(tracks.mean[rows], 1.5 * zone.warn_s)
-        out = []
-        for i, s in zip(rows, seconds, strict=True):
-            if not np.isfinite(s):
-                continue
-            text = (
-                f"track {tracks.track_id[i]} will enter {zone.name} in {s:.0f} s if it flies on straight "
-                f"({distance[i]:.0f} m away); no claim explains it"
-            )
-            row = (Subject.TRACK, int(tracks.track_id[i]), Priority.MEDIUM, zone.hold_s)
-            place = (float(tracks.mean[i, 0]), float(tracks.mean[i, 1]), text, int(tracks.frame_seq[i]))
-            out.append(Finding("approaching zone", zone.name, *row, bool(s <= zone.warn_s), *place))
-        return out
 
 
 @final

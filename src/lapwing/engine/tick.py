@@ -41,18 +41,19 @@ def step(state: State, frames: Sequence[Frame], tick: int, to_ns: int, plan: Pla
     labels, shown = labelled(state.labels, inside)
     health = tuple(f.health for f in feeds)
     known, verdict, memory = state.integrity, state.verdict, state.alarms
-    if verdict is None or due or tick % JUDGE_TICKS == 0 or not _same_speakers(state.claims, claims):
+    judge = verdict is None or due or tick % JUDGE_TICKS == 0 or not _same_speakers(state.claims, claims)
+    if verdict is None or judge:
         known, verdict = integrity.step(state.integrity, claims, shown, plan.integrity)
-        memory = alarm.step(
-            state.alarms, World(to_ns, shown, claims, verdict, health, known_sensors), plan.rules, plan.life
-        )
     declared = classes.claimed(shown.track_id, claims, verdict, plan.classes)
     kinds = classes.probabilities(window.now.features, inside.track_id, declared, plan.classes)
+    what = Classes(shown.track_id, kinds)
+    if judge:
+        world = World(to_ns, shown, claims, verdict, health, known_sensors, what)
+        memory = alarm.step(state.alarms, world, plan.rules, plan.life)
     alarms = alarm.columns(memory)
     through = frames[-1].seq if frames else state.through_seq
     after = State(tick, to_ns, through, feeds, window, labels, registered, claims, known, verdict, memory)
     wedges = track.directions(window.now, to_ns, plan.tracking)
-    what = Classes(shown.track_id, kinds)
     return after, Picture(tick, to_ns, through, shown, claims, verdict, alarms, health, wedges, known_sensors, what)
 
 

@@ -27,13 +27,15 @@ class Priority(IntEnum):
 
 
 class Subject(IntEnum):
-    """What an alarm is about: `subject_id` is a track_id, an address, a region_id, a feed's row, or a sensor's."""
+    """What an alarm is about: `subject_id` is a track_id, an address, a region_id, a feed's row, a sensor's,
+    or 0 for a zone (its name says which)."""
 
     TRACK = 0
     CLAIM = 1
     REGION = 2
     FEED = 3
     SENSOR = 4
+    ZONE = 5
 
 
 @dataclass(frozen=True, slots=True)

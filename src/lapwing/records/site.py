@@ -44,6 +44,7 @@ class Zone:
     margin_m: float = 100.0  # hysteresis: how far outside before it clears
     warn_s: float = 120.0  # warn when the predicted track enters within this time; 0 = no
     cooperative_allowed: bool = True  # claims that a track confirms do not alarm
+    each: bool = False  # probable birds and ground traffic get an alarm each, too
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,7 @@ class ZoneEntry(BaseModel):
     margin_m: Annotated[float, Field(ge=0, le=100_000)] = 100.0
     warn_s: Annotated[float, Field(ge=0, le=3600)] = 120.0
     cooperative_allowed: bool = True
+    each: bool = False
 
     @field_validator("schedule")
     @classmethod
@@ -112,6 +113,7 @@ class ZoneEntry(BaseModel):
             margin_m=self.margin_m,
             warn_s=self.warn_s,
             cooperative_allowed=self.cooperative_allowed,
+            each=self.each,
         )
 
 

@@ -1,0 +1,178 @@
+"""Rules about zones: what no claim explains, in a zone or on its way there. Axis: n tracks.
+
+Whether a track gets an alarm of its own is a matter of what it probably is. A bird or a car over a fence a hundred
+times a night must not teach a person to look away: tracks that are more likely birds or ground traffic than anything
+else share one alarm per zone, of low priority, that stands as long as any is there. A zone with `each = true` gives
+every one its own. The kind is never a verdict: what it probably is stands in the reason.
+"""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from lapwing.alarm.rules import Finding, World
+from lapwing.alarm.zones import LocalZone
+from lapwing.records import Array, Kind, Priority, Subject, TrackStatus
+
+INSIDE, APPROACHING, UNSURE = "uncooperative in zone", "approaching zone", "unsure in zone"
+NODES, WEIGHTS = np.polynomial.hermite.hermgauss(9)
+WEIGHTS = WEIGHTS / WEIGHTS.sum()
+WORDS = {
+    Kind.UNKNOWN: "of no known kind",
+    Kind.MULTIROTOR: "multirotor",
+    Kind.FIXED_WING_DRONE: "fixed-wing drone",
+    Kind.BIRD: "bird",
+    Kind.AIRCRAFT: "aircraft",
+    Kind.HELICOPTER: "helicopter",
+    Kind.SHIP: "ship",
+    Kind.GROUND: "ground traffic",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """How sure a track must be before it gets an alarm of its own."""
+
+    own_min: float = 0.5  # probability that it is neither bird nor ground traffic
+    kept_min: float = 0.35  # the same, for an alarm that stands
+    drone_min: float = 0.5  # probability of a drone, for the zone's own priority; others get one less
+    existence_min: float = 0.8
+    entry_min: float = 0.5  # probability that it will enter, given how well its velocity is known
+    entry_kept_min: float = 0.25
+    linger_s: float = 20.0  # a track that turns away for a moment does not alarm twice
+    unsure_s: float = 600.0  # how long the shared alarm stays when none is there
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """The tracks that concern a zone: row, distance to the edge (negative inside), seconds to entry (0 inside)."""
+
+    row: Int64[Array, " k"]
+    distance_m: Float64[Array, " k"]
+    entry_s: Float64[Array, " k"]
+    entry: Float64[Array, " k"]  # probability that it is inside or will be
+    worry: Float64[Array, " k"]  # probability that it is neither bird nor ground traffic
+    drone: Float64[Array, " k"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ZoneEntry:
+    """A confirmed track that no claim explains is inside a zone, or will be soon if it flies on straight."""
+
+    local: LocalZone
+    doubt: Doubt = Doubt()
+    speed_mps_min: float = 3.0
+
+    def findings(self, world: World) -> list[Finding]:
+        """Tracks inside or on their way; those within the margin, or within 1.5 times the warning time, only keep a
+        standing alarm. Those that are probably nothing to worry about share one finding."""
+        if not len(world.tracks) or not self.local.active(world.time_ns):
+            return []
+        near = self._near(world)
+        sure = world.tracks.existence[near.row] >= self.doubt.existence_min
+        own = np.ones(len(near.row), bool) if self.local.zone.each else near.worry >= self.doubt.own_min
+        kept = own | (near.worry >= self.doubt.kept_min)
+        out = [self._own(world, near, int(k), bool(sure[k] & own[k])) for k in np.flatnonzero(kept)]
+        shared = np.flatnonzero(~own & sure & self._now(near))
+        return [*out, self._shared(world, near, shared)] if len(shared) else out
+
+    def _near(self, world: World) -> Near:
+        """The candidates: inside, within the margin, or probably entering within 1.5 times the warning time."""
+        zone, tracks = self.local.zone, world.tracks
+        distance = self.local.distance_m(tracks.mean[:, 0], tracks.mean[:, 1])
+        candidate = unexplained(world, zone.cooperative_allowed) & self.local.in_band(tracks.mean, tracks.cov)
+        entry, share = np.where(distance <= zone.margin_m, 0.0, np.inf), np.ones(len(tracks))
+        moving = candidate & (distance > 0.0) & (np.hypot(tracks.mean[:, 3], tracks.mean[:, 4]) > self.speed_mps_min)
+        if zone.warn_s > 0.0 and moving.any():
+            at = np.flatnonzero(moving)
+            seconds = self.local.seconds_to_entry(tracks.mean[at], 1.5 * zone.warn_s)
+            at, seconds = at[np.isfinite(seconds)], seconds[np.isfinite(seconds)]
+            share[at] = self._share(tracks.mean[at], tracks.cov[at])
+            likely = share[at] >= self.doubt.entry_kept_min
+            entry[at[likely]] = seconds[likely]
+        row = np.flatnonzero(candidate & np.isfinite(entry))
+        p = world.classes.probability
+        known = len(p) == len(tracks)
+        worry = 1.0 - p[row, Kind.BIRD] - p[row, Kind.GROUND] if known else np.ones(len(row))
+        drone = p[row, Kind.MULTIROTOR] + p[row, Kind.FIXED_WING_DRONE] if known else np.ones(len(row))
+        return Near(row, distance[row], entry[row], share[row], worry, drone)
+
+    def _share(self, mean: Float64[Array, "n 6"], cov: Float64[Array, "n 6 6"]) -> Float64[Array, " n"]:
+        """Probability of entering: straight paths at nine courses (Gauss-Hermite in the velocity across the path)."""
+        speed = np.hypot(mean[:, 3], mean[:, 4])
+        across = np.column_stack([-mean[:, 4], mean[:, 3]]) / speed[:, None]
+        sigma = np.sqrt(np.maximum(np.einsum("ni,nij,nj->n", across, cov[:, 3:5, 3:5], across), 0.0))
+        out = np.zeros(len(mean))
+        for node, weight in zip(NODES, WEIGHTS, strict=True):
+            turned = mean.copy()
+            turned[:, 3:5] += (np.sqrt(2.0) * node * sigma)[:, None] * across
+            out += weight * np.isfinite(self.local.seconds_to_entry(turned, 1.5 * self.local.zone.warn_s))
+        return out
+
+    def _now(self, near: Near) -> Bool[Array, " k"]:
+        """Who is inside, or will be within the warning time."""
+        soon = (near.entry_s > 0.0) & (near.entry_s <= self.local.zone.warn_s) & (near.entry >= self.doubt.entry_min)
+        return np.asarray((near.distance_m <= 0.0) | soon)
+
+    def _own(self, world: World, near: Near, k: int, own: bool) -> Finding:
+        """The finding about one track."""
+        zone, tracks, i = self.local.zone, world.tracks, int(near.row[k])
+        inside = near.distance_m[k] <= 0.0 or near.entry_s[k] <= 0.0
+        if inside:
+            speed = float(np.hypot(tracks.mean[i, 3], tracks.mean[i, 4]))
+            text = f"is {max(-near.distance_m[k], 0.0):.0f} m inside {zone.name}, {speed:.0f} m/s"
+        else:
+            text = (
+                f"will enter {zone.name} in {near.entry_s[k]:.0f} s if it flies on straight "
+                f"({near.distance_m[k]:.0f} m away)"
+            )
+        text = f"track {tracks.track_id[i]} {text}, {_kinds(world, i)}existence {tracks.existence[i]:.2f}"
+        level = Priority[zone.priority.upper()]
+        if near.drone[k] < self.doubt.drone_min:
+            level = Priority(min(level + 1, Priority.LOW))
+        level = level if inside else max(level, Priority.MEDIUM)
+        row = (Subject.TRACK, int(tracks.track_id[i]), level, zone.hold_s, own and bool(self._now(near)[k]))
+        place = (float(tracks.mean[i, 0]), float(tracks.mean[i, 1]), f"{text}; no claim explains it")
+        rule = INSIDE if inside else APPROACHING
+        return Finding(rule, zone.name, *row, *place, int(tracks.frame_seq[i]), self.doubt.linger_s)
+
+    def _shared(self, world: World, near: Near, rows: Int64[Array, " m"]) -> Finding:
+        """The one finding about all that are probably birds or ground traffic, at the one that is so the least."""
+        zone, tracks = self.local.zone, world.tracks
+        k = int(rows[np.argmax(near.worry[rows])])
+        i = int(near.row[k])
+        inside = int((near.distance_m[rows] <= 0.0).sum())
+        text = (
+            f"{inside} tracks in {zone.name} and {len(rows) - inside} on their way are probably birds or ground "
+            f"traffic; the least so is track {tracks.track_id[i]}, {_kinds(world, i)}{_from_edge(near, k)}"
+        )
+        row = (Subject.ZONE, 0, Priority.LOW, zone.hold_s, True)
+        place = (float(tracks.mean[i, 0]), float(tracks.mean[i, 1]), text, int(tracks.frame_seq[i]))
+        return Finding(UNSURE, zone.name, *row, *place, self.doubt.unsure_s)
+
+
+def _from_edge(near: Near, k: int) -> str:
+    d = float(near.distance_m[k])
+    return f"{-d:.0f} m inside" if d <= 0.0 else f"{d:.0f} m outside"
+
+
+def _kinds(world: World, i: int) -> str:
+    """The two likeliest kinds in words, with a comma after, or nothing where nothing is known."""
+    if len(world.classes.probability) != len(world.tracks):
+        return ""
+    p = world.classes.probability[i]
+    likeliest = np.argsort(-p, kind="stable")[:2]
+    told = [f"{WORDS[Kind(int(c))]} {100.0 * p[c]:.0f} %" for c in likeliest if p[c] >= 0.05]
+    return f"{' or '.join(told)}, "
+
+
+def unexplained(world: World, cooperative_allowed: bool) -> Bool[Array, " n"]:
+    """Confirmed tracks that no claim explains (or all confirmed tracks where claims excuse nothing)."""
+    confirmed: Bool[Array, " n"] = world.tracks.status != TrackStatus.TENTATIVE
+    if not cooperative_allowed:
+        return confirmed
+    confirmed &= ~np.isin(world.tracks.track_id, world.integrity.track_id)
+    return confirmed

@@ -1,0 +1,130 @@
+"""Zones: what probably is a bird shares an alarm, what probably is not has its own; one incident is one alarm."""
+
+import math
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from world import probably, world
+
+from lapwing.alarm import AlarmMemory, LifeSettings, columns, rules_for, step
+from lapwing.records import AlarmState, Circle, Kind, Position, Priority, Subject, Zone
+
+ORIGIN = Position(math.radians(50.0), math.radians(20.0), 100.0)
+ZONE = Zone("Z", Circle(ORIGIN, 1000.0), -500.0, 1500.0, priority="critical", hold_s=2.0, margin_m=100.0, warn_s=60.0)
+S = 10**9
+BIRD, DRONE, PLANE = {Kind.BIRD: 0.7}, {Kind.MULTIROTOR: 0.6}, {Kind.AIRCRAFT: 0.9}
+
+
+def run(sequence, zone=ZONE):
+    memory, out, rules = AlarmMemory(), [], rules_for((zone,), ORIGIN)
+    for w in sequence:
+        memory = step(memory, w, rules, LifeSettings())
+        out.append(columns(memory))
+    return out
+
+
+def inside(seconds, *kinds, ids=None, places=None):
+    """Tracks that stand in the zone, a kilometre or nearer to each other."""
+    ids = ids or range(5, 5 + len(kinds))
+    places = places or [(700.0 - 400.0 * i, 0.0) for i in range(len(kinds))]
+    rows = [(k, *at, 100, 0, 0) for k, at in zip(ids, places, strict=True)]
+    return [probably(world(t * S, rows), *kinds) for t in seconds]
+
+
+def test_birds_share_one_low_alarm_and_a_drone_among_them_has_its_own():
+    alarms = run(inside(range(1, 6), BIRD, BIRD, DRONE))[-1]
+    told = {(alarms.rule[i], Priority(int(alarms.priority[i]))) for i in range(len(alarms))}
+    assert told == {("unsure in zone", Priority.LOW), ("uncooperative in zone", Priority.CRITICAL)}
+    shared = alarms.rule.index("unsure in zone")
+    assert alarms.subject[shared] == Subject.ZONE
+    assert "2 tracks in Z and 0 on their way are probably birds or ground traffic" in alarms.reason[shared]
+    assert "multirotor 60 %" in alarms.reason[1 - shared]
+
+
+def test_a_zone_may_want_an_alarm_for_each():
+    alarms = run(inside(range(1, 6), BIRD, BIRD), replace(ZONE, each=True))[-1]
+    assert alarms.rule == ("uncooperative in zone",) * 2
+    assert all(alarms.priority == Priority.HIGH)  # one less than the zone's: it is not probably a drone
+
+
+def test_what_is_no_drone_is_one_less_urgent():
+    alarms = run(inside(range(1, 6), PLANE))[-1]
+    assert (alarms.rule[0], alarms.priority[0]) == ("uncooperative in zone", Priority.HIGH)
+
+
+def test_the_shared_alarm_outlasts_a_lull():
+    birds, lull = inside(range(1, 6), BIRD), [world(t * S) for t in range(6, 700)]
+    out = run([*birds, *lull, *inside(range(700, 720), BIRD)])
+    assert AlarmState(int(out[500].state[0])) != AlarmState.CLEARED
+    assert AlarmState(int(out[650].state[0])) == AlarmState.CLEARED
+    assert sorted(out[-1].alarm_id.tolist()) == [1, 2]
+
+
+def test_an_alarm_is_kept_while_doubt_grows_a_little_and_none_is_raised_in_it():
+    doubt = {Kind.BIRD: 0.6, Kind.MULTIROTOR: 0.4}
+    before, after = inside(range(1, 5), DRONE), inside(range(5, 60), doubt)
+    assert "uncooperative in zone" in [r for r, s in zip(*named(run([*before, *after])[-1]), strict=True) if s < 2]
+    assert "uncooperative in zone" not in named(run(after)[-1])[0]
+
+
+def named(alarms):
+    return alarms.rule, alarms.state
+
+
+def test_a_moment_of_certainty_does_not_escalate():
+    calm, flash = inside(range(1, 60), PLANE), inside(range(1, 60), DRONE)
+    flicker = [flash[t] if t % 2 else calm[t] for t in range(59)]
+    alarms = run(flicker)[-1]
+    assert alarms.priority.tolist() == [Priority.HIGH]  # raised all the same, at what it was all the time
+    assert run([*calm[:20], *flash[20:30]])[-1].priority.tolist() == [Priority.CRITICAL]
+
+
+def test_tracks_at_one_place_are_one_alarm():
+    places = [(500.0, 0.0), (600.0, 50.0), (550.0, -80.0)]
+    first, more = (
+        inside(range(1, 6), DRONE, places=places[:1]),
+        inside(range(6, 12), DRONE, DRONE, DRONE, places=places),
+    )
+    alarms = run([*first, *more])[-1]
+    assert len(alarms) == 1
+    assert "2 more tracks within 300 m" in alarms.reason[0]
+    far = inside(range(6, 12), DRONE, DRONE, places=[(500.0, 0.0), (-500.0, 0.0)])
+    assert len(run([*first, *far])[-1]) == 2
+
+
+def test_a_track_that_takes_over_where_another_ended_keeps_the_alarm():
+    first = inside(range(1, 6), DRONE, ids=[5], places=[(500.0, 0.0)])
+    second = inside(range(6, 20), DRONE, ids=[8], places=[(520.0, 10.0)])
+    alarms = run([*first, *second])[-1]
+    assert alarms.alarm_id.tolist() == [1]
+    assert alarms.subject_id.tolist() == [8]
+    assert "track 8 is" in alarms.reason[0]
+
+
+def test_something_more_urgent_nearby_is_an_alarm_of_its_own():
+    plane = inside(range(1, 6), PLANE, ids=[5], places=[(500.0, 0.0)])
+    both = inside(range(6, 12), PLANE, DRONE, places=[(500.0, 0.0), (520.0, 10.0)])
+    alarms = run([*plane, *both])[-1]
+    assert sorted(alarms.priority.tolist()) == [Priority.CRITICAL, Priority.HIGH]
+
+
+@pytest.mark.parametrize(("sigma_mps", "warned"), [(1.0, True), (30.0, False)])
+def test_a_vague_course_does_not_warn(sigma_mps, warned):
+    def coming(t):
+        w = world(t * S, [(9, 2000 - 20 * t, 0, 100, -20, 0)])
+        cov = w.tracks.cov.copy()
+        cov[:, 3, 3] = cov[:, 4, 4] = sigma_mps**2
+        return probably(replace(w, tracks=replace(w.tracks, cov=cov)), DRONE)
+
+    out = run([coming(t) for t in range(1, 20)])
+    assert ("approaching zone" in out[-1].rule) == warned
+
+
+def test_kinds_that_are_not_known_excuse_nothing():
+    w = [world(t * S, [(5, 500, 0, 100, 0, 0)]) for t in range(1, 6)]
+    assert np.all(run(w)[-1].priority == Priority.CRITICAL)
