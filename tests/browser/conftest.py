@@ -12,7 +12,8 @@ from types import ModuleType
 
 import pytest
 
-from lapwing.serve.web import create_app, serve_web
+from lapwing.serve.acts import Acts
+from lapwing.serve.web import WebOptions, create_app, serve_web
 
 CHROMIUM = next((p for p in ("/usr/bin/chromium", shutil.which("chromium-browser")) if p and Path(p).exists()), None)
 WEBGL = ["--no-sandbox", "--use-gl=angle", "--use-angle=gl-egl", "--ignore-gpu-blocklist"]
@@ -33,8 +34,9 @@ def _fake_shelf() -> ModuleType:
 class Stand:
     """A fake shelf served from a thread of its own; `advance` moves the world on. Starts again on the same port."""
 
-    def __init__(self, tick: int) -> None:
+    def __init__(self, tick: int, folder: Path) -> None:
         self._tick = tick
+        self._acts = Acts(folder / "acts.sqlite")
         self.port = 0
 
     def start(self) -> None:
@@ -46,7 +48,7 @@ class Stand:
 
     async def _serve(self) -> None:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
-        app = create_app(self.shelf, fake_shelf.make_site())
+        app = create_app(self.shelf, fake_shelf.make_site(), WebOptions(acts=self._acts))
         with contextlib.suppress(asyncio.CancelledError):
             await serve_web(app, "127.0.0.1", self.port, self._listens)
 
@@ -71,8 +73,8 @@ fake_shelf = _fake_shelf()
 
 
 @pytest.fixture
-def stand() -> Iterator[Stand]:
-    made = Stand(tick=400)
+def stand(tmp_path) -> Iterator[Stand]:
+    made = Stand(400, tmp_path)
     made.start()
     yield made
     made.stop()

@@ -1,5 +1,6 @@
 // The alarm list: what a person must know now, why, since when, and on which evidence.
 
+import { Deeds } from "./acts";
 import { $, PRIORITY, drawing, h, say } from "./dom";
 import { frameLink } from "./evidence";
 import type { Store } from "./store";
@@ -9,13 +10,19 @@ import { duration, msOf, utc, type Alarm } from "./words";
 export class AlarmList {
   private readonly open = new Set<number>();
   private shown = "";
+  private readonly deeds: Deeds;
 
   constructor(private readonly store: Store, private readonly stage: Stage) {
+    this.deeds = new Deeds(store);
     store.on("alarms", () => {
       this.announce();
       this.draw();
     });
-    store.on("picture", () => this.tickAges());
+    store.on("acts", () => this.draw());
+    store.on("picture", () => {
+      this.draw(); // a shelf may have come to its end
+      this.tickAges();
+    });
     store.on("select", () => this.draw(true));
     this.draw();
   }
@@ -30,11 +37,13 @@ export class AlarmList {
 
   private draw(force = false): void {
     const { alarms } = this.store;
-    const standing = alarms.filter((a) => a.state !== "cleared");
+    const standing = alarms.filter((a) => a.state !== "cleared" && !this.store.shelved(a));
     say($("alarms-count"), String(standing.length));
     $("alarms").dataset["worst"] = standing[0]?.priority ?? "none";
     // Rows are rebuilt only when what they say changes, so that a click never lands on a row that just moved.
-    const key = JSON.stringify(alarms.map((a) => [a.id, a.state, a.priority, a.reason, a.frames_total]));
+    const key = JSON.stringify(alarms.map((a) => [a.id, a.state, a.priority, a.reason, a.frames_total, this.store.acts?.[a.id], this.store.shelved(a)]));
+    // What somebody is typing must not be taken from under the fingers.
+    if ((document.activeElement as HTMLElement | null)?.closest("#alarm-list input") && (document.activeElement as HTMLInputElement).value) return;
     if (key === this.shown && !force) return;
     this.shown = key;
     const focused = (document.activeElement as HTMLElement | null)?.dataset["alarm"];
@@ -52,7 +61,8 @@ export class AlarmList {
       h("p", {}, `Raised ${utc(msOf(a.raised_ns))} UTC, updated ${utc(msOf(a.updated_ns))} UTC.`),
       h("p", { class: "frames" }, ...a.frames.map(frameLink), a.frames_total > a.frames.length ? ` and ${a.frames_total - a.frames.length} more` : ""),
     );
-    return h("li", { class: `alarm ${a.state}${fresh ? " fresh" : ""}`, "data-priority": a.priority, "aria-current": key !== "" && key === this.store.selected },
+    const aside = this.store.shelved(a) ? " shelved" : this.store.acts?.[a.id]?.acknowledge ? " seen" : "";
+    return h("li", { class: `alarm ${a.state}${fresh ? " fresh" : ""}${aside}`, "data-priority": a.priority, "aria-current": key !== "" && key === this.store.selected },
       h("button", { type: "button", "data-alarm": a.id, click: () => this.go(a) },
         drawing([{ d: mark.path, fill: a.state === "cleared" ? "none" : mark.colour, stroke: mark.colour, "stroke-width": "2" }]),
         h("span", { class: "head" },
@@ -61,6 +71,7 @@ export class AlarmList {
         h("span", { class: "reason" }, a.reason),
         h("span", { class: "state" }, a.state),
       ),
+      this.deeds.line(a),
       why,
     );
   }

@@ -12,6 +12,7 @@ import { Lists } from "./lists";
 import { MapStage } from "./map";
 import { build } from "./marks";
 import { ScopeStage } from "./scope";
+import { Sound } from "./sound";
 import { Store } from "./store";
 import type { Stage } from "./view";
 import { col } from "./wire";
@@ -27,7 +28,7 @@ const wish = hash.read();
 for (const layer of wish.off) store.hidden.add(layer);
 
 // The counters that tests read; nothing in the page depends on them.
-const counters = { ticks: 0, tracks: 0, claims: 0, alarms: 0, frames: 0, renderer: "" };
+const counters = { ticks: 0, tracks: 0, claims: 0, alarms: 0, frames: 0, beeps: 0, renderer: "" };
 declare global {
   interface Window { lapwing: typeof counters }
 }
@@ -56,6 +57,8 @@ const labels = new Labels(store, stage, $<HTMLCanvasElement>("labels"), still);
 const remember = (): void => hash.write(store, lists.tab, stage.centre, stage.zoom);
 const lists = new Lists(store, stage, () => remember());
 new AlarmList(store, stage);
+const sound = new Sound(store);
+setInterval(() => { counters.beeps = sound.beeps; }, 250);
 new Detail(store);
 drawLegend(store);
 
@@ -163,7 +166,7 @@ const KEYS: Record<string, () => void> = {
 document.addEventListener("keydown", (event) => {
   const target = event.target as HTMLElement;
   if (event.ctrlKey || event.metaKey || event.altKey || $<HTMLDialogElement>("evidence").open) return;
-  if (target.matches("input[type=search]")) {
+  if (target.matches("input")) {
     if (event.key === "Escape") target.blur();
     return;
   }

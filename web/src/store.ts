@@ -2,9 +2,9 @@
 
 import { Trails } from "./trails";
 import { decode, col, type Picture } from "./wire";
-import { bookOf, type Alarm, type Feed, type LikelySource, type Reason, type Region, type Sensor, type Site } from "./words";
+import { bookOf, type Act, type Alarm, type Feed, type LikelySource, type Reason, type Region, type Sensor, type Site } from "./words";
 
-export type Topic = "site" | "picture" | "alarms" | "feeds" | "regions" | "names" | "link" | "select" | "layers";
+export type Topic = "site" | "picture" | "alarms" | "acts" | "feeds" | "regions" | "names" | "link" | "select" | "layers";
 export type LinkState = "wait" | "live" | "stale" | "lost";
 export const LAYERS = ["tracks", "claims", "trails", "ellipses", "labels", "zones", "sensors", "regions", "airfields"] as const;
 export type Layer = (typeof LAYERS)[number];
@@ -12,11 +12,15 @@ export type Layer = (typeof LAYERS)[number];
 type Message =
   | { type: "hello"; version: string; site: Site }
   | { type: "alarms"; alarms: Alarm[] }
+  | { type: "acts"; acts: Record<string, Standing> }
   | { type: "feeds"; time_ns: string; feeds: Feed[] }
   | { type: "sensors"; sensors: Sensor[] }
   | { type: "reasons"; reasons: Record<string, Reason> }
   | { type: "regions"; regions: Region[]; sources: LikelySource[] }
   | { type: "names"; names: Record<string, string>; gone: string[] };
+
+/** What people did about an alarm and what still stands: the newest of each. */
+export type Standing = Partial<Record<"acknowledge" | "shelve" | "note", Act>>;
 
 export class Store {
   picture: Picture | null = null;
@@ -25,6 +29,7 @@ export class Store {
   site: Site | null = null;
   alarms: Alarm[] = [];
   freshAlarms: Alarm[] = []; // those of the last message that were not known before
+  acts: Record<string, Standing> | null = null; // null: this server takes no acts
   feeds: Feed[] = [];
   feedsMs = 0;
   sensors: Sensor[] = [];
@@ -99,10 +104,15 @@ export class Store {
       case "hello":
         this.site = message.site;
         this.names.clear(); // a new connection tells all names again
+        this.acts = null;
         this.emit("site");
         break;
       case "alarms":
         this.takeAlarms(message.alarms);
+        break;
+      case "acts":
+        this.acts = message.acts;
+        this.emit("acts");
         break;
       case "feeds":
         this.feeds = message.feeds;
@@ -141,6 +151,16 @@ export class Store {
       if (a.subject === "claim") this.alarmed.add(`a${a.subject_id}`);
     }
     this.emit("alarms");
+  }
+
+  /** Whether somebody put the alarm aside until later than now. */
+  shelved(alarm: Alarm): boolean {
+    const act = this.acts?.[alarm.id]?.shelve;
+    return act !== undefined && Number(act.until_ns) / 1e6 > (this.picture?.timeMs ?? 0);
+  }
+  /** The alarms that still ask for somebody: standing, seen by nobody, not put aside; the most urgent first. */
+  waiting(): Alarm[] {
+    return this.alarms.filter((a) => a.state !== "cleared" && !this.acts?.[a.id]?.acknowledge && !this.shelved(a));
   }
 
   keyOf(alarm: Alarm): string {

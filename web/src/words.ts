@@ -1,5 +1,9 @@
 // The words of the server's JSON, and how numbers are said to a person.
 
+export type Act = {
+  act: number; at_ns: string; picture_ns: string; alarm: number; verb: string; name: string; note: string; until_ns: string;
+};
+
 export interface Alarm {
   id: number; rule: string; zone: string; subject: "track" | "claim" | "region" | "feed" | "sensor" | "zone"; subject_id: number;
   state: "raised" | "updated" | "cleared"; priority: "critical" | "high" | "medium" | "low";

@@ -1,7 +1,8 @@
 """The door of the web server: which requests get in, and which headers every answer carries.
 
-Defends a read-only page on an operator's machine: DNS rebinding (Host allow-list), cross-site WebSockets (Origin),
-injected scripts (Content-Security-Policy), and requests that are too long. Refuses to know what is behind the door.
+Defends a page on an operator's machine: DNS rebinding (Host allow-list), cross-site WebSockets and writes (Origin, and
+JSON only, which another site's page cannot send unasked), injected scripts (Content-Security-Policy), and requests that
+are too long. Only WRITABLE takes anything. Refuses to know what is behind the door.
 """
 
 import ipaddress
@@ -13,6 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 TARGET_BYTES_MAX = 2_048
+WRITABLE = "/v1/acts"
+BODY_BYTES_MAX = 8_192
 HEADERS = {
     # MapLibre draws sprites and rasters from blobs it made itself; nothing may come from elsewhere.
     "content-security-policy": "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
@@ -56,13 +59,15 @@ class Guard:
             return 421, "This server does not answer to that host name."
         if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > TARGET_BYTES_MAX:
             return 414, f"The address is longer than {TARGET_BYTES_MAX} bytes."
+        origin = headers.get(b"origin", b"").decode("latin-1").lower()
+        ours = not origin or origin in (f"http://{host}", f"https://{host}")
         if scope["type"] == "websocket":
-            origin = headers.get(b"origin")
-            if origin is not None and origin.decode("latin-1").lower() not in (f"http://{host}", f"https://{host}"):
-                return 403, "A page from another origin may not listen here."
-        elif scope["method"] not in ("GET", "HEAD"):
+            return None if ours else (403, "A page from another origin may not listen here.")
+        if scope["method"] == "POST" and scope["path"] == WRITABLE:
+            return _write_refusal(headers, ours)
+        if scope["method"] not in ("GET", "HEAD"):
             return 405, "This server only shows; it takes GET and HEAD."
-        elif headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers:
+        if headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers:
             return 413, "A request to this server has no body."
         return None
 
@@ -72,6 +77,19 @@ class Guard:
             return True
         # DNS rebinding needs a name; an address literal in Host was typed by someone who meant this machine.
         return self._any_address and _is_address(name)
+
+
+def _write_refusal(headers: dict[bytes, bytes], ours: bool) -> tuple[int, str] | None:
+    if not ours:
+        return 403, "A page from another origin may not write here."
+    if headers.get(b"content-type", b"").split(b";")[0].strip().lower() != b"application/json":
+        return 415, "What is written here is JSON (content-type application/json)."
+    length = headers.get(b"content-length", b"")
+    if not length.isdigit():
+        return 411, "A request that writes must say how long it is."
+    if len(length) > 6 or int(length) > BODY_BYTES_MAX:
+        return 413, f"The body is longer than {BODY_BYTES_MAX} bytes."
+    return None
 
 
 def _without_port(host: str) -> str:

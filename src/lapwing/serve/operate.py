@@ -10,8 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from lapwing.engine.journal import JournalError
 from lapwing.engine.plan import make_plan
 from lapwing.records import CAUSES, AlarmState, Picture, Site, Sources, TrackStatus
+from lapwing.serve.acts import ActError, Acts, acts_file
+from lapwing.serve.guard import LOOPBACK
 from lapwing.serve.runtime import Runtime
 from lapwing.serve.site import SiteFile
 from lapwing.serve.web import WebOptions, create_app, serve_web
@@ -202,6 +205,16 @@ class _Run:
         self.observer.fill(summary, runtime)
         return summary
 
+    def _acts(self, runtime: Runtime) -> Acts | None:
+        """Where people's acts about alarms are kept; None where the site does not let them act. Raises JournalError."""
+        web = self.entry.web
+        if not (web.host in LOOPBACK if web.acts is None else web.acts):
+            return None
+        try:
+            return Acts(acts_file(runtime.journal.folder))
+        except ActError as error:
+            raise JournalError(str(error)) from error
+
     async def _serve(self, runtime: Runtime, summary: Summary) -> asyncio.Task[None]:
         """The web server's task, listening. Raises WebAddressError."""
         host = self.entry.web.host
@@ -214,7 +227,8 @@ class _Run:
             self.on_url(summary.url)
             started.set()
 
-        app = create_app(runtime.shelf, self.site, WebOptions(host, wanted, tuple(self.entry.web.names)))
+        options = WebOptions(host, wanted, tuple(self.entry.web.names), acts=self._acts(runtime))
+        app = create_app(runtime.shelf, self.site, options)
         web = asyncio.create_task(serve_web(app, host, wanted, up))
         listening = asyncio.create_task(started.wait())
         await asyncio.wait([web, listening], return_when=asyncio.FIRST_COMPLETED)

@@ -252,6 +252,7 @@ class WebEntry(BaseModel):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8480
     names: list[str] = []  # further host names by which browsers may reach it
+    acts: bool | None = None  # whether people may acknowledge and shelve; by default only on this very machine
 
 
 class SiteFile(BaseModel):

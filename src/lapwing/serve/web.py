@@ -23,7 +23,9 @@ from starlette.types import Scope
 from lapwing import __version__
 from lapwing.records import Array, Frame, Picture, Position, Site
 from lapwing.serve import wire_text
+from lapwing.serve.acts import Acts
 from lapwing.serve.guard import Guard
+from lapwing.serve.web_acts import ActsDesk, add_acts_routes
 from lapwing.serve.wire import encode_picture, field_table
 
 STATIC = Path(__file__).with_name("static")
@@ -60,6 +62,7 @@ class WebOptions:
     allowed_hosts: tuple[str, ...] = ()
     clients_max: int = 32
     static: Path = STATIC
+    acts: Acts | None = None  # where people's acts about alarms are kept; None: the page only shows
 
 
 class WebAddressError(RuntimeError):
@@ -84,6 +87,7 @@ class _Desk:
         self.site = site
         self.clients = 0
         self.clients_max = clients_max
+        self.acts: ActsDesk | None = None
         self._parcel: _Parcel | None = None
         hello = {"type": "hello", "version": __version__, "site": wire_text.site(site), "fields": field_table()}
         self.hello = wire_text.dump(hello)
@@ -101,6 +105,8 @@ class _Desk:
                 wire_text.texts(picture, self.origin),
                 wire_text.names(picture.claims),
             )
+            if self.acts is not None:
+                kept.texts["acts"] = self.acts.text(picture)
             self._parcel = kept
         return kept
 
@@ -120,6 +126,9 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None) -> F
     app.add_exception_handler(StarletteHTTPException, _refused)
     _add_picture_routes(app, desk)
     _add_evidence_routes(app, desk)
+    if options.acts is not None:
+        desk.acts = ActsDesk(options.acts)
+        add_acts_routes(app, options.acts, desk.picture)
 
     @app.websocket("/v1/live")
     async def live(socket: WebSocket) -> None:

@@ -1,0 +1,85 @@
+"""The web's one door for writing: people's acts about alarms. GET shows them; POST takes one."""
+
+import json
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import FastAPI, HTTPException, Query, Request, Response
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+
+from lapwing.records import Picture
+from lapwing.serve import wire_text
+from lapwing.serve.acts import Act, ActError, Acts, Wanted
+from lapwing.serve.guard import BODY_BYTES_MAX
+
+Json = dict[str, Any]
+
+
+def told(act: Act) -> Json:
+    """An act as JSON; times as strings, because they do not fit into a double."""
+    return {
+        "act": act.act,
+        "at_ns": str(act.at_ns),
+        "picture_ns": str(act.picture_ns),
+        "alarm": act.alarm,
+        "verb": act.verb,
+        "name": act.name,
+        "note": act.note,
+        "until_ns": str(act.until_ns),
+    }
+
+
+class ActsDesk:
+    """The acts that stand about the alarms of a picture, read again only when there are new ones of either."""
+
+    def __init__(self, acts: Acts) -> None:
+        self.acts = acts
+        self._known: tuple[int, bytes] | None = None
+        self._text = ""
+
+    def text(self, picture: Picture) -> str:
+        """The message about acts."""
+        now = (self.acts.count, picture.alarms.alarm_id.tobytes())
+        if now != self._known:
+            standing = self.acts.standing(picture.alarms.alarm_id.tolist())
+            rows = {str(k): {verb: told(act) for verb, act in stands.items()} for k, stands in standing.items()}
+            self._known, self._text = now, wire_text.dump({"type": "acts", "acts": rows})
+        return self._text
+
+
+def add_acts_routes(app: FastAPI, acts: Acts, latest: Callable[[], Picture]) -> None:
+    """GET /v1/acts?alarm=N and POST /v1/acts. `latest()` is the picture, or raises HTTPException."""
+
+    @app.get("/v1/acts")
+    def about(alarm: Annotated[int, Query(ge=1, le=2**53)]) -> Response:
+        """All that was done about one alarm, oldest first."""
+        try:
+            rows = [told(act) for act in acts.about(alarm)]
+        except ActError as error:
+            raise HTTPException(503, str(error)) from None
+        return Response(wire_text.dump({"acts": rows}), media_type="application/json")
+
+    @app.post("/v1/acts")
+    async def act(request: Request) -> Response:
+        """Take one act; the answer is the act as it was written down."""
+        body = b""
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > BODY_BYTES_MAX:
+                raise HTTPException(413, f"The body is longer than {BODY_BYTES_MAX} bytes.")
+        try:
+            wanted = Wanted.model_validate_json(body)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False)[0]
+            where = ".".join(map(str, first["loc"])) or "the body"
+            raise HTTPException(400, f"{where}: {first['msg']}") from None
+        picture = latest()
+        if wanted.alarm not in picture.alarms.alarm_id.tolist():
+            raise HTTPException(404, f"The picture has no alarm {wanted.alarm}.")
+        peer = request.client.host if request.client else ""
+        try:
+            written = await run_in_threadpool(acts.add, wanted, picture.time_ns, peer)
+        except ActError as error:
+            raise HTTPException(400, str(error)) from None
+        return Response(json.dumps(told(written)), status_code=201, media_type="application/json")
