@@ -86,6 +86,8 @@ class TrackSettings:
     ghost_sigma_m: float = 2_500.0  # a track below coast_existence and vaguer than this is given up
     lost_sigma_m: float = 8_000.0  # so is any track vaguer than this
     tracks_max: int = 20_000
+    gap_s_max: float = 3_600.0  # a clock that jumps further makes the tracker begin anew
+    age_s_max: float = 60.0  # what is further from the tracker's time is put aside: plots, scans that come late
     report_weight_min: float = 0.05  # associations below this are not reported
     show_existence: float = 0.1  # tentative tracks below this stay inside the tracker
 
