@@ -73,6 +73,7 @@ class TrackSettings:
     lifetime_s: float = 1_000.0  # mean stay in the air picture: p_survive = exp(-dt / lifetime_s)
     birth_rate_hz: float = 0.02  # targets that become visible to one sensor, per second
     undetected_start: float = 5.0  # targets that a sensor may not have seen yet when it begins
+    overlooked_share: float = 0.003  # of the targets held in a sensor's coverage: at least so many more are unseen
     births: TargetBirths | None = None
     exactness: Exactness = field(default_factory=Exactness)
     crossings: CrossingSettings = field(default_factory=CrossingSettings)
