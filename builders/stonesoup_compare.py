@@ -240,7 +240,9 @@ def one_run(name: str, k: int, lab: str, seconds: float) -> dict[str, dict[str, 
         track(folder, *BEST.get(name, RADAR)).write_parquet(folder / "stonesoup.parquet")
         if not seconds:
             return {name: scored(folder, "stonesoup", lab)}
-        beside = ["--site", str(folder / "site.toml"), "--out"]
+        told = folder / "settings.toml"
+        beside = ["--settings", str(told)] if told.exists() else []
+        beside += ["--site", str(folder / "site.toml"), "--out"]
         detections = str(folder / "detections.parquet")
         ours = [str(Path(lab).with_name("lapwing")), "track", detections, *beside, str(folder / "lapwing.parquet")]
         naive = [lab, "baseline", detections, *beside, str(folder / "naive.parquet")]
