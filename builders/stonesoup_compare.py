@@ -5,6 +5,7 @@ Runs in an environment of its own with stonesoup 1.9.1, polars and pyarrow, neve
 
     python builders/stonesoup_compare.py williams15 coalescence-6 dense-100 --runs 3 --lab PATH/TO/lapwing-lab
     python builders/stonesoup_compare.py border-2022 airport harbour --lab PATH/TO/lapwing-lab
+    python builders/stonesoup_compare.py swarm-100 --runs 1 --seconds 40 --lab PATH/TO/lapwing-lab
 
 writes bench/expected/stonesoup.csv, a row per scenario and score, in place of those of the scenarios named: mean scores
 over the runs, with the seeds of `lapwing-lab run`. The tracker is told what the others are told (site.toml and
@@ -84,7 +85,7 @@ def track(folder: Path, points: int, tentative: int, confirmed: int) -> pl.DataF
     rows = [row for part in parts.values() for row in part]
     names = ["time_ns", "track_id", "existence", *AXES[:2], *AXES[3:5]]
     names += ["cov_east_m_east_m", "cov_east_m_north_m", "cov_north_m_north_m", "up_m", "up_mps"]
-    frame = pl.DataFrame([r[: len(names)] for r in rows], schema=names, orient="row")
+    frame = pl.DataFrame([r[: len(names)] for r in rows], schema=names, orient="row", infer_schema_length=None)
     return frame.with_columns(pl.col("time_ns").cast(pl.Int64), pl.col("track_id").cast(pl.Int64))
 
 
@@ -204,6 +205,7 @@ def main() -> None:
     parser.add_argument("--scale", type=Path, action="append", default=[])
     parser.add_argument("--looks", type=int, default=12)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=0.0, help="only so many; then all three trackers are scored")
     parser.add_argument("--lab", default="lapwing-lab")
     parser.add_argument("--out", type=Path, default=Path("bench/expected/stonesoup.csv"))
     options = parser.parse_args()
@@ -213,22 +215,58 @@ def main() -> None:
         options.out.with_name("stonesoup_scale.csv").write_text(text, encoding="utf-8")
         return
     old = options.out.read_text(encoding="utf-8").splitlines()[1:] if options.out.exists() else []
-    lines = [line for line in old if line.split(",")[0] not in options.scenarios]
     for name in options.scenarios:
-        found = []
+        found: dict[str, list[dict[str, float]]] = {}
         for k in range(options.runs):
-            with tempfile.TemporaryDirectory() as temporary:
-                folder = Path(temporary)
-                first = tomllib.loads(Path(f"scenarios/{name}.toml").read_text(encoding="utf-8"))["seed"]
-                command = [options.lab, "simulate", name, "--out", str(folder), "--seed", str(first + k)]
-                subprocess.run(command, check=True, capture_output=True)
-                track(folder, *BEST.get(name, RADAR)).write_parquet(folder / "stonesoup.parquet")
-                command = [options.lab, "score", str(folder / "stonesoup.parquet"), str(folder / "truth.parquet")]
-                said = subprocess.run([*command, "--json"], check=True, capture_output=True, text=True).stdout
-                found.append(json.loads(said))
-        lines += [f"{name},{s},{len(found)},{np.mean([f[s] for f in found]):.4g}" for s in SCORES]
-        text = "\n".join(["scenario,score,runs,mean", *sorted(lines, key=lambda line: line.split(",")[0])]) + "\n"
+            for called, scores in one_run(name, k, options.lab, options.seconds).items():
+                found.setdefault(called, []).append(scores)
+        old = [line for line in old if line.split(",")[0] not in found]
+        for called, runs in found.items():
+            old += [f"{called},{s},{len(runs)},{np.mean([r[s] for r in runs]):.4g}" for s in SCORES]
+        text = "\n".join(["scenario,score,runs,mean", *sorted(old, key=lambda line: line.split(",")[0])]) + "\n"
         options.out.write_text(text, encoding="utf-8")
+
+
+def one_run(name: str, k: int, lab: str, seconds: float) -> dict[str, dict[str, float]]:
+    """Scores of Stone Soup on the scenario's k-th seed by what the row is called; of its first seconds alone, those of
+    all three trackers."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        first = tomllib.loads(Path(f"scenarios/{name}.toml").read_text(encoding="utf-8"))["seed"]
+        command = [lab, "simulate", name, "--out", str(folder), "--seed", str(first + k)]
+        subprocess.run(command, check=True, capture_output=True)
+        if seconds:
+            shorten(folder, seconds)
+        track(folder, *BEST.get(name, RADAR)).write_parquet(folder / "stonesoup.parquet")
+        if not seconds:
+            return {name: scored(folder, "stonesoup", lab)}
+        told = folder / "settings.toml"
+        beside = ["--settings", str(told)] if told.exists() else []
+        beside += ["--site", str(folder / "site.toml"), "--out"]
+        detections = str(folder / "detections.parquet")
+        ours = [str(Path(lab).with_name("lapwing")), "track", detections, *beside, str(folder / "lapwing.parquet")]
+        naive = [lab, "baseline", detections, *beside, str(folder / "naive.parquet")]
+        for command in (ours, naive):
+            subprocess.run(command, check=True, capture_output=True)
+        return {
+            f"{name} {seconds:g} s{of}": scored(folder, tracker, lab)
+            for tracker, of in (("stonesoup", ""), ("lapwing", " (Lapwing)"), ("naive", " (naive)"))
+        }
+
+
+def shorten(folder: Path, seconds: float) -> None:
+    """Only the first seconds of a folder's detections and truth."""
+    end_ns = int(pl.read_parquet(folder / "truth.parquet")["time_ns"].to_numpy().min()) + round(seconds * 1e9)
+    for file, column in (("detections", "scan_ns"), ("truth", "time_ns")):
+        path = folder / f"{file}.parquet"
+        pl.read_parquet(path).filter(pl.col(column) <= end_ns).write_parquet(path)
+
+
+def scored(folder: Path, tracker: str, lab: str) -> dict[str, float]:
+    """All scores of a file of tracks."""
+    command = [lab, "score", str(folder / f"{tracker}.parquet"), str(folder / "truth.parquet"), "--json"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return {name: value for name, value in json.loads(said).items() if isinstance(value, float)}
 
 
 if __name__ == "__main__":

@@ -141,16 +141,22 @@ def run(
     from lapwing_lab.scenario import folder, read_table
 
     names = [p.stem for p in sorted(folder().glob("*.toml"))] if scenarios == ["all"] else scenarios
-    met, told = True, {}
+    met, told = True, dict[str, Any]()
     for name in names:
         table = read_table(name)
         with bar() as say:
             results = [_one(runner, name, table["seed"] + k, (out, picture), say) for k in range(runs)]
         found = [mark for r in results for mark in runner.marks(table, r.numbers(), picture)]
         met &= all(good for *_, good in found)
-        told[name] = [{"seed": r.seed, "trackers": r.rows, "picture": r.picture} for r in results]
+        over_all = runner.together(results)
+        told[name] = {
+            "runs": [{"seed": r.seed, "trackers": r.rows, "picture": r.picture} for r in results],
+            "together": {who: {k: v._asdict() for k, v in scores.items()} for who, scores in over_all.items()},
+        }
         if not as_json:
             typer.echo(shown(name, results, found))
+            if runs > 1:
+                typer.echo(intervals(over_all))
         if expected is not None:
             expected.mkdir(parents=True, exist_ok=True)
             (expected / f"{Path(name).stem}.csv").write_text(runner.expected(results), encoding="utf-8")
@@ -192,6 +198,14 @@ def shown(name: str, results: list[Any], found: list[tuple[str, float, float, bo
         if r.picture:
             lines.append(f"  picture  seed {r.seed}: " + ", ".join(f"{k} {v:.4g}" for k, v in r.picture.items()))
     lines += [f"  {'met   ' if good else 'NOT MET'} {mark} {want:g}: {have:.4g}" for mark, want, have, good in found]
+    return "\n".join(lines)
+
+
+def intervals(together: dict[str, dict[str, Any]]) -> str:
+    """Every score over several runs with its 95 % interval."""
+    lines = ["  over all runs, with 95 % intervals"]
+    for who, scores in together.items():
+        lines += [f"    {who:8s} {score:22s} {found.text()}  ({found.samples})" for score, found in scores.items()]
     return "\n".join(lines)
 
 

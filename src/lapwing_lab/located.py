@@ -23,16 +23,22 @@ def located(regions: Sequence[dict[str, Any]], s: Scenario) -> dict[str, float]:
     true = "jamming" if jammers else "spoofing"
     said = [r["causes"][true] for r in regions if "causes" in r]
     out = {f"cause_{true}": float(np.mean(said)) if said else 0.0}
-    sources = [r["source"] for r in regions if r.get("source", {}).get("unique")]
     if jammers:
-        errors, inside = [], []
-        for source in sources:
-            apart = [float(np.hypot(e - source["east_m"], n - source["north_m"])) for e, n in jammers]
-            nearest = int(np.argmin(apart))
-            errors.append(apart[nearest])
-            inside.append(within(jammers[nearest], [np.array(ring) for ring in source["rings_90"]]))
-        found = localisation(np.array(errors), np.array(inside, dtype=bool))
+        places = source_places(regions, s)
+        found = localisation(np.array([e for e, _ in places]), np.array([i for _, i in places], dtype=bool))
         out |= {"sources": float(found.samples), "source_error_m": found.median_m, "source_in_90": found.coverage}
+    return out
+
+
+def source_places(regions: Sequence[dict[str, Any]], s: Scenario) -> list[tuple[float, bool]]:
+    """Of each region that names one source, how far it is from the nearest jammer, m, and whether that is inside the
+    region said to hold it with 90 %. Nothing where there are no jammers."""
+    jammers = [local(s.origin, j.place)[:2] for j in s.air.jammers if j.on_s < s.duration_s]
+    out = []
+    for source in [r["source"] for r in regions if jammers and r.get("source", {}).get("unique")]:
+        apart = [float(np.hypot(e - source["east_m"], n - source["north_m"])) for e, n in jammers]
+        nearest = int(np.argmin(apart))
+        out.append((apart[nearest], within(jammers[nearest], [np.array(ring) for ring in source["rings_90"]])))
     return out
 
 

@@ -21,8 +21,9 @@ from lapwing_lab.examine import Measure, Scores, examine, measure
 from lapwing_lab.files import FileError
 from lapwing_lab.importing import write
 from lapwing_lab.literature import draw
-from lapwing_lab.located import located
+from lapwing_lab.located import located, source_places
 from lapwing_lab.scenario import Scenario, load, read_table
+from lapwing_lab.several import Interval, means, pooled
 from lapwing_lab.simulate import record, simulate
 from lapwing_lab.warned import warned
 
@@ -37,6 +38,7 @@ class Result:
     seed: int
     rows: dict[str, dict[str, float]] = field(default_factory=dict)  # by tracker
     picture: dict[str, float] = field(default_factory=dict)
+    places: list[tuple[float, bool]] = field(default_factory=list)  # of each named source: error, m; region holds it
 
     def numbers(self) -> dict[str, float]:
         """What pass marks may name: the product's scores and the picture's."""
@@ -61,7 +63,7 @@ def run(name: str, seed: int | None, keep: Path | None, picture: bool, say: Say)
             result.rows = trackers(folder)
         if beside is not None:
             say("the picture", 0.6)
-            result.picture = beside.result()
+            result.picture, result.places = beside.result()
         say("done", 1.0)
         return result
 
@@ -71,7 +73,7 @@ def _beside() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(1, mp_context=get_context("spawn"))
 
 
-def _picture(name: str, seed: int | None, folder: Path) -> dict[str, float]:
+def _picture(name: str, seed: int | None, folder: Path) -> tuple[dict[str, float], list[tuple[float, bool]]]:
     """Record a scenario's bytes, run the product on them, judge what it showed."""
     fresh = load(name, seed)  # its own random numbers from the start
     record(fresh, folder)
@@ -145,14 +147,16 @@ def product(arguments: list[str]) -> str:
     return done.stdout
 
 
-def watch(s: Scenario, folder: Path) -> dict[str, float]:
-    """The picture's scores: warnings against true entries, interference against emitters, alarms per hour."""
+def watch(s: Scenario, folder: Path) -> tuple[dict[str, float], list[tuple[float, bool]]]:
+    """The picture's scores: warnings against true entries, interference against emitters, alarms per hour; and each
+    named source's error and whether its region holds an emitter."""
     said = product(
         ["run", str(folder / "site.toml"), "--exit", "--json", "--port", "0", "--journal", str(folder / "journal")]
     )
     (folder / "summary.json").write_text(said, encoding="utf-8")
     events = [json.loads(line) for line in (folder / "events.jsonl").read_text(encoding="utf-8").splitlines()]
-    return judged(json.loads(said), events, s)
+    summary = json.loads(said)
+    return judged(summary, events, s), source_places(summary["regions"], s)
 
 
 def judged(summary: dict[str, Any], events: list[dict[str, Any]], s: Scenario) -> dict[str, float]:
@@ -191,17 +195,27 @@ def marks(
     return out
 
 
+def together(results: list[Result]) -> dict[str, dict[str, Interval]]:
+    """Over several runs: the mean of every score per tracker and of the picture, and what is counted over all runs."""
+    out = {t: means([r.rows[t] for r in results if t in r.rows]) for t in ("lapwing", "naive")}
+    seen = [r for r in results if r.picture]
+    out["picture"] = means([r.picture for r in seen])
+    out["all runs"] = pooled([r.picture for r in seen], [place for r in seen for place in r.places])
+    return {who: scores for who, scores in out.items() if scores}
+
+
 def expected(results: list[Result]) -> str:
-    """The CSV kept for comparison: mean of each score over the runs, one line per tracker and score."""
-    lines = ["tracker,score,runs,mean"]
-    for tracker in ("lapwing", "naive"):
-        have = [r.rows[tracker] for r in results if tracker in r.rows]
-        for score in have[0] if have else ():
-            lines.append(f"{tracker},{score},{len(have)},{_short(sum(r[score] for r in have) / len(have))}")
-    seen = [r.picture for r in results if r.picture]
-    for score in seen[0] if seen else ():
-        if score != "step_ms_max":  # a time of this machine
-            lines.append(f"picture,{score},{len(seen)},{_short(sum(p[score] for p in seen) / len(seen))}")
+    """The CSV kept for comparison: mean of each score over the runs, one line per tracker and score; of several runs
+    with its 95 % interval, and with what is counted over all runs (value, samples in place of runs)."""
+    several = len(results) > 1
+    lines = ["tracker,score,runs,mean" + (",low,high" if several else "")]
+    for who, scores in together(results).items():
+        if who == "all runs" and not several:
+            continue
+        for score, found in scores.items():
+            if score != "step_ms_max":  # a time of this machine
+                numbers = found[:3] if several else found[:1]
+                lines.append(",".join([who, score, str(found.samples), *map(_short, numbers)]))
     return "\n".join(lines) + "\n"
 
 

@@ -142,7 +142,7 @@ def test_marks_name_scores():
         marks({"pass": {"gosp_max": 5.0}}, {"gospa": 6.0})
     assert marks({"pass": {"alarms_max": 5.0}}, {"gospa": 6.0}, picture=False) == []
     text = expected([Result("x", 1, {"lapwing": {"gospa": 2.0}}), Result("x", 2, {"lapwing": {"gospa": 4.0}})])
-    assert text.splitlines()[1] == "lapwing,gospa,2,3"
+    assert text.splitlines()[1] == "lapwing,gospa,2,3,-9.706,15.71"
 
 
 def test_a_simulated_scenario_can_be_scored(tmp_path):

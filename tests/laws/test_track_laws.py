@@ -60,7 +60,6 @@ def test_prediction_is_the_textbook(seed, dt):
     assert np.allclose(got_mean, mean @ F.T, rtol=1e-12, atol=1e-9)
     assert np.allclose(got_cov, want, rtol=1e-9, atol=1e-9 * np.abs(want).max())
     dts = np.full(3, dt)
-    assert np.allclose(motion.process_noise(dts, 4.0, 1.0), Q)
     assert np.allclose(motion.without_noise(got_cov, dts, 4.0, 1.0), want - Q, atol=1e-9 * np.abs(want).max())
 
 

@@ -16,6 +16,7 @@ from lapwing.records import ANONYMOUS, Detections, Position, SensorConfig, Space
 from lapwing.track import AIR, Mode, PositionSensor, TargetPrior, TrackSettings, make_sensor, start, step
 
 SECOND = 1_000_000_000
+CENTURY_NS = 3_155_760_000 * SECOND
 ORIGIN = Position(0.9, 0.4, 100.0)
 FLAT = PositionSensor("s", Space.POSITION_2D, 0.9, 50.0, 1e8)
 DEEP = PositionSensor("s", Space.POSITION_3D, 0.9, 50.0, 1e11)
@@ -82,16 +83,18 @@ def flood(rng, n):
 
 
 def clocks(rng, n):
-    """Time stands, goes back, jumps by hours and by centuries; plots are older than they can be, or from the future."""
+    """Time stands, goes back, jumps by hours, months and a century; single scans come from another century; plots are
+    older than they can be, or from the future."""
     x, _ = crowd(rng, n, 2)
     now = 0
     for k in itertools.count(1):
         jump = rng.choice([0.0, 1e-9, 1.0, 1.0, 1.0, -5.0, 60.0, 3_600.0, 1e7 if k % 50 == 0 else 1.0])
         now = min(max(now + round(jump * SECOND), 0), 8 * 10**18)
-        now = 0 if now >= 8 * 10**18 else now
-        age_s = rng.choice([0.0, 1.0, 10.0, 1e4, -3.0], n)
+        now += CENTURY_NS if k % 500 == 499 and now < 2 * CENTURY_NS else 0
+        age_s = rng.choice([0.0, 1.0, 10.0, 50.0, 1e4, -3.0], n)
         z = x + rng.normal(0.0, 30.0, (n, 2))
-        yield scan_of(FLAT, z, np.eye(2) * 900.0, now, age_s), FLAT, TrackSettings(modes=AIR if k % 2 else ())
+        seen_ns = now - CENTURY_NS if k % 20 == 0 else now
+        yield scan_of(FLAT, z, np.eye(2) * 900.0, seen_ns, age_s), FLAT, TrackSettings(modes=AIR if k % 2 else ())
 
 
 def radars(rng, n):

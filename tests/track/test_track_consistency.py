@@ -29,7 +29,7 @@ def fly(rng, n, seconds):
     x = np.zeros((n, 6))
     x[:, 0], x[:, 1], x[:, 2] = r * np.sin(angle), r * np.cos(angle), rng.uniform(2e3, 5e3, n)
     x[:, 3:] = rng.normal(0, 1, (n, 3)) * [100, 100, 8]
-    L = np.linalg.cholesky(motion.process_noise(np.array(1.0), 4.0, 1.0))
+    L = np.linalg.cholesky(motion.predict(np.zeros((1, 6)), np.zeros((1, 6, 6)), 1.0, 4.0, 1.0)[1][0])
     path = [x]
     for _ in range(seconds):
         path.append(motion.shift(path[-1], np.full(n, 1.0)) + rng.normal(0, 1, (n, 6)) @ L.T)

@@ -11,12 +11,13 @@ from lapwing.track.smoothing import smoothed
 SECOND = 1_000_000_000
 SENSOR = PositionSensor("s", Space.POSITION_3D, 0.9999, 1e-3, 1e12)
 SETTINGS = TrackSettings(noise_vertical_m2ps3=0.0, lifetime_s=1e12, gate_d2=1e6)  # nothing vaguer than the prior
+NOISE = motion.predict(np.zeros((1, 6)), np.zeros((1, 6, 6)), 2.0, 4.0, 0.0)[1][0]  # Q of two seconds
 
 
 def flown(scans, seed=0):
     """Plots, pictures after each scan, and the true states of one target."""
     rng = np.random.default_rng(seed)
-    L = np.linalg.cholesky(motion.process_noise(np.array(2.0), 4.0, 0.0) + 1e-12 * np.eye(6))
+    L = np.linalg.cholesky(NOISE + 1e-12 * np.eye(6))
     x, plots, pictures, path, state = np.array([1e3, 2e3, 3e3, 40.0, -20.0, 2.0]), [], [], [], start(SETTINGS)
     for k in range(1, scans + 1):
         x = motion.shift(x, np.array(2.0)) + L @ rng.normal(0.0, 1.0, 6)
@@ -33,7 +34,7 @@ def flown(scans, seed=0):
 def test_smoothing_is_the_whole_system_solved():
     plots, pictures, _ = flown(8)
     s, prior = len(plots), SETTINGS.prior
-    F, Q = np.eye(6), motion.process_noise(np.array(2.0), 4.0, 0.0)
+    F, Q = np.eye(6), NOISE
     F[:3, 3:] = 2.0 * np.eye(3)
     V = np.diag([prior.speed_mps_sigma**2, prior.speed_mps_sigma**2, prior.climb_mps_sigma**2])
     information, vector = np.zeros((6 * s, 6 * s)), np.zeros(6 * s)

@@ -26,13 +26,6 @@ def _add_noise(cov: F64, dt_s: F64, q_h: float | F64, q_v: float | F64, sign: fl
         cov[..., axis + 3, axis + 3] += q * dt_s
 
 
-def process_noise(dt_s: F64, q_h: float | F64, q_v: float | F64) -> F64:
-    """Q of each row, shape (n, 6, 6)."""
-    Q = np.zeros((*np.shape(dt_s), 6, 6))
-    _add_noise(Q, np.asarray(dt_s, dtype=np.float64), q_h, q_v, 1.0)
-    return Q
-
-
 def without_noise(cov: F64, dt_s: F64, q_h: float | F64, q_v: float | F64) -> F64:
     """P - Q(dt_s): what is left of a predicted covariance when the last dt_s seconds of noise are taken out."""
     out = cov.copy()

@@ -15,7 +15,7 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 SERIES = 0.5  # below this |lambda t| closed forms cancel; the power series of as many terms does not
 TERMS = 18
-BACK = 20.0
+BACK = 10.0  # e^BACK squared times the rounding of a covariance must stay below any measurement's noise
 STRAIGHT = 1e-9  # below this it is nearly constant velocity, to as many digits
 
 

@@ -73,6 +73,7 @@ class TrackSettings:
     lifetime_s: float = 1_000.0  # mean stay in the air picture: p_survive = exp(-dt / lifetime_s)
     birth_rate_hz: float = 0.02  # targets that become visible to one sensor, per second
     undetected_start: float = 5.0  # targets that a sensor may not have seen yet when it begins
+    overlooked_share: float = 0.003  # of the targets held in a sensor's coverage: at least so many more are unseen
     births: TargetBirths | None = None
     exactness: Exactness = field(default_factory=Exactness)
     crossings: CrossingSettings = field(default_factory=CrossingSettings)
@@ -86,6 +87,8 @@ class TrackSettings:
     ghost_sigma_m: float = 2_500.0  # a track below coast_existence and vaguer than this is given up
     lost_sigma_m: float = 8_000.0  # so is any track vaguer than this
     tracks_max: int = 20_000
+    gap_s_max: float = 3_600.0  # a clock that jumps further makes the tracker begin anew
+    age_s_max: float = 60.0  # what is further from the tracker's time is put aside: plots, scans that come late
     report_weight_min: float = 0.05  # associations below this are not reported
     show_existence: float = 0.1  # tentative tracks below this stay inside the tracker
 

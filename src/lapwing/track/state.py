@@ -66,6 +66,8 @@ class TrackerState:
     cut: int = 0  # clusters and gates whose work was bounded, since the start: exactness declared lost
     unplaced: Int64[Array, " n"] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     # 1: only directions have seen it. Of such tracks, and no others, the silence of a direction finder says something
+    untimely: int = 0  # plots, and scans, put aside since the start because their time cannot be (`track.timely`)
+    restarts: int = 0  # times that the clock jumped too far and the tracker began anew
 
     def __post_init__(self) -> None:
         if not len(self.unplaced):  # left out: a sensor that locates has seen every track

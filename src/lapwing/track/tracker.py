@@ -30,6 +30,7 @@ from lapwing.track.sensors import RadarSensor, SensorModel
 from lapwing.track.settings import TrackSettings
 from lapwing.track.silence import heed_silence, still_unplaced
 from lapwing.track.state import Hypotheses, ModeBeliefs, TrackerState
+from lapwing.track.timely import begun_anew, those, timely_rows
 from lapwing.track.undetected import looked, newborn
 
 FLOOD = 10.0
@@ -40,11 +41,27 @@ def step(
     state: TrackerState, scan: Detections, sensor: SensorModel, settings: TrackSettings
 ) -> tuple[TrackerState, Innovations]:
     """The tracker after one scan, and which detection was given to which track. A scan that ended before the state's
-    time leaves the clock where it is. Raises ValueError where the model is another sensor's."""
+    time leaves the clock where it is; what no clock can mean is put aside and counted (`track.timely`). Raises
+    ValueError where the model is another sensor's."""
     if scan.sensor != sensor.sensor or scan.space is not sensor.space:
         mine, known = f"{scan.sensor!r} in {scan.space.name}", f"{sensor.sensor!r} in {sensor.space.name}"
         raise ValueError(f"Detections.sensor, space: {mine} met the model of {known}")
+    state = begun_anew(state, scan, settings)
     to_ns = max(scan.scan_ns, state.tracks.time_ns)
+    rows = timely_rows(scan, to_ns, settings)
+    if rows is None:
+        none = np.zeros(0, dtype=np.int64)
+        nothing = Innovations(scan.sensor, scan.scan_ns, none, none, np.zeros(0), np.zeros(0), scan.z.shape[1])
+        return replace(state, untimely=state.untimely + max(len(scan), 1)), nothing
+    state = replace(state, untimely=state.untimely + len(scan) - len(rows))
+    after, told = _after(state, those(scan, rows), sensor, settings, to_ns)
+    return after, told if len(rows) == len(scan) else replace(told, detection=rows[told.detection])
+
+
+def _after(
+    state: TrackerState, scan: Detections, sensor: SensorModel, settings: TrackSettings, to_ns: int
+) -> tuple[TrackerState, Innovations]:
+    """The tracker after a scan of which every row is of its time: the paper's paragraph."""
     prior = predicted(state, settings, to_ns)
     place = sensor.invert(scan.z, scan.R, settings.prior)
     new = newborn(state, scan, place, sensor, settings, to_ns)

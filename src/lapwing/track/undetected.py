@@ -52,7 +52,7 @@ def newborn(
     mean, cov = place
     intensity = np.zeros(len(scan))
     if sensor.locates:
-        intensity = sensor.p_detect(mean) * expected_undetected(state, scan, settings) / sensor.volume
+        intensity = sensor.p_detect(mean) * expected_undetected(state, scan, sensor, settings) / sensor.volume
     return Newborn(*spread_modes(k.start, mean, cov, since_s, k.modes), intensity)
 
 
@@ -103,14 +103,16 @@ def _from_gaussians(
     return np.where(nowhere[:, None], place[0], mu), np.where(nowhere[:, None, None], place[1], out), total
 
 
-def expected_undetected(state: TrackerState, scan: Detections, settings: TrackSettings) -> float:
-    """Expected number of targets that no track stands for, in the coverage of the scan's sensor, before it looks."""
+def expected_undetected(state: TrackerState, scan: Detections, sensor: SensorModel, settings: TrackSettings) -> float:
+    """Expected number of targets that no track stands for, in the coverage of the scan's sensor, before it looks. Never
+    less than a small share of those that tracks stand for there: whoever sees many has overlooked some."""
     if scan.sensor not in state.sensors:
         return settings.undetected_start
+    held = float(state.tracks.existence[sensor.p_detect(state.tracks.mean) > 0.0].sum())
     s = state.sensors.index(scan.sensor)
     dt_s = max(scan.scan_ns - int(state.looked_ns[s]), 0) * NS
     expected = float(state.undetected[s]) * np.exp(-dt_s / settings.lifetime_s) + settings.birth_rate_hz * dt_s
-    return float(min(expected, settings.undetected_start))
+    return float(max(min(expected, settings.undetected_start), settings.overlooked_share * held))
 
 
 def looked(
@@ -124,7 +126,7 @@ def looked(
     """`after` with what the scan's sensor has left unseen, given the state `before`."""
     sensors = tuple(sorted({*before.sensors, scan.sensor}))
     known = {name: (u, ns) for name, u, ns in zip(before.sensors, before.undetected, before.looked_ns, strict=True)}
-    undetected = expected_undetected(before, scan, settings)
+    undetected = expected_undetected(before, scan, sensor, settings)
     undetected = undetected * max(1.0 - sensor.detection_probability, UNSEEN_MIN) + recycled
     known[scan.sensor] = (np.float64(undetected), np.int64(scan.scan_ns))
     after = replace(

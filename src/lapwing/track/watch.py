@@ -35,7 +35,7 @@ def watch_start(settings: TrackSettings) -> Watch:
 
 def watch_step(watch: Watch, scan: Detections, sensor: SensorModel, settings: TrackSettings) -> Watch:
     """The watch after one scan."""
-    expected = expected_undetected(watch.tracker, scan, settings)
+    expected = expected_undetected(watch.tracker, scan, sensor, settings)
     tracker, told = tracker_step(watch.tracker, scan, sensor, settings)
     if not isinstance(sensor, BearingSensor):
         return _kept(watch, tracker, watch.looks, scan)
