@@ -2,7 +2,7 @@
 
 import { Trails } from "./trails";
 import { decode, col, type Picture } from "./wire";
-import { bookOf, type Alarm, type Feed, type LikelySource, type Reason, type Region, type Sensor, type Site } from "./words";
+import { bookOf, type Alarm, type Feed, type LikelySource, type Output, type Reason, type Region, type Sensor, type Site } from "./words";
 
 export type Topic = "site" | "picture" | "alarms" | "feeds" | "regions" | "names" | "link" | "select" | "layers";
 export type LinkState = "wait" | "live" | "stale" | "lost";
@@ -14,6 +14,7 @@ type Message =
   | { type: "alarms"; alarms: Alarm[] }
   | { type: "feeds"; time_ns: string; feeds: Feed[] }
   | { type: "sensors"; sensors: Sensor[] }
+  | { type: "outputs"; outputs: Output[] }
   | { type: "reasons"; reasons: Record<string, Reason> }
   | { type: "regions"; regions: Region[]; sources: LikelySource[] }
   | { type: "names"; names: Record<string, string>; gone: string[] };
@@ -28,6 +29,7 @@ export class Store {
   feeds: Feed[] = [];
   feedsMs = 0;
   sensors: Sensor[] = [];
+  outputs: Output[] = [];
   regions: Region[] = [];
   sources: LikelySource[] = [];
   link: LinkState = "wait";
@@ -111,6 +113,10 @@ export class Store {
         break;
       case "sensors":
         this.sensors = message.sensors;
+        this.emit("feeds");
+        break;
+      case "outputs":
+        this.outputs = message.outputs;
         this.emit("feeds");
         break;
       case "reasons":

@@ -118,7 +118,7 @@ def run(
     entry, frozen = load(site)
     warm_up()
     folder = journal or (site.resolve().parent / entry.journal.folder)
-    wish = Wish(folder, port, seconds(for_), exit_)
+    wish = Wish(folder, port, seconds(for_), exit_, site.resolve().parent)
     summary = operate(entry, site.read_text(encoding="utf-8"), frozen, wish)
     typer.echo(json.dumps(summary.as_dict()) if as_json else summary.text())
 
@@ -158,8 +158,10 @@ def check(site: Annotated[Path, typer.Argument(help="The site file (TOML).")]) -
     entry, frozen = load(site)
     typer.echo(
         f"{site}: good. {entry.name!r}: {len(frozen.feeds)} feeds, {len(frozen.sensors)} sensors, "
-        f"{len(frozen.zones)} zones."
+        f"{len(frozen.zones)} zones, {len(entry.output)} outputs."
     )
+    for output in entry.output:
+        typer.echo(f"  output {output.name!r}: {output.explain()}")
 
 
 @app.command()

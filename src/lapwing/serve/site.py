@@ -3,7 +3,6 @@
 Degrees, kilometres and clock times end here; inside everything is SI, radians and nanoseconds.
 """
 
-import difflib
 import math
 import re
 import tomllib
@@ -11,12 +10,14 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from lapwing.records import Circle, FeedConfig, Polygon, Position, SensorConfig, Site, Zone
+from lapwing.serve.outputs.entries import KINDS, OutputEntry
+from lapwing.serve.site_mistakes import sentence
 
 DecoderName = Literal[
     "beast", "avr", "sbs", "readsb", "trace", "nmea", "asterix", "remoteid", "dronescout", "json", "sapient"
@@ -261,6 +262,7 @@ class SiteFile(BaseModel):
     feed: Annotated[list[FeedEntry], Field(min_length=1)]
     sensor: list[SensorEntry] = []
     zone: list[ZoneEntry] = []
+    output: list[OutputEntry] = []
     journal: JournalEntry = JournalEntry()
     web: WebEntry = WebEntry()
 
@@ -270,6 +272,7 @@ class SiteFile(BaseModel):
             ("feed", [f.name for f in self.feed]),
             ("sensor", [s.name for s in self.sensor]),
             ("zone", [z.name for z in self.zone]),
+            ("output", [o.name for o in self.output]),
         ):
             double = sorted({n for n in names if names.count(n) > 1})
             if double:
@@ -297,6 +300,28 @@ class SiteFile(BaseModel):
         )
 
 
+MODELS: dict[str, type[BaseModel]] = {
+    "": SiteFile,
+    "feed": FeedEntry,
+    "sensor": SensorEntry,
+    "zone": ZoneEntry,
+    "journal": JournalEntry,
+    "web": WebEntry,
+    **dict.fromkeys(("origin", "at", "second", "receiver"), Place),
+    "circle": CircleEntry,
+    **KINDS,
+}
+
+
+def essence(text: str) -> object:
+    """What of a site file the picture depends on: all but where it is shown and sent. The text itself if unreadable."""
+    try:
+        table = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return text
+    return {key: value for key, value in table.items() if key not in ("output", "web")}
+
+
 def parse(text: str, path: str = "site") -> SiteFile:
     """The site file in `text`. Raises SiteError with every mistake."""
     try:
@@ -306,7 +331,7 @@ def parse(text: str, path: str = "site") -> SiteFile:
     try:
         return SiteFile.model_validate(table)
     except ValidationError as error:
-        raise SiteError(path, [_sentence(dict(e), table) for e in error.errors()]) from None
+        raise SiteError(path, [sentence(dict(e), table, MODELS) for e in error.errors()]) from None
 
 
 def load(path: Path) -> tuple[SiteFile, Site]:
@@ -324,54 +349,3 @@ def load(path: Path) -> tuple[SiteFile, Site]:
     if missing:
         raise SiteError(str(path), [f"feed {f.feed!r}: there is no file {f.path}" for f in missing])
     return entry, site
-
-
-def _sentence(error: dict[str, Any], table: dict[str, Any]) -> str:
-    """One sentence on one mistake."""
-    at = _where(error["loc"], table)
-    kind, found = error["type"], error.get("input")
-    if kind == "missing":
-        return f"{at}: is missing"
-    if kind == "extra_forbidden":
-        key = str(error["loc"][-1])
-        near = difflib.get_close_matches(key, _allowed(error["loc"]), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; allowed here: {', '.join(_allowed(error['loc']))}"
-        return f"{at}: unknown key{hint}"
-    text = str(error["msg"]).removeprefix("Value error, ")
-    text = text[0].lower() + text[1:]
-    shown = "" if isinstance(found, dict | list) or repr(found) in text else f", found {found!r}"
-    return f"{at}: {text}{shown}" if at else text
-
-
-def _where(loc: tuple[Any, ...], table: Any) -> str:
-    """A path a person can follow: zone 'Airport' > circle > radius_m."""
-    words: list[str] = []
-    for part in loc:
-        if isinstance(part, int):
-            inner = table[part] if isinstance(table, list) and part < len(table) else None
-            name = inner.get("name") if isinstance(inner, dict) else None
-            words[-1] += f" {name!r}" if isinstance(name, str) else f" no. {part + 1}"
-            table = inner
-        else:
-            words.append(str(part))
-            table = table.get(part) if isinstance(table, dict) else None
-    return " > ".join(words)
-
-
-def _allowed(loc: tuple[Any, ...]) -> list[str]:
-    """The keys that the table at `loc` may have."""
-    models: dict[str, type[BaseModel]] = {
-        "feed": FeedEntry,
-        "sensor": SensorEntry,
-        "zone": ZoneEntry,
-        "journal": JournalEntry,
-        "web": WebEntry,
-        "origin": Place,
-        "at": Place,
-        "second": Place,
-        "receiver": Place,
-        "circle": CircleEntry,
-    }
-    parents = [p for p in loc[:-1] if isinstance(p, str)]
-    model = models.get(parents[-1], SiteFile) if parents else SiteFile
-    return [f.alias or name for name, f in model.model_fields.items()]
