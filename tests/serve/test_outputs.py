@@ -7,6 +7,7 @@ import socket
 import struct
 import subprocess
 import time
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -79,7 +80,7 @@ async def _watched(port):
     )
     writer.write(me.encode())
     await asyncio.sleep(0.5)
-    outputs, got = Outputs([cot(f"tcp://127.0.0.1:{port}")], SITE, None), bytearray()
+    outputs, got = Outputs([cot(f"tcp://127.0.0.1:{port}")], SITE, None, Path()), bytearray()
 
     async def scene():
         async def reading():
@@ -116,7 +117,7 @@ async def test_what_goes_is_deleted_even_if_it_went_while_the_server_was_away(mo
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    outputs = Outputs([cot(f"tcp://127.0.0.1:{port}")], SITE, None)
+    outputs = Outputs([cot(f"tcp://127.0.0.1:{port}")], SITE, None, Path())
     task = asyncio.create_task(outputs.run())
     outputs.put(WORLD.picture(200))
     await until(lambda: b"track.1" in b"".join(got))
@@ -146,7 +147,7 @@ async def test_dead_and_hanging_outputs_delay_nobody_and_show(monkeypatch):
                 name="A", kind="asterix", to=f"udp://127.0.0.1:{ear.getsockname()[1]}", sac=1, sic=2, period_s=0.2
             ),
         ]
-        outputs, slowest_s = Outputs(entries, SITE, None), [0.0]
+        outputs, slowest_s = Outputs(entries, SITE, None, Path()), [0.0]
         put = outputs.put
 
         def timed(picture):
@@ -172,9 +173,9 @@ async def test_dead_and_hanging_outputs_delay_nobody_and_show(monkeypatch):
 async def test_recordings_are_not_sent_unless_asked():
     site = World() and make_site()
     recorded = type(site)(site.name, site.origin, (type(site.feeds[0])("f", "beast", "file", path="x"),), (), ())
-    quiet = Outputs([cot("udp://127.0.0.1:6969")], recorded, None)
+    quiet = Outputs([cot("udp://127.0.0.1:6969")], recorded, None, Path())
     assert "recordings" in quiet.rows()[0]["link"]
-    assert Outputs([cot("udp://127.0.0.1:6969", recorded=True)], recorded, None).rows()[0]["link"] == ""
+    assert Outputs([cot("udp://127.0.0.1:6969", recorded=True)], recorded, None, Path()).rows()[0]["link"] == ""
 
 
 def test_secrets_are_named_not_written(tmp_path):
@@ -193,7 +194,7 @@ async def _datagrams():
         entry = AsterixOutput(
             name="A", kind="asterix", to=f"udp://127.0.0.1:{ear.getsockname()[1]}", sac=25, sic=7, period_s=0.2
         )
-        outputs, got = Outputs([entry], SITE, None), []
+        outputs, got = Outputs([entry], SITE, None, Path()), []
         task, picture = asyncio.create_task(outputs.run()), WORLD.picture(200)
         outputs.put(picture)
         while not got or got[-1][0] != 65:

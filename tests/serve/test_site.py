@@ -164,7 +164,7 @@ sic = 7
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (('kind = "cot"', 'kind = "cott"'), "output 'TAK' > kind: 'cott' is none; allowed here: 'cot', 'asterix'"),
+        (('kind = "cot"', 'kind = "cott"'), "output 'TAK' > kind: 'cott' is none; allowed here: 'cot', 'asterix',"),
         (('kind = "cot"\n', ""), "output 'TAK' > kind: is missing; allowed here:"),
         (("tls://tak.example:8089", "tls://"), "output 'TAK' > to: 'tls://' is not an address for this; write tcp://"),
         (("tls://tak", "tls://me:word@tak"), "does not belong into an address"),

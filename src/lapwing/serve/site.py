@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from lapwing.records import Circle, FeedConfig, Polygon, Position, SensorConfig, Site, Zone
-from lapwing.serve.outputs.entries import KINDS, OutputEntry
+from lapwing.serve.outputs.kinds import KINDS, OutputEntry
 from lapwing.serve.site_mistakes import sentence
 
 DecoderName = Literal[

@@ -128,7 +128,3 @@ class AsterixOutput(Output):
     def explain(self) -> str:
         """What it will do, for a person."""
         return f"tracks as ASTERIX CAT062 of {self.sac}/{self.sic} to {self.to}, every {self.period_s:g} s"
-
-
-OutputEntry = Annotated[CotOutput | AsterixOutput, Field(discriminator="kind")]
-KINDS: dict[str, type[Output]] = {"cot": CotOutput, "asterix": AsterixOutput}

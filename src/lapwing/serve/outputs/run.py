@@ -8,9 +8,11 @@ from typing import Any, Protocol
 
 from lapwing.records import Picture, Site
 from lapwing.serve.feeds import reason
+from lapwing.serve.outputs.alarms import AlarmOutputs
 from lapwing.serve.outputs.asterix import AsterixSender
 from lapwing.serve.outputs.cot import CotSender
 from lapwing.serve.outputs.entries import Output
+from lapwing.serve.outputs.entries_alarms import AlarmOutput
 from lapwing.serve.outputs.health import Box, OutputHealth
 
 log = logging.getLogger("lapwing.outputs")
@@ -28,12 +30,13 @@ SENDERS: dict[str, Callable[[Any, Site, Path], Sender]] = {"cot": CotSender, "as
 
 
 class Outputs:
-    """The outputs of one run. `put` is all that the engine's side ever calls, and it only stores a reference."""
+    """The outputs of one run. `put` is all that the engine's side ever calls; it waits for nothing."""
 
-    def __init__(self, entries: Sequence[Output], site: Site, folder: Path) -> None:
+    def __init__(self, entries: Sequence[Output], site: Site, folder: Path, store: Path) -> None:
         recorded = any(f.transport == "file" for f in site.feeds)
         self._rows: list[tuple[Sender, Box, OutputHealth]] = []
         self.healths: list[OutputHealth] = []
+        telling: list[tuple[AlarmOutput, OutputHealth]] = []
         for entry in entries:
             kind = str(getattr(entry, "kind", ""))
             health = OutputHealth(entry.name, kind, entry.to)
@@ -41,10 +44,17 @@ class Outputs:
             if recorded and not entry.recorded:
                 health.link = "off: the site plays recordings (recorded = true would send them)"
                 continue
+            if isinstance(entry, AlarmOutput):
+                telling.append((entry, health))
+                continue
             self._rows.append((SENDERS[kind](entry, site, folder), Box(), health))
+
+        self._alarms = AlarmOutputs(telling, site, folder, store / "outbox.sqlite") if telling else None
 
     def put(self, picture: Picture) -> None:
         """A published picture."""
+        if self._alarms is not None:
+            self._alarms.put(picture)
         for _, box, _ in self._rows:
             box.put(picture)
 
@@ -55,6 +65,8 @@ class Outputs:
     async def run(self) -> None:
         """Until cancelled."""
         async with asyncio.TaskGroup() as group:
+            if self._alarms is not None:
+                group.create_task(self._alarms.run())
             for sender, box, health in self._rows:
                 group.create_task(_kept_up(sender, box, health))
 
