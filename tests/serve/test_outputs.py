@@ -178,6 +178,15 @@ async def test_recordings_are_not_sent_unless_asked():
     assert Outputs([cot("udp://127.0.0.1:6969", recorded=True)], recorded, None, Path()).rows()[0]["link"] == ""
 
 
+async def test_no_outputs_are_no_reason_to_end():
+    """Whoever runs the site waits for this task: its end is the site's end."""
+    task = asyncio.create_task(Outputs([], SITE, None, Path()).run())
+    await asyncio.sleep(0.1)
+    assert not task.done()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 def test_secrets_are_named_not_written(tmp_path):
     (tmp_path / "word").write_text("hush\n")
     assert secret("file:word", tmp_path) == "hush"

@@ -39,7 +39,7 @@ class MqttLink:
         self._reader, self._writer = reader, writer
         self._answers: dict[tuple[int, int], asyncio.Future[bytes]] = {}
         self._ident = 0
-        self.too_long = 0
+        self.skipped: Callable[[], None] = lambda: None  # a packet was too long
         self.heard: Callable[[Message], None] = lambda _: None
         self.over: asyncio.Task[None] = asyncio.create_task(self._read())
         self._beat = asyncio.create_task(self._ping())
@@ -126,7 +126,7 @@ class MqttLink:
             except asyncio.IncompleteReadError:
                 raise ConnectionResetError("the broker closed the connection") from None
             if body is None:
-                self.too_long += 1
+                self.skipped()
                 continue
             kind = first >> 4
             if kind == wire.PUBLISH:

@@ -8,22 +8,21 @@ import re
 import tomllib
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal, get_args
-from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from lapwing.records import Circle, FeedConfig, Polygon, Position, SensorConfig, Site, Zone
+from lapwing.serve.outputs.entries import SecretReference
 from lapwing.serve.outputs.kinds import KINDS, OutputEntry
 from lapwing.serve.site_mistakes import sentence
+from lapwing.serve.sources import packaged, split_source
 
 DecoderName = Literal[
-    "beast", "avr", "sbs", "readsb", "trace", "nmea", "asterix", "remoteid", "dronescout", "json", "sapient"
+    "beast", "avr", "sbs", "readsb", "trace", "nmea", "asterix", "remoteid", "dronescout", "json", "sapient", "blah2"
 ]
 DECODER_NAMES: tuple[str, ...] = get_args(DecoderName)
-TRANSPORTS = ("tcp", "listen", "udp", "file", "package", "poll", "http", "stdin", "sapient")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 FORBID = ConfigDict(extra="forbid", frozen=True)
 Name = Annotated[str, Field(pattern=r"^\w[\w ().,:'/&+-]{0,63}$")]
@@ -180,12 +179,24 @@ class FeedEntry(BaseModel):
     speed: Annotated[float, Field(ge=0, le=1000)] = 1.0
     start: datetime | date | None = None
     quiet_s: Annotated[float, Field(gt=0, le=86_400)] = 30.0
+    user: str = ""
+    password: SecretReference = ""
+    token: SecretReference = ""
+    ca: str = ""
+    frequency_mhz: Annotated[float, Field(ge=0, le=100_000)] = 0.0
 
     @field_validator("source")
     @classmethod
     def _known(cls, value: str) -> str:
         split_source(value)
         return value
+
+    @model_validator(mode="after")
+    def _guarded(self) -> "FeedEntry":
+        transport, host, _, _ = split_source(self.source)
+        if transport == "post" and not self.token and host not in ("127.0.0.1", "localhost", "::1"):
+            raise ValueError("whoever can reach it could post: 'token' is needed unless it listens on 127.0.0.1")
+        return self
 
     def config(self, folder: Path) -> FeedConfig:
         """Frozen; relative paths are relative to the site file's folder."""
@@ -200,40 +211,12 @@ class FeedEntry(BaseModel):
         start_ns = 0 if start is None else round(start.replace(tzinfo=start.tzinfo or UTC).timestamp() * 1e9)
         where = self.receiver.position() if self.receiver else None
         tail = (self.speed, self.quiet_s, where, self.sensor, start_ns)
-        return FeedConfig(self.name, self.decoder, transport, host, port, path, *tail)
-
-
-def split_source(source: str) -> tuple[str, str, int, str]:
-    """(transport, host, port, path) of a feed's `from`. Raises ValueError with the forms that are allowed."""
-    forms = (
-        "write tcp://HOST:PORT, listen://HOST:PORT, udp://HOST:PORT, http://HOST/PATH, sapient://HOST:PORT,"
-        " file:PATH, poll:PATH or stdin:"
-    )
-    parts = urlsplit(source)
-    if parts.scheme not in TRANSPORTS:
-        raise ValueError(f"{source!r} is not a source; {forms}")
-    if parts.scheme == "stdin":
-        return "stdin", "", 0, ""
-    if parts.scheme in ("file", "package", "poll"):
-        path = source.split(":", 1)[1].removeprefix("//")
-        if not path:
-            raise ValueError(f"{source!r} names no file; {forms}")
-        return parts.scheme, "", 0, path
-    try:
-        port = parts.port or (80 if parts.scheme == "http" else 0)
-    except ValueError:
-        port = 0
-    if not parts.hostname or not 0 < port < 65_536 or parse_qs(parts.fragment):
-        raise ValueError(f"{source!r} needs a host and a port from 1 to 65535; {forms}")
-    return parts.scheme, parts.hostname, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-
-
-def packaged(path: str) -> str:
-    """The file `NAME/rest` inside an installed package, which is not imported; as given when there is none."""
-    name, _, rest = path.partition("/")
-    spec = find_spec(name) if name.isidentifier() else None
-    roots = list(spec.submodule_search_locations or ()) if spec else []
-    return str(Path(roots[0]) / rest) if roots else path
+        secret = self.password or self.token
+        if secret.startswith("file:"):
+            secret = f"file:{(folder / secret[5:]).resolve()}"
+        authority = str((folder / self.ca).resolve()) if self.ca else ""
+        last = (self.user, secret, authority, self.frequency_mhz * 1e6)
+        return FeedConfig(self.name, self.decoder, transport, host, port, path, *tail, *last)
 
 
 class JournalEntry(BaseModel):
@@ -279,7 +262,7 @@ class SiteFile(BaseModel):
                 raise ValueError(f"two {kind}s are named {double[0]!r}; names must differ")
         known = [s.name for s in self.sensor]
         for f in self.feed:
-            if (f.sensor or f.decoder in ("json", "sapient")) and f.sensor not in known:
+            if (f.sensor or f.decoder in ("json", "sapient", "blah2")) and f.sensor not in known:
                 raise ValueError(f"feed {f.name!r}: sensor = {f.sensor!r} is none of the sensors {known}")
             if (f.decoder == "sapient") != f.source.startswith("sapient:") and not f.source.startswith("file:"):
                 raise ValueError(f"feed {f.name!r}: decoder 'sapient' and from = 'sapient://HOST:PORT' need each other")

@@ -63,12 +63,17 @@ class Outputs:
         return [health.row() for health in self.healths]
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled, also when there is nothing to do."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(_for_ever())
             if self._alarms is not None:
                 group.create_task(self._alarms.run())
             for sender, box, health in self._rows:
                 group.create_task(_kept_up(sender, box, health))
+
+
+async def _for_ever() -> None:
+    await asyncio.Event().wait()
 
 
 async def _kept_up(sender: Sender, box: Box, health: OutputHealth) -> None:
