@@ -22,7 +22,7 @@ from starlette.types import Scope
 
 from lapwing import __version__
 from lapwing.records import Array, Frame, Picture, Position, Site
-from lapwing.serve import wire_text
+from lapwing.serve import metrics, wire_text
 from lapwing.serve.guard import Guard
 from lapwing.serve.wire import encode_picture, field_table
 
@@ -214,6 +214,11 @@ def _add_evidence_routes(app: FastAPI, desk: _Desk) -> None:
     def site() -> Response:
         """The site as GeoJSON, with its feeds."""
         return json(wire_text.site(desk.site))
+
+    @app.get("/metrics", dependencies=known)
+    def counts() -> Response:
+        """The picture's counts for Prometheus."""
+        return Response(metrics.text(desk.picture(), desk.outputs()), media_type=metrics.TYPE)
 
     @app.get("/v1/outputs", dependencies=known)
     def outputs() -> Response:
