@@ -192,7 +192,7 @@ def replay(
 @plainly
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A journal folder.")],
-    out: Annotated[Path, typer.Argument(help="The file to write: .geojson, .kml or .csv.")],
+    out: Annotated[Path, typer.Argument(help="The file to write: .geojson .kml .csv .gpx .czml .mfjson .parquet")],
     since: Annotated[
         str, typer.Option(help="From this time on (ISO 8601, UTC unless it says otherwise).")
     ] = "1970-01-01",
