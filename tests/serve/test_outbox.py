@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from lapwing.records import AlarmState
+from lapwing.serve.outputs import alarms as alarms_module
 from lapwing.serve.outputs import outbox as outbox_module
 from lapwing.serve.outputs.entries_alarms import CapOutput, EmailOutput, MqttOutput, NtfyOutput, WebhookOutput
 from lapwing.serve.outputs.news import Listener
@@ -346,3 +347,19 @@ async def test_a_broker_that_is_not_there_costs_nothing_but_a_line(tmp_path):
         await until(lambda: "refused" in outputs.rows()[0]["link"])
 
     await running([entry], tmp_path, scene)
+
+
+async def test_a_disk_that_refuses_the_outbox_ends_nothing(tmp_path, monkeypatch):
+    """News wait in memory, the health page says why, and they go out once the disk is back."""
+    monkeypatch.setattr(alarms_module, "OPEN_S", 0.1)
+    (tmp_path / "store").write_text("a file where the folder should be")
+    async with Web() as web:
+        entry = WebhookOutput(name="hook", kind="webhook", to=f"http://127.0.0.1:{web.port}/secret")
+
+        async def scene(outputs):
+            await until(lambda: "cannot be opened" in outputs.rows()[0]["link"])
+            assert "secret" not in outputs.rows()[0]["to"]
+            (tmp_path / "store").unlink()
+            await until(lambda: len(web.got) == 3)
+
+        await running([entry], tmp_path / "store", scene)

@@ -19,6 +19,7 @@ from lapwing.serve.outputs.news import Listener
 from lapwing.serve.outputs.outbox import News, Outbox
 
 log = logging.getLogger("lapwing.outputs")
+OPEN_S = 5.0
 LOOK_S = 0.25  # how often the outbox is looked into
 HELD_MAX = 10_000  # news that wait for a disk
 MESSENGERS: dict[str, Callable[[Any, Path], Messenger]] = {
@@ -44,7 +45,7 @@ class AlarmOutputs:
 
     async def run(self) -> None:
         """Until cancelled."""
-        outbox = await asyncio.to_thread(Outbox, self._store)
+        outbox = await self._opened()
         lock = asyncio.Lock()  # one thread at a time
         try:
             async with asyncio.TaskGroup() as group:
@@ -54,6 +55,16 @@ class AlarmOutputs:
                     group.create_task(self._deliver(outbox, lock, entry, messenger, health))
         finally:
             outbox.close()
+
+    async def _opened(self) -> Outbox:
+        """The store, as soon as the disk gives it; news wait in memory until then."""
+        while True:
+            try:
+                return await asyncio.to_thread(Outbox, self._store)
+            except (sqlite3.Error, OSError) as error:
+                for _, health in self._entries:
+                    health.lost(f"the alarm outbox {self._store} cannot be opened: {error}")
+            await asyncio.sleep(OPEN_S)
 
     async def _store_news(self, outbox: Outbox, lock: asyncio.Lock) -> None:
         """From memory to the disk; while the disk refuses, memory keeps them."""

@@ -25,6 +25,7 @@ from lapwing.serve.outputs.outbox import News
 from lapwing.serve.outputs.posting import Target, post
 
 SMTP_S = 15.0
+GOODBYE_S = 2.0
 
 
 class Messenger(Protocol):
@@ -144,7 +145,8 @@ class MqttMessenger:
             link, self._link = self._link, None
             try:
                 if not link.over.done():
-                    await link.publish(Message(f"{self._entry.root}/availability", b"offline", retain=True))
+                    async with asyncio.timeout(GOODBYE_S):
+                        await link.publish(Message(f"{self._entry.root}/availability", b"offline", retain=True))
             except (OSError, TimeoutError):
                 pass
             await link.close()

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from lapwing.records import Picture, Site
 from lapwing.serve.feeds import reason
@@ -39,7 +40,7 @@ class Outputs:
         telling: list[tuple[AlarmOutput, OutputHealth]] = []
         for entry in entries:
             kind = str(getattr(entry, "kind", ""))
-            health = OutputHealth(entry.name, kind, entry.to)
+            health = OutputHealth(entry.name, kind, _shown(entry.to))
             self.healths.append(health)
             if recorded and not entry.recorded:
                 health.link = "off: the site plays recordings (recorded = true would send them)"
@@ -70,6 +71,12 @@ class Outputs:
                 group.create_task(self._alarms.run())
             for sender, box, health in self._rows:
                 group.create_task(_kept_up(sender, box, health))
+
+
+def _shown(to: str) -> str:
+    """Where to, without the path: that of a webhook is often a secret."""
+    parts = urlsplit(to)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 async def _for_ever() -> None:
