@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 import socket
+import ssl
 import struct
 import subprocess
 import time
@@ -318,3 +319,50 @@ async def test_tshark_reads_back_every_value(tmp_path):
                 }
             )
     compare(rows, picture)
+
+
+def certificates(folder):
+    """A self-signed certificate for each side; each trusts the other's."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not here")
+    for name in ("server", "client"):
+        subject = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}.example"]
+        files = ["-keyout", str(folder / f"{name}.key"), "-out", str(folder / f"{name}.pem")]
+        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject, *files]
+        subprocess.run(command, check=True, capture_output=True)
+
+
+async def test_tls_knows_the_server_and_shows_itself(tmp_path, monkeypatch):
+    """Both sides check: with our certificate the events arrive; a server of another name is not spoken to."""
+    monkeypatch.setattr(outputs_run, "PAUSE_S_MIN", 0.05)
+    certificates(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(tmp_path / "client.pem"))
+    context.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
+    context.verify_mode = ssl.CERT_REQUIRED
+    got = bytearray()
+
+    async def serve(reader, writer):
+        while data := await reader.read(65_536):
+            got.extend(data)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    to = f"tls://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    ours = {"ca": "server.pem", "certificate": "client.pem", "key": "client.key"}
+    entries = [
+        CotOutput(name="right", kind="cot", to=to, server_name="server.example", **ours),
+        CotOutput(name="wrong", kind="cot", to=to, server_name="other.example", **ours),
+        CotOutput(name="no file", kind="cot", to=to, ca="nothing.pem"),
+    ]
+    outputs = Outputs(entries, SITE, tmp_path, tmp_path)
+    task = asyncio.create_task(outputs.run())
+    outputs.put(WORLD.picture(200))
+    await until(lambda: outputs.rows()[0]["sent"] > 0 and all(r["failures"] for r in outputs.rows()[1:]), 20.0)
+    await until(lambda: b"track.1" in got)
+    right, wrong, missing = outputs.rows()
+    assert right["state"] == "fine"
+    assert "mismatch" in wrong["link"]
+    assert "No such file" in missing["link"]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    server.close()
