@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lapwing.serve.runtime import open_journal
 from lapwing.serve.site import SiteError, essence, load, parse, parse_schedule
 
 GOOD = """
@@ -184,3 +185,13 @@ def test_outputs_do_not_change_the_picture():
     assert essence(GOOD) == essence(GOOD + OUTPUT)
     assert essence(GOOD) != essence(GOOD.replace("3700", "3800"))
     assert essence("[") != essence("[[")
+
+
+def test_the_journal_goes_on_when_an_output_is_added(tmp_path):
+    open_journal(tmp_path, GOOD).close()
+    journal = open_journal(tmp_path, GOOD + OUTPUT)
+    assert journal.meta("site") == GOOD + OUTPUT
+    journal.close()
+    assert list(tmp_path.glob("before-*")) == []
+    open_journal(tmp_path, GOOD.replace("3700", "3800")).close()
+    assert len(list(tmp_path.glob("before-*"))) == 1
