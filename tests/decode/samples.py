@@ -113,6 +113,10 @@ def asterix_datagrams() -> list[bytes]:
     ]
 
 
+BLAH2 = (
+    b'{"timestamp":1720000000123,"delay":[12.5,3.0],"doppler":[-40.5,120.0],"snr":[14.2,20.1]}'
+    b'{"timestamp":1720000000,"delay":[],"doppler":[],"snr":[]}\n{"timestamp":1720000001,"delay":[1],"doppler":[]}'
+)
 STREAMS: dict[str, Callable[[], bytes]] = {
     "beast": lambda: beast_of(list(hexes())),
     "avr": lambda: "".join(f"*{h};\n" if i % 2 else f"@{i * 12_000:012X}{h};" for i, h in enumerate(hexes())).encode(),
@@ -120,6 +124,7 @@ STREAMS: dict[str, Callable[[], bytes]] = {
     "sbs": lambda: SBS,
     "remoteid": remoteid_samples.capture,
     "json": lambda: LOOKS,
+    "blah2": lambda: BLAH2,
     "dronescout": remoteid_samples.dronescout,
 }
 DOCUMENTS: dict[str, Callable[[], list[bytes]]] = {
@@ -133,6 +138,6 @@ DOCUMENTS: dict[str, Callable[[], list[bytes]]] = {
 def decoder(name: str) -> Any:
     receiver = Position(0.855, 0.045, 100.0)
     config = FeedConfig(
-        "f", name, "file", receiver=receiver, sensor="radar" if name in ("asterix", "json", "sapient") else ""
+        "f", name, "file", receiver=receiver, sensor="radar" if name in ("asterix", "json", "sapient", "blah2") else ""
     )
     return decode.make(config, {"radar": SENSOR})

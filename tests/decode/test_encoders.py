@@ -35,10 +35,9 @@ def test_every_track_claim_sensor_and_alarm_is_an_event() -> None:
     t, c, a = PICTURE.tracks, PICTURE.claims, PICTURE.alarms
     shown = int((t.status != TrackStatus.TENTATIVE).sum())
     standing = int((a.state != AlarmState.CLEARED).sum())
-    counts = {kind: sum(uid.startswith(kind) for uid in events) for kind in ("track.", "claim.", "sensor.", "alarm.")}
-    assert counts == {
-        "track.": shown, "claim.": int((c.has_position > 0).sum()), "sensor.": len(SITE.sensors), "alarm.": standing,
-    }  # fmt: skip
+    kinds = ("track.", "claim.", "sensor.", "alarm.", "region.", "zone.")
+    counts = [sum(uid.startswith(kind) for uid in events) for kind in kinds]
+    assert counts == [shown, int((c.has_position > 0).sum()), len(SITE.sensors), standing, 1, len(SITE.zones)]
     assert shown > 10
     i = int(np.flatnonzero(t.status == TrackStatus.CONFIRMED)[0])
     event = events[f"track.{t.track_id[i]}"]
@@ -51,6 +50,29 @@ def test_every_track_claim_sensor_and_alarm_is_an_event() -> None:
     assert float(point.get("hae", "")) == pytest.approx(height, abs=0.06)
     assert float(point.get("ce", "")) == pytest.approx(np.sqrt(np.linalg.eigvalsh(t.cov[i, :2, :2])[1]), abs=0.06)
     assert float(track.get("speed", "")) == pytest.approx(np.hypot(*t.mean[i, 3:5]), abs=0.06)
+
+
+def test_zones_and_regions_have_their_shapes() -> None:
+    events = read(encode_cot.events(PICTURE, SITE, frozenset({"zones", "regions"})))
+    assert set(events) == {"zone.Terminal", "zone.North field", "region.1"}
+    circle = events["zone.Terminal"].find("detail/shape/ellipse")
+    assert circle is not None
+    assert (circle.get("major"), circle.get("minor")) == ("2500.0", "2500.0")
+    ring = [link.get("point") for link in events["zone.North field"].findall("detail/link")]
+    assert len(ring) == 5
+    assert ring[0] == ring[4] == "37.9800000,126.4200000"
+    region = events["region.1"].find("detail/shape/ellipse")
+    assert region is not None
+    assert region.get("major") == "9500.0"
+
+
+def test_an_alarm_that_stands_is_fresh() -> None:
+    """However long ago it was updated: it goes stale when nobody repeats it."""
+    old = replace(PICTURE.alarms, updated_ns=PICTURE.alarms.raised_ns - 600 * 10**9)
+    events = read(encode_cot.events(replace(PICTURE, alarms=old), SITE, frozenset({"alarms"})))
+    track = read(encode_cot.events(PICTURE, SITE, frozenset({"tracks"})))["track.1"]
+    assert events
+    assert {e.get("time") for e in events.values()} == {track.get("time")}
 
 
 def test_no_machine_calls_anybody_hostile() -> None:
@@ -110,12 +132,13 @@ def test_system_tracks_read_back() -> None:
     refusals = Refusals()
     told = [r for b in blocks for r in records_of(Frame(1, "f", PICTURE.time_ns, b), refusals)]
     assert refusals.faults() == ()
-    assert [category for category, _ in told[-1:]] == [65]
+    assert [(category, items["000"]) for category, items in told[-2:]] == [(65, b"\x02"), (65, b"\x01")]
+    assert told[-1][1]["040"] == b"\x00"
     t = PICTURE.tracks
     at = np.flatnonzero(t.status != TrackStatus.TENTATIVE)
-    assert len(told) - 1 == len(at)
+    assert len(told) - 2 == len(at)
     latitude, longitude, height = enu_to_geodetic(PLACE, t.mean[at, :3])
-    for k, (_, items) in enumerate(told[:-1]):
+    for k, (_, items) in enumerate(told[:-2]):
         assert items["010"] == b"\x19\x07"
         assert int.from_bytes(items["040"], "big") == t.track_id[at[k]] & 0xFFFF
         where = place_deg(items, "105", 4, 1 << 25)

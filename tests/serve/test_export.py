@@ -5,7 +5,9 @@ import json
 from xml.etree import ElementTree
 
 import numpy as np
+import polars as pl
 import pytest
+import shapely
 from typer.testing import CliRunner
 
 from lapwing.engine.history import History
@@ -99,3 +101,60 @@ def test_instants_without_an_offset_are_utc():
     assert instant("1970-01-02") == 86_400 * 10**9
     with pytest.raises(ExportError, match="is no time"):
         instant("1970-13-02")
+
+
+def of_first(rows):
+    mine = (rows["kind"] == rows["kind"][0]) & (rows["id"] == rows["id"][0])
+    columns = ("longitude_deg", "latitude_deg", "height_m")
+    return f"track {rows['id'][0]}", np.stack([rows[c][mine] for c in columns], 1), rows["time_ns"][mine]
+
+
+def test_gpx_reads_back(folder, rows, tmp_path):
+    out = tmp_path / "a.gpx"
+    assert run(folder, out).exit_code == 0
+    g = "{http://www.topografix.com/GPX/1/1}"
+    name, places, times = of_first(rows)
+    (track,) = [t for t in ElementTree.parse(out).getroot().findall(f"{g}trk") if t.findtext(f"{g}name") == name]
+    points = track.findall(f"{g}trkseg/{g}trkpt")
+    told = [[float(p.get("lon")), float(p.get("lat")), float(p.findtext(f"{g}ele"))] for p in points]
+    assert np.array(told)[:, :2] == pytest.approx(places[:, :2], abs=1e-7)
+    assert np.array(told)[:, 2] == pytest.approx(places[:, 2], abs=0.06)
+    assert [p.findtext(f"{g}time") for p in points] == [moment(int(t)) for t in times]
+
+
+def test_czml_reads_back(folder, rows, tmp_path):
+    out = tmp_path / "a.czml"
+    assert run(folder, out).exit_code == 0
+    head, *packets = json.loads(out.read_text())
+    assert head == {"id": "document", "name": "Lapwing", "version": "1.0"}
+    name, places, times = of_first(rows)
+    (mine,) = [p for p in packets if p["id"] == name]
+    told = np.array(mine["position"]["cartographicDegrees"]).reshape(-1, 4)
+    assert told[:, 0] == pytest.approx((times - times[0]) / 1e9)
+    assert told[:, 1:3] == pytest.approx(places[:, :2], abs=1e-7)
+    assert mine["availability"] == f"{moment(int(times[0]))}/{moment(int(times[-1]))}"
+
+
+def test_moving_features_read_back(folder, rows, tmp_path):
+    out = tmp_path / "a.mfjson"
+    assert run(folder, out).exit_code == 0
+    name, places, times = of_first(rows)
+    (mine,) = [f for f in json.loads(out.read_text())["features"] if f["id"] == name]
+    motion = mine["temporalGeometry"]
+    assert (motion["type"], motion["interpolation"]) == ("MovingPoint", "Linear")
+    assert motion["datetimes"] == [moment(int(t)) for t in times]
+    assert np.array(motion["coordinates"])[:, :2] == pytest.approx(places[:, :2], abs=1e-7)
+
+
+def test_geoparquet_reads_back(folder, rows, tmp_path):
+    """By shapely, which did not write it."""
+    out = tmp_path / "a.parquet"
+    assert run(folder, out).exit_code == 0
+    geo = json.loads(pl.read_parquet_metadata(out)["geo"])
+    assert geo["columns"][geo["primary_column"]] == {"encoding": "WKB", "geometry_types": ["Point Z"]}
+    table = pl.read_parquet(out)
+    points = [shapely.from_wkb(raw) for raw in table["geometry"].to_list()]
+    told = np.array([[p.x, p.y, p.z] for p in points])
+    assert told == pytest.approx(np.stack([rows[c] for c in ("longitude_deg", "latitude_deg", "height_m")], 1))
+    assert set(table["kind"].to_list()) == {"track", "claim"}
+    assert table["time"].dt.epoch("ns").to_list() == rows["time_ns"].tolist()

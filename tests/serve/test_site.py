@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapwing.serve.site import SiteError, load, parse, parse_schedule
+from lapwing.serve.runtime import open_journal
+from lapwing.serve.site import SiteError, essence, load, parse, parse_schedule
 
 GOOD = """
 name = "Test"
@@ -145,3 +146,52 @@ def test_a_feed_knows_the_sites_origin(tmp_path):
     path.write_text(GOOD + '[[feed]]\nname="x"\ndecoder="json"\nfrom="listen://h:1"\nsensor="R1"\n')
     _, site = load(path)
     assert {f.origin for f in site.feeds} == {site.origin}
+
+
+OUTPUT = """
+[[output]]
+name = "TAK"
+kind = "cot"
+to = "tls://tak.example:8089"
+[[output]]
+name = "Tower"
+kind = "asterix"
+to = "udp://239.255.0.62:8600"
+sac = 25
+sic = 7
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (('kind = "cot"', 'kind = "cott"'), "output 'TAK' > kind: 'cott' is none; allowed here: 'cot', 'asterix',"),
+        (('kind = "cot"\n', ""), "output 'TAK' > kind: is missing; allowed here:"),
+        (("tls://tak.example:8089", "tls://"), "output 'TAK' > to: 'tls://' is not an address for this; write tcp://"),
+        (("tls://tak", "tls://me:word@tak"), "does not belong into an address"),
+        (("sac = 25", "sac = 256"), "output 'Tower' > sac: input should be less than or equal to 255, found 256"),
+        (("sic = 7\n", ""), "output 'Tower' > sic: is missing"),
+        (("sic = 7", "sik = 7"), "output 'Tower' > sik: unknown key; did you mean 'sic'?"),
+        (('name = "Tower"', 'name = "TAK"'), "two outputs are named 'TAK'"),
+    ],
+)
+def test_mistakes_in_outputs(change, says):
+    assert len(parse(GOOD + OUTPUT).output) == 2
+    assert says in problems(GOOD + OUTPUT.replace(*change))
+
+
+def test_outputs_do_not_change_the_picture():
+    """So a journal goes on when an output is added; it does not when a zone moves, or when the text is no TOML."""
+    assert essence(GOOD) == essence(GOOD + OUTPUT)
+    assert essence(GOOD) != essence(GOOD.replace("3700", "3800"))
+    assert essence("[") != essence("[[")
+
+
+def test_the_journal_goes_on_when_an_output_is_added(tmp_path):
+    open_journal(tmp_path, GOOD).close()
+    journal = open_journal(tmp_path, GOOD + OUTPUT)
+    assert journal.meta("site") == GOOD + OUTPUT
+    journal.close()
+    assert list(tmp_path.glob("before-*")) == []
+    open_journal(tmp_path, GOOD.replace("3700", "3800")).close()
+    assert len(list(tmp_path.glob("before-*"))) == 1

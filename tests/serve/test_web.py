@@ -233,14 +233,17 @@ async def test_live_says_hello_then_pictures_and_changes(shelf):
         websockets.connect(f"ws://127.0.0.1:{port}/v1/live?stride=1") as live,
     ):
         texts, picture = await read_until_picture(live)
-        assert [t["type"] for t in texts] == ["hello", "alarms", "feeds", "sensors", "reasons", "regions", "names"]
+        kinds = ["hello", "alarms", "feeds", "sensors", "reasons", "regions", "outputs", "names"]
+        assert [t["type"] for t in texts] == kinds
         assert texts[0]["site"]["name"] == "Gyodong test range"
         assert texts[0]["fields"]["tracks"][0]["name"] == "id"
         assert wire.decode_picture(picture)[0]["tick"] == 600
         shelf.advance()
         texts, picture = await read_until_picture(live)
         assert wire.decode_picture(picture)[0]["tick"] == 601
-        assert {"feeds", "names", "hello"}.isdisjoint(t["type"] for t in texts)  # feeds at most once a second
+        assert {"feeds", "names", "hello", "outputs"}.isdisjoint(
+            t["type"] for t in texts
+        )  # feeds at most once a second
 
 
 async def test_live_stride_is_broken_by_a_new_alarm():

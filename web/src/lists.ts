@@ -6,7 +6,7 @@ import { frameLink } from "./evidence";
 import type { Store } from "./store";
 import type { Stage } from "./view";
 import { col, HEIGHT_UNKNOWN } from "./wire";
-import { CONDITIONS, NO_TRACK, SOURCES, STATUSES, bookOf, degrees, duration, msOf, shortAge, type Sensor } from "./words";
+import { CONDITIONS, NO_TRACK, SOURCES, STATUSES, bookOf, degrees, duration, msOf, shortAge, type Output, type Sensor } from "./words";
 
 export type Tab = "tracks" | "claims" | "feeds";
 const ROWS_MAX = 250;
@@ -135,7 +135,7 @@ export class Lists {
         ));
     });
     const focused = document.activeElement === $("list");
-    $("list").replaceChildren(h("ul", { class: "feeds" }, ...(items.length ? items : [h("li", { class: "none" }, "No feeds yet.")]), ...this.store.sensors.map(sensorItem)));
+    $("list").replaceChildren(h("ul", { class: "feeds" }, ...(items.length ? items : [h("li", { class: "none" }, "No feeds yet.")]), ...this.store.outputs.map(outputItem), ...this.store.sensors.map(sensorItem)));
     if (focused) $("list").focus();
   }
 }
@@ -144,6 +144,17 @@ const BIAS: Record<string, [string, string, number]> = {
   range_m: ["Range", "m", 0], azimuth_deg: ["Azimuth", "°", 2], elevation_deg: ["Elevation", "°", 2],
   time_s: ["Clock", "s", 2], east_m: ["Place, east", "m", 0], north_m: ["Place, north", "m", 0],
 };
+
+/** How an output fares. */
+function outputItem(o: Output): HTMLElement {
+  const line = (name: string, value: string): HTMLElement => h("div", {}, h("dt", {}, name), h("dd", {}, value));
+  const state = o.state === "failing" ? "quiet" : o.dropped || o.waiting ? "faults" : "fine";
+  return h("li", { class: `feed ${state}` },
+    h("h3", {}, h("i", { "aria-hidden": true }, state === "quiet" ? "✕" : state === "faults" ? "!" : "✓"), o.output, h("span", {}, `output, ${o.state}`)),
+    h("dl", {}, line("Sends", `${o.kind} to ${o.to}`), line("So far", `${o.sent.toLocaleString("en")} messages, ${(o.bytes / 1e6).toFixed(2)} MB`),
+      ...(o.waiting ? [line("Waiting", String(o.waiting))] : []), ...(o.dropped ? [line("Given up", String(o.dropped))] : []),
+      ...(o.failures ? [line("Failures", String(o.failures))] : []), ...(o.link ? [line("Link", o.link)] : [])));
+}
 
 /** How far a sensor is off, as far as that can be known. */
 function sensorItem(s: Sensor): HTMLElement {

@@ -2,7 +2,7 @@
 
 import { Trails } from "./trails";
 import { decode, col, type Picture } from "./wire";
-import { bookOf, type Act, type Alarm, type Feed, type LikelySource, type Reason, type Region, type Sensor, type Site } from "./words";
+import { bookOf, type Act, type Alarm, type Feed, type LikelySource, type Output, type Reason, type Region, type Sensor, type Site } from "./words";
 
 export type Topic = "site" | "picture" | "alarms" | "acts" | "feeds" | "regions" | "names" | "link" | "select" | "layers";
 export type LinkState = "wait" | "live" | "stale" | "lost";
@@ -15,6 +15,7 @@ type Message =
   | { type: "acts"; acts: Record<string, Standing> }
   | { type: "feeds"; time_ns: string; feeds: Feed[] }
   | { type: "sensors"; sensors: Sensor[] }
+  | { type: "outputs"; outputs: Output[] }
   | { type: "reasons"; reasons: Record<string, Reason> }
   | { type: "regions"; regions: Region[]; sources: LikelySource[] }
   | { type: "names"; names: Record<string, string>; gone: string[] };
@@ -33,6 +34,7 @@ export class Store {
   feeds: Feed[] = [];
   feedsMs = 0;
   sensors: Sensor[] = [];
+  outputs: Output[] = [];
   regions: Region[] = [];
   sources: LikelySource[] = [];
   link: LinkState = "wait";
@@ -121,6 +123,10 @@ export class Store {
         break;
       case "sensors":
         this.sensors = message.sensors;
+        this.emit("feeds");
+        break;
+      case "outputs":
+        this.outputs = message.outputs;
         this.emit("feeds");
         break;
       case "reasons":

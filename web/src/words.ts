@@ -14,6 +14,10 @@ export interface Feed {
   feed: string; frames: number; bytes: number; messages: number; faults: number; received_ns: string;
   rate_hz: number | null; quiet: boolean; link?: string; last_fault: string; last_fault_seq: number; last_fault_example: string;
 }
+export interface Output {
+  output: string; kind: string; to: string; state: "waiting" | "fine" | "failing"; link: string;
+  sent: number; failures: number; waiting: number; dropped: number; bytes: number; sent_ns: string;
+}
 export interface Sensor {
   sensor: string; time_ns: string; looks: number;
   biases: Record<string, { value: number | null; sigma: number; applied: boolean }>;

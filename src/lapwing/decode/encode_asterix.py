@@ -1,4 +1,4 @@
-"""A picture's tracks to ASTERIX CAT062 data blocks, with a CAT065 end of batch. Pure: the caller sends them.
+"""A picture's tracks to ASTERIX CAT062 data blocks, with CAT065 end of batch and service status. Pure.
 
 Items told of a track: 010, 015, 070, 105, 185, 380 (address, when a plot brought one), 040, 080, 130 and 220 (when
 the height is known), 500 (accuracy). Never 136: pressure altitude is not ours to say. Layouts and units as the reader
@@ -15,11 +15,11 @@ BLOCK_BYTES_MAX = 1_400  # within one unfragmented datagram
 FOOT_M = 0.3048
 HEIGHT_SIGMA_M_MAX = 500.0
 SERVICE = 1
-END_OF_BATCH = 2
+SERVICE_STATUS, END_OF_BATCH = 1, 2
 
 
 def blocks(picture: Picture, origin: Position, sac: int, sic: int) -> list[bytes]:
-    """CAT062 blocks of all confirmed and coasting tracks, then a CAT065 end of batch; each fits one datagram."""
+    """CAT062 blocks of all confirmed and coasting tracks, then CAT065; each fits one datagram."""
     at = np.flatnonzero(picture.tracks.status != TrackStatus.TENTATIVE)
     place = (origin.latitude_rad, origin.longitude_rad, origin.height_ellipsoid_m)
     latitude, longitude, height = enu_to_geodetic(place, picture.tracks.mean[at, :3])
@@ -33,9 +33,10 @@ def blocks(picture: Picture, origin: Position, sac: int, sic: int) -> list[bytes
         body += told
     if body:
         out.append(block(62, body))
-    end = {"010": bytes((sac, sic)), "000": bytes((END_OF_BATCH,)), "015": bytes((SERVICE,))}
-    batch = bytes(((picture.tick - 1) % 256,))
-    return [*out, block(65, record(65, {**end, "030": time_of_day(picture.time_ns), "020": batch}))]
+    service = {"010": bytes((sac, sic)), "015": bytes((SERVICE,)), "030": time_of_day(picture.time_ns)}
+    end = {**service, "000": bytes((END_OF_BATCH,)), "020": bytes(((picture.tick - 1) % 256,))}
+    status = {**service, "000": bytes((SERVICE_STATUS,)), "040": b"\x00"}  # 040: data released for operational use
+    return [*out, block(65, record(65, end) + record(65, status))]
 
 
 def block(category: int, body: bytes) -> bytes:

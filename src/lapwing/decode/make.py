@@ -6,6 +6,7 @@ from typing import Any
 from lapwing.decode.asterix import AsterixDecoder
 from lapwing.decode.avr import AvrDecoder
 from lapwing.decode.beast import BeastDecoder
+from lapwing.decode.blah2 import Blah2Decoder
 from lapwing.decode.dronescout import DroneScoutDecoder
 from lapwing.decode.lookouts import LookoutDecoder
 from lapwing.decode.nmea import NmeaDecoder
@@ -29,6 +30,7 @@ DECODERS: tuple[str, ...] = (
     "dronescout",
     "json",
     "sapient",
+    "blah2",
 )
 
 
@@ -60,6 +62,10 @@ def make(config: FeedConfig, sensors: Mapping[str, SensorConfig]) -> Decoder[Any
                 raise ValueError(f"feed {config.feed!r} names a sensor that does not exist: {config.sensor!r}")
             origin = config.origin or sensors[config.sensor].position
             return SapientDecoder(config.feed, tuple(sensors.values()), config.sensor, origin)
+        case "blah2":
+            if config.sensor not in sensors:
+                raise ValueError(f"feed {config.feed!r} names a sensor that does not exist: {config.sensor!r}")
+            return Blah2Decoder(config.feed, sensors[config.sensor], config.carrier_hz)
         case "remoteid":
             return RemoteIdDecoder(config.feed)
         case "dronescout":

@@ -73,7 +73,7 @@ class FeedConfig:
 
     feed: str
     decoder: str  # one of decode.DECODERS
-    transport: str  # tcp, listen, udp, file, http, stdin
+    transport: str  # tcp, listen, udp, file, http, mqtt, post, ...
     host: str = ""
     port: int = 0
     path: str = ""
@@ -82,6 +82,10 @@ class FeedConfig:
     receiver: Position | None = None
     sensor: str = ""  # for detections: the SensorConfig this feed delivers
     start_ns: int = 0  # of a file without its own dates: when it begins
+    user: str = ""
+    secret: str = ""  # where the password or token is: "env:NAME" or "file:PATH"; never itself
+    authority: str = ""  # file with the certificate of who vouches for the other side
+    carrier_hz: float = 0.0  # of the transmitter that a passive radar listens to; 0 = not told
     origin: Position | None = None  # the site's, for decoders that place things in its ENU frame
 
 

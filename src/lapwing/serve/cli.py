@@ -6,9 +6,7 @@ for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")  # one BLAS thread: same journal, same picture
 
 import json
-import logging
 import re
-import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -83,15 +81,10 @@ def plainly(command: Callable[..., None]) -> Callable[..., None]:
     return guarded
 
 
-def _logging(verbose: bool) -> None:
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(asctime)s %(levelname).1s %(message)s",
-        datefmt="%H:%M:%S",
-        stream=sys.stderr,
-    )
-    for noisy in ("asyncio", "uvicorn", "uvicorn.error", "uvicorn.access", "numba"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+def _logging(verbose: bool, as_json: bool = False) -> None:
+    from lapwing.serve.logs import set_up
+
+    set_up(verbose, as_json)
 
 
 @app.command()
@@ -104,6 +97,7 @@ def run(
     exit_: Annotated[bool, typer.Option("--exit", help="Stop when all recordings have been played.")] = False,
     as_json: JsonOption = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
+    log_json: Annotated[bool, typer.Option("--log-json", help="Log one JSON object a line.")] = False,
 ) -> None:
     """Run a real site: listen to its feeds, keep the journal, serve the live picture.
 
@@ -114,11 +108,11 @@ def run(
     from lapwing.serve.replaying import warm_up
     from lapwing.serve.site import load
 
-    _logging(verbose)
+    _logging(verbose, log_json)
     entry, frozen = load(site)
     warm_up()
     folder = journal or (site.resolve().parent / entry.journal.folder)
-    wish = Wish(folder, port, seconds(for_), exit_)
+    wish = Wish(folder, port, seconds(for_), exit_, site.resolve().parent)
     summary = operate(entry, site.read_text(encoding="utf-8"), frozen, wish)
     typer.echo(json.dumps(summary.as_dict()) if as_json else summary.text())
 
@@ -158,8 +152,23 @@ def check(site: Annotated[Path, typer.Argument(help="The site file (TOML).")]) -
     entry, frozen = load(site)
     typer.echo(
         f"{site}: good. {entry.name!r}: {len(frozen.feeds)} feeds, {len(frozen.sensors)} sensors, "
-        f"{len(frozen.zones)} zones."
+        f"{len(frozen.zones)} zones, {len(entry.output)} outputs."
     )
+    for output in entry.output:
+        typer.echo(f"  output {output.name!r}: {output.explain()}")
+
+
+@app.command()
+@plainly
+def feeds(
+    kind: Annotated[str, typer.Argument(help="One decoder or kind of output; without it, all.")] = "",
+) -> None:
+    """List what can be plugged in, feeds and outputs, each with an example for the site file."""
+    from lapwing.serve.catalogue import DECODERS, OUTPUTS, listing
+
+    if kind and kind not in {*DECODERS, *OUTPUTS}:
+        raise Trouble(f"{kind!r} is no decoder and no kind of output; there are {', '.join({**DECODERS, **OUTPUTS})}")
+    typer.echo(listing(kind).rstrip())
 
 
 @app.command()
@@ -183,7 +192,7 @@ def replay(
 @plainly
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A journal folder.")],
-    out: Annotated[Path, typer.Argument(help="The file to write: .geojson, .kml or .csv.")],
+    out: Annotated[Path, typer.Argument(help="The file to write: .geojson .kml .csv .gpx .czml .mfjson .parquet")],
     since: Annotated[
         str, typer.Option(help="From this time on (ISO 8601, UTC unless it says otherwise).")
     ] = "1970-01-01",

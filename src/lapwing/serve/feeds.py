@@ -9,6 +9,7 @@ import contextlib
 import logging
 import os
 import socket
+import ssl
 import struct
 import sys
 import urllib.error
@@ -19,6 +20,9 @@ from pathlib import Path
 
 from lapwing.records import FeedConfig
 from lapwing.serve.inbox import Inbox
+from lapwing.serve.mqtt import Broker, MqttLink
+from lapwing.serve.mqtt_wire import Message
+from lapwing.serve.outputs.entries import secret
 
 log = logging.getLogger("lapwing.feeds")
 READ_BYTES = 65_536
@@ -53,6 +57,8 @@ def reason(error: BaseException) -> str:
     """A short reason for a person."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, ssl.SSLError):  # its errno is not the system's
+        return f"TLS: {getattr(error, 'verify_message', '') or error.reason or error}"
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno)
     return str(error) or type(error).__name__
@@ -217,6 +223,46 @@ async def _sapient(config: FeedConfig, inbox: Inbox) -> None:
     await serve_nodes(config, inbox)
 
 
+async def _mqtt(config: FeedConfig, inbox: Inbox) -> None:
+    """Messages of a topic, one line each. Beside a topic that ends with /detections, /availability is heeded."""
+    link, pause_s, root = Link(config.feed, inbox), PAUSE_S_MIN, config.path.removesuffix("/detections")
+    told = f"{root}/availability" if root != config.path else ""
+
+    def heard(message: Message) -> None:
+        if told and message.topic == told:
+            if message.payload == b"offline":
+                link.lost("the sensor says that it is offline")
+            else:
+                link.connected("the sensor says that it is online")
+        elif not message.retain:  # what was kept is old: nobody knows how old
+            inbox.put(config.feed, message.payload.rstrip(b"\n") + b"\n")
+
+    while True:
+        try:
+            tls = ssl.create_default_context(cafile=config.authority or None) if config.transport == "mqtts" else None
+            password = secret(config.secret, Path())
+            broker = await MqttLink.open(Broker(config.host, config.port, "", config.user, password, tls))
+            try:
+                broker.heard = heard
+                broker.skipped = lambda: inbox.notice(config.feed, "dropped", "a message over 1 MiB", 1)
+                link.connected(f"{config.host}:{config.port}, topic {config.path}")
+                await broker.subscribe([config.path, *([told] if told else [])])
+                pause_s = PAUSE_S_MIN
+                await broker.over
+            finally:
+                await broker.close()
+        except (OSError, TimeoutError, ValueError) as error:
+            link.lost(reason(error))
+        await asyncio.sleep(pause_s)
+        pause_s = min(2.0 * pause_s, PAUSE_S_MAX)
+
+
+async def _post(config: FeedConfig, inbox: Inbox) -> None:
+    from lapwing.serve.intake import serve_intake
+
+    await serve_intake(config, inbox)
+
+
 RUNNERS: dict[str, Callable[[FeedConfig, Inbox], Awaitable[None]]] = {
     "tcp": _tcp,
     "listen": _listen,
@@ -225,4 +271,7 @@ RUNNERS: dict[str, Callable[[FeedConfig, Inbox], Awaitable[None]]] = {
     "poll": _poll,
     "stdin": _stdin,
     "sapient": _sapient,
+    "mqtt": _mqtt,
+    "mqtts": _mqtt,
+    "post": _post,
 }

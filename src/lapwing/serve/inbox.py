@@ -26,9 +26,9 @@ class Inbox:
             self._bytes -= len(old) + OVERHEAD_BYTES
             self._dropped[old_feed] += 1
 
-    def notice(self, feed: str, event: str, why: str = "") -> None:
+    def notice(self, feed: str, event: str, why: str = "", count: int = 0) -> None:
         """Something that the transport has to say."""
-        self._push((NOTICE_FEED, self._clock.now_ns(), write(Notice(feed, event, why))))
+        self._push((NOTICE_FEED, self._clock.now_ns(), write(Notice(feed, event, why, count))))
 
     def _push(self, chunk: Chunk) -> None:
         self._chunks.append(chunk)

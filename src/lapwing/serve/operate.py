@@ -15,6 +15,7 @@ from lapwing.engine.plan import make_plan
 from lapwing.records import CAUSES, AlarmState, Picture, Site, Sources, TrackStatus
 from lapwing.serve.acts import ActError, Acts, acts_file
 from lapwing.serve.guard import LOOPBACK
+from lapwing.serve.outputs.run import Outputs
 from lapwing.serve.runtime import Runtime
 from lapwing.serve.site import SiteFile
 from lapwing.serve.web import WebOptions, create_app, serve_web
@@ -162,6 +163,7 @@ class Wish:
     port: int | None = None  # instead of the site file's
     for_s: float | None = None
     exit_at_end: bool = False  # of the recordings
+    site_folder: Path = Path()  # what the outputs' file names are relative to
 
 
 def operate(
@@ -198,8 +200,10 @@ class _Run:
         for signum in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(signum, stop.set)
         try:
-            web = await self._serve(runtime, summary)
-            await self._until_told(runtime, web, stop)
+            outputs = Outputs(self.entry.output, self.site, self.wish.site_folder, self.wish.folder)
+            runtime.watchers.append(outputs.put)
+            web = await self._serve(runtime, summary, outputs)
+            await self._until_told(runtime, [web, asyncio.create_task(outputs.run())], stop)
         finally:
             runtime.journal.close()
         self.observer.fill(summary, runtime)
@@ -215,7 +219,7 @@ class _Run:
         except ActError as error:
             raise JournalError(str(error)) from error
 
-    async def _serve(self, runtime: Runtime, summary: Summary) -> asyncio.Task[None]:
+    async def _serve(self, runtime: Runtime, summary: Summary, outputs: Outputs) -> asyncio.Task[None]:
         """The web server's task, listening. Raises WebAddressError."""
         host = self.entry.web.host
         wanted = self.entry.web.port if self.wish.port is None else self.wish.port
@@ -228,7 +232,7 @@ class _Run:
             started.set()
 
         options = WebOptions(host, wanted, tuple(self.entry.web.names), acts=self._acts(runtime))
-        app = create_app(runtime.shelf, self.site, options)
+        app = create_app(runtime.shelf, self.site, options, outputs.rows)
         web = asyncio.create_task(serve_web(app, host, wanted, up))
         listening = asyncio.create_task(started.wait())
         await asyncio.wait([web, listening], return_when=asyncio.FIRST_COMPLETED)
@@ -237,16 +241,17 @@ class _Run:
             web.result()
         return web
 
-    async def _until_told(self, runtime: Runtime, web: asyncio.Task[None], stop: asyncio.Event) -> None:
+    async def _until_told(self, runtime: Runtime, beside: list[asyncio.Task[None]], stop: asyncio.Event) -> None:
+        """The engine, until told to stop or one of the tasks beside it ends."""
         engine = asyncio.create_task(runtime.run(stop))
         told = [asyncio.create_task(stop.wait())]
         if self.wish.exit_at_end:
             told.append(asyncio.create_task(runtime.recorded_ended.wait()))
-        await asyncio.wait([*told, engine, web], timeout=self.wish.for_s, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([*told, engine, *beside], timeout=self.wish.for_s, return_when=asyncio.FIRST_COMPLETED)
         stop.set()
         try:
             await engine
         finally:
-            for task in (web, *told):
+            for task in (*beside, *told):
                 task.cancel()
-            await asyncio.gather(web, *told, return_exceptions=True)
+            await asyncio.gather(*beside, *told, return_exceptions=True)

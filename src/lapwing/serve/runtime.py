@@ -25,6 +25,7 @@ from lapwing.serve.clock import Clock, SystemClock
 from lapwing.serve.feeds import listen_to, reason
 from lapwing.serve.inbox import Chunk, Inbox
 from lapwing.serve.shelf import PictureShelf, history_folder
+from lapwing.serve.site import essence
 
 log = logging.getLogger("lapwing")
 CHECKPOINT_TICKS = 150
@@ -242,11 +243,11 @@ class _Batches(Iterator[tuple[int, list[Chunk]]]):
 
 
 def open_journal(folder: Path, site_text: str) -> Journal:
-    """The journal of a site for writing. One that belongs to another site file is moved aside, never mixed, never
-    deleted."""
+    """The journal of a site for writing. One that belongs to another site is moved aside, never mixed, never deleted.
+    Where the picture is shown and sent may change: the picture is the same."""
     journal = Journal(folder, write=True)
     kept = journal.meta("site")
-    if kept is not None and kept != site_text:
+    if kept is not None and essence(kept) != essence(site_text):
         journal.close()
         epoch = hashlib.blake2b(kept.encode(), digest_size=4).hexdigest()
         aside = folder / f"before-{journal.last_seq}-{epoch}"

@@ -3,26 +3,26 @@
 Degrees, kilometres and clock times end here; inside everything is SI, radians and nanoseconds.
 """
 
-import difflib
 import math
 import re
 import tomllib
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
-from urllib.parse import parse_qs, urlsplit
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from lapwing.records import Circle, FeedConfig, Polygon, Position, SensorConfig, Site, Zone
+from lapwing.serve.outputs.entries import SecretReference
+from lapwing.serve.outputs.kinds import KINDS, OutputEntry
+from lapwing.serve.site_mistakes import sentence
+from lapwing.serve.sources import packaged, split_source
 
 DecoderName = Literal[
-    "beast", "avr", "sbs", "readsb", "trace", "nmea", "asterix", "remoteid", "dronescout", "json", "sapient"
+    "beast", "avr", "sbs", "readsb", "trace", "nmea", "asterix", "remoteid", "dronescout", "json", "sapient", "blah2"
 ]
 DECODER_NAMES: tuple[str, ...] = get_args(DecoderName)
-TRANSPORTS = ("tcp", "listen", "udp", "file", "package", "poll", "http", "stdin", "sapient")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 FORBID = ConfigDict(extra="forbid", frozen=True)
 Name = Annotated[str, Field(pattern=r"^\w[\w ().,:'/&+-]{0,63}$")]
@@ -181,12 +181,24 @@ class FeedEntry(BaseModel):
     speed: Annotated[float, Field(ge=0, le=1000)] = 1.0
     start: datetime | date | None = None
     quiet_s: Annotated[float, Field(gt=0, le=86_400)] = 30.0
+    user: str = ""
+    password: SecretReference = ""
+    token: SecretReference = ""
+    ca: str = ""
+    frequency_mhz: Annotated[float, Field(ge=0, le=100_000)] = 0.0
 
     @field_validator("source")
     @classmethod
     def _known(cls, value: str) -> str:
         split_source(value)
         return value
+
+    @model_validator(mode="after")
+    def _guarded(self) -> "FeedEntry":
+        transport, host, _, _ = split_source(self.source)
+        if transport == "post" and not self.token and host not in ("127.0.0.1", "localhost", "::1"):
+            raise ValueError("whoever can reach it could post: 'token' is needed unless it listens on 127.0.0.1")
+        return self
 
     def config(self, folder: Path) -> FeedConfig:
         """Frozen; relative paths are relative to the site file's folder."""
@@ -201,40 +213,12 @@ class FeedEntry(BaseModel):
         start_ns = 0 if start is None else round(start.replace(tzinfo=start.tzinfo or UTC).timestamp() * 1e9)
         where = self.receiver.position() if self.receiver else None
         tail = (self.speed, self.quiet_s, where, self.sensor, start_ns)
-        return FeedConfig(self.name, self.decoder, transport, host, port, path, *tail)
-
-
-def split_source(source: str) -> tuple[str, str, int, str]:
-    """(transport, host, port, path) of a feed's `from`. Raises ValueError with the forms that are allowed."""
-    forms = (
-        "write tcp://HOST:PORT, listen://HOST:PORT, udp://HOST:PORT, http://HOST/PATH, sapient://HOST:PORT,"
-        " file:PATH, poll:PATH or stdin:"
-    )
-    parts = urlsplit(source)
-    if parts.scheme not in TRANSPORTS:
-        raise ValueError(f"{source!r} is not a source; {forms}")
-    if parts.scheme == "stdin":
-        return "stdin", "", 0, ""
-    if parts.scheme in ("file", "package", "poll"):
-        path = source.split(":", 1)[1].removeprefix("//")
-        if not path:
-            raise ValueError(f"{source!r} names no file; {forms}")
-        return parts.scheme, "", 0, path
-    try:
-        port = parts.port or (80 if parts.scheme == "http" else 0)
-    except ValueError:
-        port = 0
-    if not parts.hostname or not 0 < port < 65_536 or parse_qs(parts.fragment):
-        raise ValueError(f"{source!r} needs a host and a port from 1 to 65535; {forms}")
-    return parts.scheme, parts.hostname, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-
-
-def packaged(path: str) -> str:
-    """The file `NAME/rest` inside an installed package, which is not imported; as given when there is none."""
-    name, _, rest = path.partition("/")
-    spec = find_spec(name) if name.isidentifier() else None
-    roots = list(spec.submodule_search_locations or ()) if spec else []
-    return str(Path(roots[0]) / rest) if roots else path
+        secret = self.password or self.token
+        if secret.startswith("file:"):
+            secret = f"file:{(folder / secret[5:]).resolve()}"
+        authority = str((folder / self.ca).resolve()) if self.ca else ""
+        last = (self.user, secret, authority, self.frequency_mhz * 1e6)
+        return FeedConfig(self.name, self.decoder, transport, host, port, path, *tail, *last)
 
 
 class JournalEntry(BaseModel):
@@ -264,6 +248,7 @@ class SiteFile(BaseModel):
     feed: Annotated[list[FeedEntry], Field(min_length=1)]
     sensor: list[SensorEntry] = []
     zone: list[ZoneEntry] = []
+    output: list[OutputEntry] = []
     journal: JournalEntry = JournalEntry()
     web: WebEntry = WebEntry()
 
@@ -273,13 +258,14 @@ class SiteFile(BaseModel):
             ("feed", [f.name for f in self.feed]),
             ("sensor", [s.name for s in self.sensor]),
             ("zone", [z.name for z in self.zone]),
+            ("output", [o.name for o in self.output]),
         ):
             double = sorted({n for n in names if names.count(n) > 1})
             if double:
                 raise ValueError(f"two {kind}s are named {double[0]!r}; names must differ")
         known = [s.name for s in self.sensor]
         for f in self.feed:
-            if (f.sensor or f.decoder in ("json", "sapient")) and f.sensor not in known:
+            if (f.sensor or f.decoder in ("json", "sapient", "blah2")) and f.sensor not in known:
                 raise ValueError(f"feed {f.name!r}: sensor = {f.sensor!r} is none of the sensors {known}")
             if (f.decoder == "sapient") != f.source.startswith("sapient:") and not f.source.startswith("file:"):
                 raise ValueError(f"feed {f.name!r}: decoder 'sapient' and from = 'sapient://HOST:PORT' need each other")
@@ -300,6 +286,28 @@ class SiteFile(BaseModel):
         )
 
 
+MODELS: dict[str, type[BaseModel]] = {
+    "": SiteFile,
+    "feed": FeedEntry,
+    "sensor": SensorEntry,
+    "zone": ZoneEntry,
+    "journal": JournalEntry,
+    "web": WebEntry,
+    **dict.fromkeys(("origin", "at", "second", "receiver"), Place),
+    "circle": CircleEntry,
+    **KINDS,
+}
+
+
+def essence(text: str) -> object:
+    """What of a site file the picture depends on: all but where it is shown and sent. The text itself if unreadable."""
+    try:
+        table = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return text
+    return {key: value for key, value in table.items() if key not in ("output", "web")}
+
+
 def parse(text: str, path: str = "site") -> SiteFile:
     """The site file in `text`. Raises SiteError with every mistake."""
     try:
@@ -309,7 +317,7 @@ def parse(text: str, path: str = "site") -> SiteFile:
     try:
         return SiteFile.model_validate(table)
     except ValidationError as error:
-        raise SiteError(path, [_sentence(dict(e), table) for e in error.errors()]) from None
+        raise SiteError(path, [sentence(dict(e), table, MODELS) for e in error.errors()]) from None
 
 
 def load(path: Path) -> tuple[SiteFile, Site]:
@@ -327,54 +335,3 @@ def load(path: Path) -> tuple[SiteFile, Site]:
     if missing:
         raise SiteError(str(path), [f"feed {f.feed!r}: there is no file {f.path}" for f in missing])
     return entry, site
-
-
-def _sentence(error: dict[str, Any], table: dict[str, Any]) -> str:
-    """One sentence on one mistake."""
-    at = _where(error["loc"], table)
-    kind, found = error["type"], error.get("input")
-    if kind == "missing":
-        return f"{at}: is missing"
-    if kind == "extra_forbidden":
-        key = str(error["loc"][-1])
-        near = difflib.get_close_matches(key, _allowed(error["loc"]), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; allowed here: {', '.join(_allowed(error['loc']))}"
-        return f"{at}: unknown key{hint}"
-    text = str(error["msg"]).removeprefix("Value error, ")
-    text = text[0].lower() + text[1:]
-    shown = "" if isinstance(found, dict | list) or repr(found) in text else f", found {found!r}"
-    return f"{at}: {text}{shown}" if at else text
-
-
-def _where(loc: tuple[Any, ...], table: Any) -> str:
-    """A path a person can follow: zone 'Airport' > circle > radius_m."""
-    words: list[str] = []
-    for part in loc:
-        if isinstance(part, int):
-            inner = table[part] if isinstance(table, list) and part < len(table) else None
-            name = inner.get("name") if isinstance(inner, dict) else None
-            words[-1] += f" {name!r}" if isinstance(name, str) else f" no. {part + 1}"
-            table = inner
-        else:
-            words.append(str(part))
-            table = table.get(part) if isinstance(table, dict) else None
-    return " > ".join(words)
-
-
-def _allowed(loc: tuple[Any, ...]) -> list[str]:
-    """The keys that the table at `loc` may have."""
-    models: dict[str, type[BaseModel]] = {
-        "feed": FeedEntry,
-        "sensor": SensorEntry,
-        "zone": ZoneEntry,
-        "journal": JournalEntry,
-        "web": WebEntry,
-        "origin": Place,
-        "at": Place,
-        "second": Place,
-        "receiver": Place,
-        "circle": CircleEntry,
-    }
-    parents = [p for p in loc[:-1] if isinstance(p, str)]
-    model = models.get(parents[-1], SiteFile) if parents else SiteFile
-    return [f.alias or name for name, f in model.model_fields.items()]

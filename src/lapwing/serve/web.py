@@ -22,7 +22,7 @@ from starlette.types import Scope
 
 from lapwing import __version__
 from lapwing.records import Array, Frame, Picture, Position, Site
-from lapwing.serve import wire_text
+from lapwing.serve import metrics, wire_text
 from lapwing.serve.acts import Acts
 from lapwing.serve.guard import Guard
 from lapwing.serve.web_acts import ActsDesk, add_acts_routes
@@ -33,6 +33,7 @@ INT64_MAX = 2**63 - 1
 HISTORY_S_MAX = 86_400
 HISTORY_S_DEFAULT = 600
 SECOND_NS = 1_000_000_000
+OutputRows = Callable[[], list[dict[str, Any]]]  # health of every output, now
 PICTURE_TYPE = "application/vnd.lapwing.picture"
 
 
@@ -82,8 +83,9 @@ class _Parcel:
 class _Desk:
     """What the endpoints share: shelf, site, and the last parcel. Encodes a picture only when somebody listens."""
 
-    def __init__(self, shelf: Shelf, site: Site, clients_max: int) -> None:
+    def __init__(self, shelf: Shelf, site: Site, clients_max: int, outputs: OutputRows) -> None:
         self.shelf = shelf
+        self.outputs = outputs
         self.site = site
         self.clients = 0
         self.clients_max = clients_max
@@ -102,13 +104,16 @@ class _Desk:
             kept = _Parcel(
                 picture.tick,
                 encode_picture(picture, self.origin),
-                wire_text.texts(picture, self.origin),
+                {**wire_text.texts(picture, self.origin), "outputs": self._outputs()},
                 wire_text.names(picture.claims),
             )
             if self.acts is not None:
                 kept.texts["acts"] = self.acts.text(picture)
             self._parcel = kept
         return kept
+
+    def _outputs(self) -> str:
+        return wire_text.dump({"type": "outputs", "outputs": self.outputs()})
 
     def picture(self) -> Picture:
         picture = self.shelf.latest()
@@ -117,11 +122,11 @@ class _Desk:
         return picture
 
 
-def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None) -> FastAPI:
+def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outputs: OutputRows = list) -> FastAPI:
     """The application. `options.host` must be the address it will be bound to: it decides which Host names pass."""
     options = options or WebOptions()
     app = FastAPI(title="Lapwing", version=__version__, docs_url=None, redoc_url=None)  # those load from a CDN
-    desk = _Desk(shelf, site, options.clients_max)
+    desk = _Desk(shelf, site, options.clients_max, outputs)
     app.add_exception_handler(RequestValidationError, _bad_query)
     app.add_exception_handler(StarletteHTTPException, _refused)
     _add_picture_routes(app, desk)
@@ -218,6 +223,16 @@ def _add_evidence_routes(app: FastAPI, desk: _Desk) -> None:
     def site() -> Response:
         """The site as GeoJSON, with its feeds."""
         return json(wire_text.site(desk.site))
+
+    @app.get("/metrics", dependencies=known)
+    def counts() -> Response:
+        """The picture's counts for Prometheus."""
+        return Response(metrics.text(desk.picture(), desk.outputs()), media_type=metrics.TYPE)
+
+    @app.get("/v1/outputs", dependencies=known)
+    def outputs() -> Response:
+        """Health of every output, now."""
+        return json({"outputs": desk.outputs()})
 
     @app.get("/v1/frames/{seq}", dependencies=known)
     def frame(seq: Annotated[int, PathParameter(ge=0, le=INT64_MAX)]) -> Response:
@@ -330,7 +345,7 @@ async def _tell(socket: WebSocket, desk: _Desk, stride: int) -> None:
         parcel = desk.parcel(picture)
         calm = picture.time_ns < feeds_ns + SECOND_NS  # feeds and reasons at most once a second
         for kind, text in parcel.texts.items():
-            if sent.get(kind) != text and not (calm and kind in ("feeds", "reasons", "sensors")):
+            if sent.get(kind) != text and not (calm and kind in ("feeds", "reasons", "sensors", "outputs")):
                 await socket.send_text(text)
                 sent[kind] = text
         if not calm:

@@ -1,0 +1,34 @@
+"""Logs: lines for a person, or one JSON object a line for machines."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+
+NOISY = ("asyncio", "uvicorn", "uvicorn.error", "uvicorn.access", "numba")
+
+
+class JsonLines(logging.Formatter):
+    """One object a line: time (UTC), level, logger, message, and the trace of an exception."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        told = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            told["trace"] = self.formatException(record.exc_info)
+        return json.dumps(told, ensure_ascii=False)
+
+
+def set_up(verbose: bool, as_json: bool = False) -> None:
+    """To standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    plain = logging.Formatter("%(asctime)s %(levelname).1s %(message)s", datefmt="%H:%M:%S")
+    handler.setFormatter(JsonLines() if as_json else plain)
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler])
+    for noisy in NOISY:
+        logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -1,0 +1,149 @@
+"""Alarm outputs at work: news into the outbox as they happen, messages out of it as they are due."""
+
+import asyncio
+import contextlib
+import logging
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lapwing.records import AlarmState, Picture, Priority, Site, TrackStatus
+from lapwing.serve.feeds import reason
+from lapwing.serve.outputs.entries_alarms import AlarmOutput
+from lapwing.serve.outputs.health import OutputHealth
+from lapwing.serve.outputs.messengers import EmailMessenger, HttpMessenger, Messenger, MqttMessenger
+from lapwing.serve.outputs.news import Listener
+from lapwing.serve.outputs.outbox import News, Outbox
+
+log = logging.getLogger("lapwing.outputs")
+OPEN_S = 5.0
+LOOK_S = 0.25  # how often the outbox is looked into
+HELD_MAX = 10_000  # news that wait for a disk
+MESSENGERS: dict[str, Callable[[Any, Path], Messenger]] = {
+    "webhook": HttpMessenger, "ntfy": HttpMessenger, "cap": HttpMessenger, "email": EmailMessenger,
+    "mqtt": MqttMessenger,
+}  # fmt: skip
+FAILURES = (OSError, TimeoutError, ValueError)
+
+
+class AlarmOutputs:
+    """All of them, around one outbox."""
+
+    def __init__(self, entries: list[tuple[AlarmOutput, OutputHealth]], site: Site, folder: Path, store: Path) -> None:
+        self._entries, self._folder, self._store = entries, folder, store
+        self._listener = Listener(site)
+        self._held: deque[News] = deque(maxlen=HELD_MAX)
+        self._picture: Picture | None = None
+
+    def put(self, picture: Picture) -> None:
+        """A published picture: only its news are kept."""
+        self._held.extend(self._listener.hear(picture))
+        self._picture = picture
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        outbox = await self._opened()
+        lock = asyncio.Lock()  # one thread at a time
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._store_news(outbox, lock))
+                for entry, health in self._entries:
+                    messenger = MESSENGERS[str(getattr(entry, "kind", ""))](entry, self._folder)
+                    group.create_task(self._deliver(outbox, lock, entry, messenger, health))
+        finally:
+            outbox.close()
+
+    async def _opened(self) -> Outbox:
+        """The store, as soon as the disk gives it; news wait in memory until then."""
+        while True:
+            try:
+                return await asyncio.to_thread(Outbox, self._store)
+            except (sqlite3.Error, OSError) as error:
+                for _, health in self._entries:
+                    health.lost(f"the alarm outbox {self._store} cannot be opened: {error}")
+            await asyncio.sleep(OPEN_S)
+
+    async def _store_news(self, outbox: Outbox, lock: asyncio.Lock) -> None:
+        """From memory to the disk; while the disk refuses, memory keeps them."""
+        said = False
+        while True:
+            news = list(self._held)
+            if news:
+                try:
+                    async with lock:
+                        await asyncio.to_thread(self._write, outbox, news)
+                    while self._held and any(self._held[0] is n for n in news):
+                        self._held.popleft()
+                    said = False
+                except sqlite3.Error as error:
+                    if not said:
+                        log.error("the alarm outbox cannot be written: %s", error)
+                    said = True
+            await asyncio.sleep(LOOK_S)
+
+    def _write(self, outbox: Outbox, news: list[News]) -> None:
+        for entry, _ in self._entries:
+            least = Priority[entry.priority.upper()]
+            wanted = [n for n in news if Priority[n.priority.upper()] <= least]
+            outbox.put(wanted, [entry.name], time.time_ns())
+
+    async def _deliver(
+        self, outbox: Outbox, lock: asyncio.Lock, entry: AlarmOutput, messenger: Messenger, health: OutputHealth
+    ) -> None:
+        """One output for ever. A failure waits in the outbox; a bug of ours is told and tried again."""
+        shown_s = 0.0
+        try:
+            while True:
+                try:
+                    async with lock:
+                        due = await asyncio.to_thread(outbox.due, entry.name, time.time_ns(), messenger.at_once)
+                    if due:
+                        await self._try(outbox, lock, messenger, health, due)
+                    async with lock:
+                        counts = await asyncio.to_thread(outbox.counts, entry.name)
+                    health.waiting, health.dropped = counts.get("waiting", 0), counts.get("given up", 0)
+                    if isinstance(messenger, MqttMessenger) and time.monotonic() >= shown_s:
+                        shown_s = time.monotonic() + getattr(entry, "period_s", 5.0)
+                        await self._show(messenger, health)
+                except Exception:
+                    log.exception("output %s failed; this is a bug or the disk", entry.name)
+                    health.lost("failed")
+                    await asyncio.sleep(5.0)
+                await asyncio.sleep(LOOK_S)
+        finally:
+            if isinstance(messenger, MqttMessenger):
+                with contextlib.suppress(asyncio.CancelledError):
+                    await messenger.close()
+
+    async def _try(
+        self, outbox: Outbox, lock: asyncio.Lock, messenger: Messenger, health: OutputHealth, due: list[Any]
+    ) -> None:
+        try:
+            size = await messenger.send([m.news for m in due])
+        except FAILURES as error:
+            health.lost(reason(error))
+            async with lock:
+                await asyncio.to_thread(outbox.failed, due, reason(error), time.time_ns())
+            return
+        async with lock:
+            await asyncio.to_thread(outbox.sent, due)
+        health.connected(health.to)
+        health.handed_over(len(due), size, time.time_ns())
+
+    async def _show(self, messenger: MqttMessenger, health: OutputHealth) -> None:
+        picture = self._picture
+        if picture is None:
+            return
+        state = {
+            "alarms": int((picture.alarms.state != AlarmState.CLEARED).sum()),
+            "tracks": int((picture.tracks.status == TrackStatus.CONFIRMED).sum()),
+            "tick": picture.tick,
+        }
+        try:
+            await messenger.show(state)
+            health.connected(health.to)
+        except FAILURES as error:
+            health.lost(reason(error))

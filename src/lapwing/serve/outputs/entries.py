@@ -1,0 +1,130 @@
+"""[[output]] tables: one model per kind, each a frozen, checked description of one output.
+
+Secrets never stand in a site file (it is kept with the journal): they are `env:NAME` or `file:PATH`.
+"""
+
+import os
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+
+FORBID = ConfigDict(extra="forbid", frozen=True)
+OutputName = Annotated[str, Field(pattern=r"^\w[\w ().,:'/&+-]{0,63}$")]
+PeriodS = Annotated[float, Field(ge=0.2, le=3600)]
+Octet = Annotated[int, Field(ge=0, le=255)]
+PriorityWord = Literal["critical", "high", "medium", "low"]
+
+
+def _secret_reference(value: str) -> str:
+    if value and not (value.startswith(("env:", "file:")) and value.split(":", 1)[1]):
+        raise ValueError("a secret is 'env:NAME' (environment variable) or 'file:PATH' (its first line)")
+    return value
+
+
+SecretReference = Annotated[str, AfterValidator(_secret_reference), Field(repr=False)]
+
+
+def secret(reference: str, folder: Path, environment: Mapping[str, str] = os.environ) -> str:
+    """The secret itself. Raises OSError when it is not there."""
+    if not reference:
+        return ""
+    kind, _, name = reference.partition(":")
+    if kind == "env":
+        if name not in environment:
+            raise OSError(f"the environment variable {name} is not set")
+        return environment[name]
+    try:
+        return (folder / name).read_text(encoding="utf-8").splitlines()[0].strip()
+    except (OSError, IndexError, UnicodeDecodeError):
+        raise OSError(f"the file {folder / name} holds no secret") from None
+
+
+def address(to: str, schemes: Mapping[str, int], form: str) -> tuple[str, str, int, str]:
+    """(scheme, host, port, path and query) of an address; `schemes` has default ports, 0 = must be named.
+    Raises ValueError."""
+    parts = urlsplit(to)
+    try:
+        port = parts.port or schemes.get(parts.scheme, 0)
+    except ValueError:
+        port = 0
+    if parts.scheme not in schemes or not parts.hostname or not 0 < port < 65_536:
+        raise ValueError(f"{to!r} is not an address for this; write {form}")
+    if parts.username or parts.password:
+        raise ValueError("a name or password does not belong into an address; use 'user' and 'password'")
+    return parts.scheme, parts.hostname, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+class Tls(BaseModel):
+    """How the other side is known, and how we are."""
+
+    model_config = FORBID
+    ca: str = ""  # file with the authority's certificate; default: the system's authorities
+    certificate: str = ""  # our own, for servers that ask for one
+    key: str = ""
+    server_name: str = ""  # that the other side's certificate must bear, when it is not the host's
+
+    def context(self, folder: Path) -> ssl.SSLContext:
+        """Raises OSError (SSLError is one) when a file is missing or no certificate."""
+        context = ssl.create_default_context(cafile=str(folder / self.ca) if self.ca else None)
+        if self.certificate:
+            context.load_cert_chain(folder / self.certificate, str(folder / self.key) if self.key else None)
+        return context
+
+
+class Output(Tls):
+    """What every output has."""
+
+    name: OutputName
+    to: str
+    recorded: bool = False  # also when the site plays recordings
+
+    def explain(self) -> str:
+        """What it will do, for a person."""
+        raise AssertionError  # every kind says its own
+
+
+class CotOutput(Output):
+    """kind = "cot": Cursor on Target events."""
+
+    kind: Literal["cot"]
+    period_s: PeriodS = 2.0
+    what: list[Literal["tracks", "claims", "alarms", "regions", "sensors", "zones"]] = [
+        "tracks", "claims", "alarms", "regions", "sensors", "zones",
+    ]  # fmt: skip
+    hops: Octet = 1  # of multicast
+    interface: str = ""  # local address whose network gets the multicast
+
+    @field_validator("to")
+    @classmethod
+    def _reachable(cls, value: str) -> str:
+        address(value, {"tcp": 8087, "tls": 8089, "udp": 6969}, "tcp://HOST:8087, tls://HOST:8089 or udp://GROUP:6969")
+        return value
+
+    def explain(self) -> str:
+        """What it will do, for a person."""
+        return f"{', '.join(self.what)} as Cursor on Target to {self.to}, every {self.period_s:g} s"
+
+
+class AsterixOutput(Output):
+    """kind = "asterix": CAT062 system tracks and CAT065 service messages in UDP datagrams."""
+
+    kind: Literal["asterix"]
+    sac: Octet
+    sic: Octet
+    period_s: PeriodS = 4.0
+    hops: Octet = 1
+    interface: str = ""
+
+    @field_validator("to")
+    @classmethod
+    def _reachable(cls, value: str) -> str:
+        address(value, {"udp": 0}, "udp://HOST:PORT (a multicast group or one receiver)")
+        return value
+
+    def explain(self) -> str:
+        """What it will do, for a person."""
+        return f"tracks as ASTERIX CAT062 of {self.sac}/{self.sic} to {self.to}, every {self.period_s:g} s"

@@ -1,0 +1,22 @@
+"""The kinds of outputs that exist."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from lapwing.serve.outputs.entries import AsterixOutput, CotOutput, Output
+from lapwing.serve.outputs.entries_alarms import CapOutput, EmailOutput, MqttOutput, NtfyOutput, WebhookOutput
+
+OutputEntry = Annotated[
+    CotOutput | AsterixOutput | WebhookOutput | EmailOutput | NtfyOutput | MqttOutput | CapOutput,
+    Field(discriminator="kind"),
+]
+KINDS: dict[str, type[Output]] = {
+    "cot": CotOutput,
+    "asterix": AsterixOutput,
+    "webhook": WebhookOutput,
+    "email": EmailOutput,
+    "ntfy": NtfyOutput,
+    "mqtt": MqttOutput,
+    "cap": CapOutput,
+}

@@ -1,0 +1,101 @@
+"""News as messages: JSON for webhooks and MQTT, ntfy's JSON, CAP 1.2, e-mail. Pure functions of the news.
+
+What is said is what the alarm says: a warning with its reason. Nothing orders anybody to act.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from typing import Any
+from xml.etree import ElementTree as Xml
+
+from lapwing.serve.outputs.outbox import News
+
+CAP = "urn:oasis:names:tc:emergency:cap:1.2"
+SEVERITY = {"critical": "Extreme", "high": "Severe", "medium": "Moderate", "low": "Minor"}
+URGENCY = {"critical": "Immediate", "high": "Immediate", "medium": "Expected", "low": "Unknown"}
+NTFY_PRIORITY = {"critical": 5, "high": 4, "medium": 3, "low": 2}
+
+
+def moment(time_ns: int) -> str:
+    """UTC, whole seconds."""
+    return f"{datetime.fromtimestamp(time_ns // 10**9, UTC):%Y-%m-%dT%H:%M:%S}"
+
+
+def title(news: News) -> str:
+    """One line."""
+    zone = f" ({news.zone})" if news.zone else ""
+    return f"{news.site}: {news.event} {news.priority} {news.rule}{zone}"
+
+
+def fields(news: News) -> dict[str, Any]:
+    """As JSON; `key` is the same when the same event is told again."""
+    return {
+        "key": news.key, "alarm": news.alarm_key, "event": news.event, "event_type": news.event, "site": news.site,
+        "rule": news.rule, "zone": news.zone, "priority": news.priority, "reason": news.reason,
+        "latitude_deg": news.latitude_deg, "longitude_deg": news.longitude_deg,
+        "raised": moment(news.raised_ns) + "Z", "time": moment(news.time_ns) + "Z",
+    }  # fmt: skip
+
+
+def webhook(news: News) -> bytes:
+    """The body of a webhook."""
+    return json.dumps(fields(news), ensure_ascii=False).encode()
+
+
+def ntfy(news: News, topic: str) -> bytes:
+    """The body of ntfy's JSON publishing."""
+    told = {
+        "topic": topic, "title": title(news), "message": news.reason or news.rule,
+        "priority": 2 if news.event == "cleared" else NTFY_PRIORITY[news.priority],
+        "tags": ["white_check_mark" if news.event == "cleared" else "warning"],
+    }  # fmt: skip
+    return json.dumps(told, ensure_ascii=False).encode()
+
+
+def email(news: Sequence[News], sender: str, to: Sequence[str]) -> EmailMessage:
+    """One mail on all of them."""
+    mail = EmailMessage()
+    more = f" and {len(news) - 1} more" if len(news) > 1 else ""
+    mail["Subject"] = _line(title(news[0]) + more)
+    mail["From"], mail["To"] = sender, ", ".join(to)
+    mail["Message-ID"] = f"<{news[0].key}.{len(news)}@lapwing.invalid>"
+    mail["Auto-Submitted"] = "auto-generated"
+    parts = [
+        f"{title(n)}\n{n.reason}\n{moment(n.time_ns)} UTC, near {n.latitude_deg:.5f}, {n.longitude_deg:.5f}\n"
+        for n in news
+    ]
+    mail.set_content("\n".join(parts) + "\nA warning of an automatic system. A human decides.\n")
+    return mail
+
+
+def _line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:200]
+
+
+def cap(news: News, sender: str) -> bytes:
+    """A CAP 1.2 alert: Alert when raised, Update when escalated, Cancel when cleared, the latter two with reference."""
+    alert = Xml.Element("alert", xmlns=CAP)
+
+    def add(parent: Xml.Element, **texts: str) -> None:
+        for name, text in texts.items():
+            Xml.SubElement(parent, name).text = "".join(c for c in text if c.isprintable())
+
+    sent = moment(news.time_ns) + "-00:00"
+    kind = {"raised": "Alert", "escalated": "Update", "cleared": "Cancel"}[news.event]
+    add(alert, identifier=f"lapwing-{news.key}", sender=sender, sent=sent, status="Actual", msgType=kind)
+    add(alert, scope="Private", addresses=sender)
+    if news.event != "raised":
+        add(alert, references=f"{sender},lapwing-{news.alarm_key}-raised,{moment(news.raised_ns)}-00:00")
+    info = Xml.SubElement(alert, "info")
+    add(info, language="en", category="Security", event=news.rule, urgency=_past(news, URGENCY[news.priority]))
+    add(info, severity=SEVERITY[news.priority], certainty="Likely", headline=title(news)[:160])
+    add(info, description=news.reason, contact="the operator of the site")
+    area = Xml.SubElement(info, "area")
+    add(area, areaDesc=news.zone or f"near {news.site}", circle=f"{news.latitude_deg:.5f},{news.longitude_deg:.5f} 1.0")
+    return bytes(Xml.tostring(alert, encoding="utf-8", xml_declaration=True))
+
+
+def _past(news: News, urgency: str) -> str:
+    return "Past" if news.event == "cleared" else urgency

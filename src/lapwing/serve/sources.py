@@ -1,0 +1,49 @@
+"""Where a feed's bytes come from: what stands behind `from`."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+TRANSPORTS = (
+    *("tcp", "listen", "udp", "file", "package", "poll", "http", "stdin", "sapient"),
+    *("mqtt", "mqtts", "post"),
+)
+PORTS = {"http": 80, "mqtt": 1883, "mqtts": 8883}
+
+
+def split_source(source: str) -> tuple[str, str, int, str]:
+    """(transport, host, port, path) of a feed's `from`. Raises ValueError with the forms that are allowed."""
+    forms = (
+        "write tcp://HOST:PORT, listen://HOST:PORT, udp://HOST:PORT, http://HOST/PATH, sapient://HOST:PORT,"
+        " mqtt://HOST/TOPIC, post://HOST:PORT, file:PATH, poll:PATH or stdin:"
+    )
+    parts = urlsplit(source)
+    if parts.scheme not in TRANSPORTS:
+        raise ValueError(f"{source!r} is not a source; {forms}")
+    if parts.scheme == "stdin":
+        return "stdin", "", 0, ""
+    if parts.scheme in ("file", "package", "poll"):
+        path = source.split(":", 1)[1].removeprefix("//")
+        if not path:
+            raise ValueError(f"{source!r} names no file; {forms}")
+        return parts.scheme, "", 0, path
+    try:
+        port = parts.port or PORTS.get(parts.scheme, 0)
+    except ValueError:
+        port = 0
+    if not parts.hostname or not 0 < port < 65_536 or (parse_qs(parts.fragment) and parts.scheme[:4] != "mqtt"):
+        raise ValueError(f"{source!r} needs a host and a port from 1 to 65535; {forms}")
+    if parts.scheme in ("mqtt", "mqtts"):
+        topic = source.split("://", 1)[1].partition("/")[2]  # its wildcards, # and +, mean nothing to a URL
+        if not topic:
+            raise ValueError(f"{source!r} names no topic; {forms}")
+        return parts.scheme, parts.hostname, port, topic
+    return parts.scheme, parts.hostname, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def packaged(path: str) -> str:
+    """The file `NAME/rest` inside an installed package, which is not imported; as given when there is none."""
+    name, _, rest = path.partition("/")
+    spec = find_spec(name) if name.isidentifier() else None
+    roots = list(spec.submodule_search_locations or ()) if spec else []
+    return str(Path(roots[0]) / rest) if roots else path
