@@ -10,7 +10,7 @@ from enum import IntEnum
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
-from scipy.special import gammaln, logsumexp
+from scipy.special import gammaln
 
 from lapwing.integrity.evidence import SPOOF_REASONS
 from lapwing.integrity.navigation import Navigation
@@ -53,7 +53,8 @@ def posterior(counts: Int64[Array, "c 5"], settings: CauseSettings) -> Float64[A
     outages = [_dirichlet(n, np.array(alpha)) - np.log(2.0) for alpha in (settings.outage, settings.deaf)]
     rows += [_faults(n, settings), np.logaddexp(*outages)]
     log_p = np.stack(rows, axis=1) + np.log(np.array(settings.prior))
-    return np.asarray(np.exp(log_p - logsumexp(log_p, axis=1, keepdims=True)))
+    p = np.exp(log_p - log_p.max(axis=1, keepdims=True))
+    return np.asarray(p / p.sum(axis=1, keepdims=True))
 
 
 def _dirichlet(n: Float64[Array, "c 5"], alpha: Float64[Array, "5"]) -> Float64[Array, " c"]:

@@ -256,18 +256,19 @@ def explain(navigation: Navigation, claims: Claims) -> tuple[str, ...]:
     rows = np.flatnonzero((m.reason > 0) & (m.condition != kernel.OK))
     if not len(rows):
         return tuple(out)
-    nic, nac_p, speed = (claims.said(f)[0] for f in (Field.NIC, Field.NAC_P, Field.GROUND_SPEED_MPS))
-    altitude, wind = claims.said(Field.ALTITUDE_BARO_M)[0], _wind(claims, speed)
-    for i in rows:
-        out[i] = REASONS[m.reason[i]].format(
-            age=(claims.time_ns - claims.position_ns[i]) * 1e-9,
-            nic=nic[i],
-            nic_normal=m.nic_normal[i],
-            nac_p=nac_p[i],
-            nac_p_normal=m.nac_p_normal[i],
-            rejected=float(claims.rejected[i]),
-            speed=speed[i],
-            altitude=altitude[i],
-            wind=wind[i],
-        )
+    speed = claims.said(Field.GROUND_SPEED_MPS)[0]
+    columns = {
+        "age": (claims.time_ns - claims.position_ns) * 1e-9,
+        "nic": claims.said(Field.NIC)[0],
+        "nic_normal": m.nic_normal,
+        "nac_p": claims.said(Field.NAC_P)[0],
+        "nac_p_normal": m.nac_p_normal,
+        "rejected": claims.rejected.astype(np.float64),
+        "speed": speed,
+        "altitude": claims.said(Field.ALTITUDE_BARO_M)[0],
+        "wind": _wind(claims, speed),
+    }
+    told = zip(*(column[rows].tolist() for column in columns.values()), strict=True)
+    for i, reason, numbers in zip(rows.tolist(), m.reason[rows].tolist(), told, strict=True):
+        out[i] = REASONS[reason].format(**dict(zip(columns, numbers, strict=True)))
     return tuple(out)

@@ -14,9 +14,10 @@ from lapwing.integrity.interference import InterferenceSettings, affected, find,
 from lapwing.integrity.navigation import Navigation, explain, judge
 from lapwing.integrity.navigation import start as navigation_start
 from lapwing.integrity.source import SourceSettings
-from lapwing.integrity.sources import next_sources
+from lapwing.integrity.sources import Seeking, next_sources
+from lapwing.integrity.sources import start as sources_start
 from lapwing.integrity.trail import Trail, TrailSettings, remember
-from lapwing.records import Claims, Integrity, Interference, Sources, Tracks, no_interference, no_sources
+from lapwing.records import Claims, Integrity, Interference, Tracks, no_interference
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class IntegrityState:
     watch: Watch
     trail: Trail
     interference: Interference
-    sources: Sources
+    seeking: Seeking
     next_region: int
 
 
@@ -53,7 +54,7 @@ def start(settings: IntegritySettings) -> IntegrityState:
         detection.start(),
         trail.start(),
         no_interference(),
-        no_sources(),
+        sources_start(),
         1,
     )
 
@@ -68,7 +69,7 @@ def step(
     regions, next_region = find(state.interference, state.next_region, navigation, claims, watch, of_regions)
     hit = affected(navigation, claims, settings.interference)
     path = remember(state.trail, navigation, claims, hit, settings.trail)
-    sources = next_sources(state.sources, regions, path, claims.time_ns, (settings.trail, settings.source))
+    seeking = next_sources(state.seeking, regions, path, claims.time_ns, (settings.trail, settings.source))
     agreement, track_id = agree(state.agreement, claims, navigation.family, tracks, settings.agreement)
     verdict = Integrity(
         np.array(navigation.condition),
@@ -80,6 +81,6 @@ def step(
         claims.frame_seq,
         track_id,
         regions,
-        sources,
+        seeking.sources,
     )
-    return IntegrityState(navigation, agreement, watch, path, regions, sources, next_region), verdict
+    return IntegrityState(navigation, agreement, watch, path, regions, seeking, next_region), verdict
