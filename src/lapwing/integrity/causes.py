@@ -35,7 +35,7 @@ class CauseSettings:
     none: tuple[float, ...] = (60.0, 0.1, 0.1, 0.05, 1.0)
     jamming: tuple[float, ...] = (1.5, 1.5, 0.3, 0.06, 0.1)
     spoofing: tuple[float, ...] = (1.5, 0.5, 0.2, 1.5, 0.1)
-    both: tuple[float, ...] = (0.7, 1.5, 0.3, 1.5, 0.1)
+    both: tuple[float, ...] = (0.7, 3.0, 0.3, 3.0, 0.1)  # neither is missing
     outage: tuple[float, ...] = (0.7, 0.05, 0.5, 0.02, 3.0)  # of everything
     deaf: tuple[float, ...] = (0.7, 0.05, 3.0, 0.02, 0.3)  # of what carries positions only
     prior: tuple[float, ...] = (0.3, 0.25, 0.1, 0.05, 0.2, 0.1)  # in the order of CAUSES
