@@ -2,6 +2,7 @@
 
 import "./fonts.css";
 import { AlarmList } from "./alarms";
+import { Cells } from "./cells";
 import { Detail } from "./detail";
 import { $, h, say } from "./dom";
 import * as hash from "./hash";
@@ -57,6 +58,7 @@ const remember = (): void => hash.write(store, lists.tab, stage.centre, stage.zo
 const lists = new Lists(store, stage, () => remember());
 new AlarmList(store, stage);
 new Detail(store);
+new Cells(store);
 drawLegend(store);
 
 let placed = wish.zoom !== undefined;
@@ -167,7 +169,7 @@ document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") target.blur();
     return;
   }
-  if (event.key.startsWith("Arrow") && target.closest("#panel, #legend")) return; // there they scroll
+  if (event.key.startsWith("Arrow") && target.closest("#panel, #legend, #cells")) return; // there they scroll
   const act = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (!act) return;
   event.preventDefault();
