@@ -126,13 +126,13 @@ def verdict(cause, run):
     return posterior(counted(outcome, exposed), CauseSettings())[0], len(hit)
 
 
-def matrix(runs):
+def matrix(runs, first):
     """The confusion matrix."""
     kinds = ("jamming", "spoofing", "equipment", "outage")
     print("truth      | runs | " + " | ".join(f"{c:9s}" for c in CAUSES))
     for cause in kinds:
         told = np.zeros(len(CAUSES), int)
-        count, run = 0, 0
+        count, run = 0, first
         while count < runs:
             p, hit = verdict(cause, run)
             run += 1
@@ -164,11 +164,12 @@ def main() -> None:
     """Prints the tables of docs/integrity.md."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=40)
+    parser.add_argument("--first", type=int, default=0, help="number of the first scene")
     parser.add_argument("--speed", action="store_true", help="only the live step's speed")
     a = parser.parse_args()
     speed()
     if not a.speed:
-        matrix(a.runs)
+        matrix(a.runs, a.first)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,15 @@
 """Shapes: magnets and shared circles are told, holding stacks, formations, anchorages and lone circles are not."""
 
+import gzip
+import json
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
+from tests.conftest import recording
 
-from lapwing.integrity.shapes import ShapeSettings, circles, shaped, standing, start
+from lapwing.integrity.shapes import ShapeSettings, circles, magnets, shaped, standing, start
 from lapwing.records import Claims, Field, Source
 from lapwing.records.claims import FIELD_COLUMN
 
@@ -124,3 +128,27 @@ def test_newcomers_and_leavers_keep_the_others_ways():
         some = replace(c, **columns, names=("",) * int(keep.sum()))
         state = shaped(state, some, np.ones(len(some), np.int64), SETTINGS)
     assert standing(state, SETTINGS)[1][:4].all()
+
+
+def test_real_traffic_is_no_magnet():
+    """Every minute of real hours over Switzerland: airways, holds, arrivals.
+    Nobody is told even without the 20 s that a magnet must stand."""
+    with gzip.open(recording("adsb/traffic_samples/switzerland.json.gz"), "rt") as file:
+        rows = pl.DataFrame(json.load(file), infer_schema_length=None)
+    rows = rows.select("timestamp", "icao24", "latitude", "longitude", "altitude", "groundspeed", "track").drop_nulls()
+    rows = rows.with_columns((pl.col("timestamp") // 60_000).alias("slot")).unique(["slot", "icao24"], keep="last")
+    told, seen, most = 0, 0, 0
+    for _, now in rows.group_by("slot"):
+        latitude, longitude, feet, knots, track = (
+            now[c].to_numpy().astype(float) for c in ("latitude", "longitude", "altitude", "groundspeed", "track")
+        )
+        east = (longitude - 8.0) * 111_195.0 * np.cos(np.radians(latitude))
+        place = np.stack([east, (latitude - 47.0) * 111_195.0], axis=1)
+        a, mps = np.radians(track), knots * 0.514444
+        c = claims(0, place, np.stack([mps * np.sin(a), mps * np.cos(a)], axis=1), feet * 0.3048)
+        family, fresh = np.zeros(len(c), np.int64), np.ones(len(c), bool)
+        told += int(magnets(c, family, fresh, SETTINGS).sum())
+        seen, most = seen + len(c), max(most, len(c))
+    assert seen > 20_000
+    assert most > 40
+    assert told == 0
