@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lapwing.integrity.source import ALL_ROUND, SourceSettings, explain, likelihood, locate, make_looks
+from lapwing.integrity.search import explain
+from lapwing.integrity.source import ALL_ROUND, SourceSettings, likelihood, locate, make_looks
 
 R = 6_371_000.0
 STEP_S, EVERY = 10.0, 3  # the world steps 10 s, a look every 30 s

@@ -99,6 +99,9 @@ def test_the_web_offers_reading_only():
         def history(self, since_ns, until_ns, kind, ident):
             raise LookupError
 
+        def cells(self, since_ns, until_ns):
+            raise LookupError
+
     app = create_app(Nothing(), Site("s", Position(0.0, 0.0, 0.0), (), (), ()), WebOptions())
     methods = {m for route in app.routes for m in getattr(route, "methods", None) or ()}
     assert methods <= {"GET", "HEAD"}

@@ -45,6 +45,28 @@ def test_a_drone_enters_a_zone_and_the_seat_says_so(stand, launch):
     assert seat.complaints == []
 
 
+def test_gnss_by_cell_and_time_is_shown_when_asked_for(stand, launch):
+    seat = Seat(launch(), stand.url + "/#map=7.6/37.9/126.7")
+    seat.until(lambda: seat.read("ticks") == 400, "the first picture")
+    assert not seat.page.locator("#cells").is_visible()
+    seat.page.locator("#legend summary").click()
+    seat.page.get_by_role("checkbox", name="GNSS by cell and time").check()
+    told = seat.page.locator("#cells-told")
+    seat.until(lambda: "affected in 3 cells, 1 with too few to say" in told.inner_text(), "the newest ten minutes")
+    newest = told.inner_text()
+    place = seat.page.url
+    seat.page.locator("#time").focus()
+    for _ in range(3):
+        seat.page.keyboard.press("ArrowLeft")
+    seat.until(lambda: told.inner_text() != newest, "an earlier time")
+    assert place.split("&")[0] == seat.page.url.split("&")[0]  # the slider's keys do not move the map
+    seat.page.locator("#cells summary").click()
+    assert int(seat.page.locator("#affected-count").inner_text()) == len(seat.texts("#affected-list li")) > 0
+    assert "fell to 0" in seat.texts("#affected-list li")[0]
+    seat.until(lambda: "on=cells" in seat.page.url, "the layer in the address")
+    assert seat.complaints == []
+
+
 def test_the_base_map_and_the_symbols_are_really_drawn(stand, launch):
     """Pixels, not promises: orange darts, and land that differs from the sea."""
     seat = Seat(launch(), stand.url + "/#map=10/37.9/126.6&off=labels")

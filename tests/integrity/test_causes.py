@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 
+from lapwing.engine.codec import decode, encode
 from lapwing.integrity.causes import CauseSettings, posterior
-from lapwing.integrity.source import SourceSettings, explain, locate, make_looks, outline
-from lapwing.integrity.sources import next_sources, sources_of
-from lapwing.integrity.trail import TrailSettings
+from lapwing.integrity.search import begin, explain, worked
+from lapwing.integrity.source import SourceSettings, locate, make_looks, outline
+from lapwing.integrity.sources import Seeking, next_sources, sources_of
+from lapwing.integrity.sources import start as sources_start
+from lapwing.integrity.trail import Trail, TrailSettings
 from lapwing.integrity.trail import start as no_trail
-from lapwing.kernel import source as kernel
-from lapwing.records import CAUSES, no_interference, no_sources
+from lapwing.records import CAUSES, Interference, no_interference
 
 SETTINGS = SourceSettings()
 
@@ -80,21 +82,47 @@ def test_order_of_rows_does_not_matter_and_changes_are_kept():
     assert int((own & (np.diff(a.speaker) == 0)).sum()) == changes
 
 
-def test_the_fast_likelihood_is_the_plain_one():
-    looks = make_looks(*event(8), 10)
-    cells = np.array([[0.0, 0.0], [20_000.0, -30_000.0], [90_000.0, 60_000.0]])
-    power = np.arange(16.0, 76.1, 3.0)
-    steps = np.arange(-5, 6)
-    log_weight = -0.5 * (steps * 3.0 / 5.0) ** 2
-    fast, plain = np.zeros((3, len(power))), np.zeros((3, len(power)))
-    kernel.fast_log_likelihood(looks, cells, steps, 16.0, 3.0, SETTINGS.physics, log_weight, fast)
-    beam = kernel.Beam(0.0, 0.0, 20.0)
-    kernel.log_likelihood(looks, cells, power, SETTINGS.physics, beam, steps * 3.0, log_weight, plain)
-    assert np.allclose(fast, plain, atol=0.5)  # levels are rounded to an eighth of a dB in other places
+@pytest.mark.parametrize("budget", [20_000, 10**9])
+def test_a_search_in_pieces_of_any_size_finds_the_same(budget):
+    looks = make_looks(*event(25), 4)
+    at_once = explain(looks, SETTINGS)
+    search, found, pieces = begin(3, 5, looks), None, 0
+    while found is None:
+        search, found = worked(search, 6, budget, SETTINGS)
+        pieces += 1
+        if pieces % 10 == 0:
+            search = decode(encode(search))  # a checkpoint between two pieces changes nothing
+    assert (pieces > 20) == (budget < 10**9)
+    assert len(found) == len(at_once)
+    for a, b in zip(found, at_once, strict=True):
+        assert a.mean_m == b.mean_m
+        assert np.array_equal(a.probability, b.probability)
+
+
+def test_a_location_takes_many_steps_and_none_is_long():
+    n = 25
+    who, time_ns, place, hit = event(n)
+    trail = Trail(who, time_ns, place, hit.astype(np.int64), int(time_ns.max()))
+    one, now = np.ones(1), int(time_ns.max())
+    region = Interference(
+        one.astype(np.int64), np.array([now - 10**11]), np.array([now]), 20_000 * one, -30_000 * one, 80_000 * one,
+        np.array([9]), np.array([n]), 1e-9 * one,
+    )  # fmt: skip
+    settings, seeking, steps = (TrailSettings(), SETTINGS), sources_start(), 0
+    while not len(seeking.sources):
+        seeking = next_sources(seeking, region, trail, now + steps * 10**9, settings)
+        again = next_sources(seeking, region, trail, now + steps * 10**9, settings)
+        assert again.search is seeking.search or steps == 0  # twice in a second is no more work
+        steps += 1
+    assert 10 < steps < 300
+    assert seeking.sources.updated_ns[0] == now
+    assert seeking.search is None
+    gone = next_sources(seeking, no_interference(), trail, now + steps * 10**9, settings)
+    assert len(gone.sources) == 0
 
 
 def test_sources_without_regions_go():
-    found = sources_of(7, 5, (locate(make_looks(*event(30), 10), SETTINGS),))
+    found = Seeking(sources_of(7, 5, (locate(make_looks(*event(30), 10), SETTINGS),)), None)
     settings = (TrailSettings(), SETTINGS)
-    assert len(next_sources(found, no_interference(), no_trail(), 10, settings)) == 0
-    assert len(next_sources(no_sources(), no_interference(), no_trail(), 10, settings)) == 0
+    assert len(next_sources(found, no_interference(), no_trail(), 10, settings).sources) == 0
+    assert len(next_sources(sources_start(), no_interference(), no_trail(), 10, settings).sources) == 0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
-from lapwing.integrity.cells import PRIOR, boundaries, cells_of, hexes, library_cells, share
+from lapwing.integrity.cells import PRIOR, TROUBLE, boundaries, cells_of, hexes, library_cells, share
 
 
 @pytest.mark.parametrize(
@@ -24,14 +24,22 @@ def test_boxes_change_no_cell(latitude, longitude):
         assert np.array_equal(cells_of(a, o, resolution), library_cells(a, o, resolution))
 
 
-def test_share_is_the_posterior_under_the_fleets_prior():
-    good, bad = np.array([100, 10, 0, 2]), np.array([0, 5, 3, 0])
+def test_share_is_the_posterior_under_a_mixture_of_quiet_and_trouble():
+    good, bad = np.array([100, 10, 0, 2, 7]), np.array([0, 5, 3, 0, 2])
     mean, low, high, enough = share(good, bad)
-    posterior = beta(PRIOR[0] + bad, PRIOR[1] + good)
-    assert np.allclose(mean, posterior.mean())
-    assert np.allclose(low, posterior.ppf(0.05))
-    assert np.allclose(high, posterior.ppf(0.95))
-    assert enough.tolist() == [True, True, True, False]
+    x = np.linspace(0.0, 1.0, 400_001)[1:-1]
+    for i, (g, b) in enumerate(zip(good, bad, strict=True)):
+        prior = (1 - TROUBLE) * beta(*PRIOR).pdf(x) + TROUBLE
+        density = prior * x**b * (1 - x) ** g
+        density /= density.sum()
+        if b:  # without any affected the density has a pole at 0, which no grid holds
+            assert mean[i] == pytest.approx((density * x).sum(), rel=0.01)
+            below = np.cumsum(density)
+            assert low[i] == pytest.approx(x[np.searchsorted(below, 0.05)], abs=2e-3)
+            assert high[i] == pytest.approx(x[np.searchsorted(below, 0.95)], abs=2e-3)
+    assert mean[0] < 0.001
+    assert mean[4] > 0.15  # two of nine are not explained by the fleet's rate
+    assert enough.tolist() == [True, True, True, False, True]
 
 
 def test_names_and_rings_are_those_of_h3():

@@ -261,3 +261,27 @@ def test_one_disbelieved_report_is_an_accident_and_two_are_not():
             state, verdict = step(state, claims, Tracks.empty(T0), SETTINGS)
             told.add(int(verdict.condition[0]))
         assert (Condition.INCONSISTENT in told) == (condition == Condition.INCONSISTENT)
+
+
+def test_a_region_ends_although_stragglers_stay_affected_and_stands_while_the_source_is_on():
+    state, verdict = run(Sky(12), range(100), change=lambda s, t: jam(s, t, 9))
+    assert len(verdict.interference) == 1
+    state, verdict = run(Sky(12), range(100, 400, 2), state, change=lambda s, t: jam(s, t, 9))
+    assert len(verdict.interference) == 1  # as long as it is on
+    sky = Sky(12)
+    state, verdict = run(sky, range(400, 520), state, change=lambda s, t: jam(s, t, 1))
+    assert (verdict.condition[:1] != Condition.OK).all()
+    assert len(verdict.interference) == 0
+
+
+def test_the_end_is_told_by_what_the_exposed_say():
+    from lapwing.integrity.ending import EndingSettings, calmer
+
+    settings, peak = EndingSettings(), np.array([0.6])
+    n = np.array([12])
+    calm = np.zeros(1)
+    for _ in range(6):
+        calm = calmer(calm, peak, np.array([0]), n, settings)
+    assert calm[0] >= settings.threshold  # a minute of nobody affected
+    assert calmer(np.array([4.0]), peak, np.array([7]), n, settings)[0] < 1.0  # most affected again
+    assert calmer(np.zeros(1), peak, np.array([0]), np.array([1]), settings)[0] < 1.0  # one alone says little

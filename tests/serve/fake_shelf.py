@@ -10,7 +10,10 @@ import time
 from dataclasses import dataclass, field
 
 import numpy as np
+import polars as pl
 
+from lapwing.engine.cell_history import BIN_NS, VISITS
+from lapwing.integrity.cells import library_cells
 from lapwing.records import (
     ANONYMOUS,
     NO_TRACK,
@@ -259,6 +262,19 @@ class FakeShelf:
         if len(values):
             values[-1] = np.nan
         return {"time_ns": time_ns, "existence": values}
+
+    def cells(self, since_ns: int, until_ns: int) -> pl.DataFrame:
+        """Three cells over six times ten minutes, the middle one ever more affected."""
+        rows = []
+        for number in range(-(-since_ns // BIN_NS), -(-until_ns // BIN_NS)):
+            for cell, (longitude, n) in enumerate(((126.2, 12), (126.7, 9), (127.3, 2))):
+                at = int(library_cells(np.array([37.9]), np.array([longitude]), 4)[0])
+                for k in range(n):
+                    bad = cell == 1 and k < number % 6 + 1
+                    key = 0x71C000 + 16 * cell + k
+                    why = "integrity category (NIC) fell to 0, its own normal is 8.0" if bad else ""
+                    rows.append((number, at, key, bad, number * BIN_NS if bad else 0, why))
+        return pl.DataFrame(rows, schema=VISITS, orient="row")
 
     async def play(self, speed: float = 1.0) -> None:
         while True:

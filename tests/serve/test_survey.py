@@ -3,7 +3,11 @@
 import gzip
 import io
 import json
+import signal
+import subprocess
+import sys
 import tarfile
+import time
 
 import numpy as np
 import polars as pl
@@ -103,6 +107,45 @@ def test_an_event_is_found_explained_and_located_and_a_second_run_does_nothing(t
     marks = {p: p.stat().st_mtime_ns for p in (out / "work").rglob("*") if p.is_file()}
     assert survey([tmp_path / "one.parquet", tmp_path / "two.csv"], out) == text
     assert marks == {p: p.stat().st_mtime_ns for p in (out / "work").rglob("*") if p.is_file()}
+
+
+def test_a_killed_survey_goes_on_where_it_was_and_finds_the_same(tmp_path):
+    """SIGKILL at a moment in which some parts are done: what was done is not done again, the results are the same."""
+    inputs, out = tmp_path / "in", tmp_path / "out"
+    inputs.mkdir()
+    table = flights(40, 1_500)
+    for part in range(6):
+        low, high = BEGIN + 250 * part, BEGIN + 250 * (part + 1)
+        table.filter(pl.col("time").is_between(low, high - 1)).write_parquet(inputs / f"{part}.parquet")
+    code = "import sys; from pathlib import Path; from lapwing.serve.survey import survey; "
+    code += "survey([Path(sys.argv[1])], Path(sys.argv[2]))"
+    process = subprocess.Popen([sys.executable, "-c", code, str(inputs), str(out)], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while len(list((out / "work" / "judged").glob("*/done"))) < 5 and time.monotonic() < deadline:
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.002)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert not (out / "summary.txt").exists()
+    finished = [*(out / "work" / "inputs").glob("*.json"), *(out / "work" / "judged").glob("*/*")]
+    done = {d.parent for d in (out / "work" / "judged").glob("*/done")}
+    marks = {p: p.stat().st_mtime_ns for p in finished if p.parent in done or p.suffix == ".json"}
+    assert len(marks) > 10
+    survey([inputs], out)
+    assert marks == {p: p.stat().st_mtime_ns for p in marks}
+    whole = tmp_path / "whole"
+    survey([inputs], whole)
+    for name in ("cells", "cells_day", "intervals", "events", "sources"):
+        assert pl.read_parquet(out / f"{name}.parquet").equals(pl.read_parquet(whole / f"{name}.parquet")), name
+    assert (out / "map.html").read_text() == (whole / "map.html").read_text()
+
+
+def test_the_map_holds_the_spells_of_who_was_hit_alone(tmp_path):
+    survey([recording("adsb/traffic_samples/noisy_spoofing.json.gz")], tmp_path)
+    text = (tmp_path / "map.html").read_text()
+    spells = json.loads(text[text.index("const D=") + 8 : text.index(";\n", text.index("const D="))])["spells"]
+    assert any(row[0] == "aircraft" and row[1] == 0x4BAAC6 and row[2] == "lost" for row in spells["rows"])
+    assert spells["left_out"] == 0
 
 
 @pytest.mark.parametrize("unit", [1, 1_000, 1_000_000, 1_000_000_000])

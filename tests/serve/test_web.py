@@ -89,6 +89,18 @@ def test_frames_are_evidence(client, shelf):
     assert client.get("/v1/frames/99999").json() == {"error": "The journal does not hold frame 99999."}
 
 
+def test_cells_over_time_come_as_columns_with_rings_and_evidence(client):
+    told = client.get("/v1/cells").json()
+    columns = told["cells"]
+    assert {len(column) for column in columns.values()} == {len(columns["hex"])}
+    assert len(set(columns["start_ns"])) == 18
+    assert set(columns["hex"]) == set(told["rings"])
+    assert {enough for enough, n in zip(columns["enough"], columns["good"], strict=True) if n == 2} == {False}
+    assert all(a["reason"] and a["kind"] == "aircraft" for a in told["affected"])
+    assert client.get("/v1/cells?since_ns=0&until_ns=99999999999999999").status_code == 400
+    assert client.get("/v1/cells?since_ns=5&until_ns=4").status_code == 400
+
+
 def test_history_has_no_nan(client):
     told = client.get(f"/v1/history?kind=track&id={fake_shelf.DRONE_ID}").json()
     assert told["columns"]["existence"][-1] is None

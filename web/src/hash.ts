@@ -3,6 +3,9 @@
 import { LAYERS, type Layer, type Store } from "./store";
 import type { Tab } from "./lists";
 
+const ASKED_FOR: Layer[] = ["cells"]; // not shown unless asked for
+const named = (words: URLSearchParams, list: string, layer: Layer): boolean => (words.get(list) ?? "").split(",").includes(layer);
+
 export interface Wish { latitude?: number; longitude?: number; zoom?: number; selected: string; tab: Tab; off: Layer[] }
 
 export function read(): Wish {
@@ -15,7 +18,7 @@ export function read(): Wish {
     ...(placed ? { zoom: zoom!, latitude: Math.max(-85, Math.min(85, latitude!)), longitude: Math.max(-180, Math.min(180, longitude!)) } : {}),
     selected: /^(t\d+|c\d+:\d+)$/.test(selected) ? selected : "",
     tab: tab === "claims" || tab === "feeds" ? tab : "tracks",
-    off: (words.get("off") ?? "").split(",").filter((l): l is Layer => (LAYERS as readonly string[]).includes(l)),
+    off: LAYERS.filter((l) => (ASKED_FOR.includes(l) ? !named(words, "on", l) : named(words, "off", l))),
   };
 }
 
@@ -23,7 +26,10 @@ export function write(store: Store, tab: Tab, at: { latitude: number; longitude:
   const words = [`map=${zoom.toFixed(2)}/${at.latitude.toFixed(5)}/${at.longitude.toFixed(5)}`];
   if (store.selected) words.push(`sel=${store.selected}`);
   if (tab !== "tracks") words.push(`list=${tab}`);
-  if (store.hidden.size) words.push(`off=${[...store.hidden].join(",")}`);
+  const on = ASKED_FOR.filter((l) => store.shows(l));
+  const off = [...store.hidden].filter((l) => !ASKED_FOR.includes(l));
+  if (on.length) words.push(`on=${on.join(",")}`);
+  if (off.length) words.push(`off=${off.join(",")}`);
   const hash = `#${words.join("&")}`;
   if (hash !== location.hash) history.replaceState(null, "", hash);
 }

@@ -25,7 +25,7 @@ const SYMBOLS: [string, Record<string, string>[]][] = [
 ];
 const NAMES: Record<Layer, string> = {
   tracks: "Tracks", claims: "Claims", trails: "Trails", ellipses: "1-sigma ellipses", labels: "Labels", zones: "Zones",
-  sensors: "Sensors and reach", regions: "GNSS interference", airfields: "Airfields",
+  sensors: "Sensors and reach", regions: "GNSS interference", cells: "GNSS by cell and time", airfields: "Airfields",
 };
 const KEYS: [string, string][] = [
   ["A T C F", "alarms, tracks, claims, feeds"], ["/", "filter"], ["arrows + −", "move, zoom"], ["H", "back to the site"], ["L", "legend"], ["Esc", "close, deselect"],

@@ -2,6 +2,7 @@
 
 import "./fonts.css";
 import { AlarmList } from "./alarms";
+import { Cells } from "./cells";
 import { Detail } from "./detail";
 import { $, h, say } from "./dom";
 import * as hash from "./hash";
@@ -60,6 +61,7 @@ new AlarmList(store, stage);
 const sound = new Sound(store);
 setInterval(() => { counters.beeps = sound.beeps; }, 250);
 new Detail(store);
+new Cells(store);
 drawLegend(store);
 
 let placed = wish.zoom !== undefined;
@@ -170,7 +172,7 @@ document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") target.blur();
     return;
   }
-  if (event.key.startsWith("Arrow") && target.closest("#panel, #legend")) return; // there they scroll
+  if (event.key.startsWith("Arrow") && target.closest("#panel, #legend, #cells")) return; // there they scroll
   const act = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (!act) return;
   event.preventDefault();

@@ -5,6 +5,7 @@ import { AttributionControl, Map as Chart, ScaleControl, addProtocol, setWorkerU
 import type { GeoJSONSource, LayerSpecification, StyleSpecification } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
 import { Protocol } from "pmtiles";
+import { SHADES } from "./cells";
 import { MarkLayer } from "./layer";
 import { runAhead, type Marks } from "./marks";
 import type { Layer, Store } from "./store";
@@ -16,6 +17,7 @@ const nothing = (): GeoJSON.FeatureCollection => ({ type: "FeatureCollection", f
 const base = (id: string, layer: string, rest: object): LayerSpecification =>
   ({ id, source: "base", "source-layer": layer, ...rest }) as LayerSpecification;
 const over = (id: string, source: string, rest: object): LayerSpecification => ({ id, source, ...rest }) as LayerSpecification;
+const shade = ["match", ["get", "shade"], ...SHADES.flatMap(([colour, , name]) => [name, colour]), "#5f7180"];
 const HALO = { "text-halo-color": "#0a0f14", "text-halo-width": 1.4 };
 
 function style(): StyleSpecification {
@@ -27,6 +29,7 @@ function style(): StyleSpecification {
       names: { type: "geojson", data: nothing() },
       reach: { type: "geojson", data: nothing(), tolerance: 0.1 },
       regions: { type: "geojson", data: nothing(), tolerance: 0.1 },
+      cells: { type: "geojson", data: nothing(), tolerance: 0.1 },
     },
     layers: [
       { id: "sea", type: "background", paint: { "background-color": "#0a1017" } },
@@ -36,6 +39,8 @@ function style(): StyleSpecification {
       base("airfield", "airfield", { type: "circle", minzoom: 7, paint: { "circle-radius": 2.2, "circle-color": "#0a1017", "circle-stroke-color": "#6b7a88", "circle-stroke-width": 1 } }),
       base("country-name", "country", { type: "symbol", maxzoom: 7, filter: ["<=", ["get", "zoom"], ["zoom"]], layout: { "text-field": ["upcase", ["get", "name"]], "text-font": FONT, "text-size": 11, "text-letter-spacing": 0.12, "text-max-width": 8 }, paint: { "text-color": "#71808e", ...HALO } }),
       base("airfield-name", "airfield", { type: "symbol", minzoom: 8.5, layout: { "text-field": ["get", "icao"], "text-font": FONT, "text-size": 10, "text-offset": [0, 0.9], "text-anchor": "top" }, paint: { "text-color": "#71808e", ...HALO } }),
+      over("cell-fill", "cells", { type: "fill", paint: { "fill-color": shade, "fill-opacity": ["match", ["get", "shade"], "few", 0.08, 0.22] } }),
+      over("cell-line", "cells", { type: "line", paint: { "line-color": shade, "line-width": 1, "line-opacity": 0.7 } }),
       over("source-fill", "regions", { type: "fill", filter: ["==", ["get", "kind"], "source"], paint: { "fill-color": "#e69f00", "fill-opacity": 0.22 } }),
       over("source-line", "regions", { type: "line", filter: ["==", ["get", "kind"], "source"], paint: { "line-color": "#e69f00", "line-width": 1.4 } }),
       over("region-fill", "regions", { type: "fill", filter: ["==", ["get", "kind"], "region"], paint: { "fill-color": "#cc79a7", "fill-opacity": 0.1 } }),
@@ -45,6 +50,7 @@ function style(): StyleSpecification {
       over("zone-line", "site", { type: "line", filter: ["==", ["get", "kind"], "zone"], paint: { "line-color": ["case", ["get", "alarmed"], "#ff7340", "#d9cf5a"], "line-width": ["case", ["get", "alarmed"], 2.6, 1.5] } }),
       over("sensor", "site", { type: "circle", filter: ["in", ["get", "kind"], ["literal", ["sensor", "receiver", "origin"]]], paint: { "circle-radius": ["case", ["==", ["get", "kind"], "origin"], 2.5, 4.5], "circle-color": "#0a1017", "circle-stroke-color": "#c8d3dc", "circle-stroke-width": 1.5 } }),
       over("sensor-name", "site", { type: "symbol", filter: ["in", ["get", "kind"], ["literal", ["sensor", "receiver"]]], layout: { "text-field": ["get", "name"], "text-font": FONT, "text-size": 11, "text-offset": [0, 0.9], "text-anchor": "top" }, paint: { "text-color": "#c8d3dc", ...HALO } }),
+      over("cell-name", "cells", { type: "symbol", minzoom: 6, layout: { "text-field": ["get", "label"], "text-font": FONT, "text-size": 11 }, paint: { "text-color": "#dce4ea", ...HALO } }),
       // Names stand outside: a zone's above its northern edge, a region's below its southern one.
       over("region-name", "names", { type: "symbol", filter: ["==", ["get", "kind"], "region"], layout: { "text-field": ["get", "label"], "text-font": FONT, "text-size": 11, "text-anchor": "top", "text-offset": [0, 0.4], "text-max-width": 24 }, paint: { "text-color": "#f0b8d5", ...HALO } }),
       over("zone-name", "names", { type: "symbol", filter: ["==", ["get", "kind"], "zone"], layout: { "text-field": ["get", "label"], "text-font": FONT, "text-size": 12, "text-anchor": "bottom", "text-offset": [0, -0.3], "text-max-width": 24, "text-allow-overlap": true }, paint: { "text-color": ["case", ["get", "alarmed"], "#ffb59a", "#efe9a0"], ...HALO } }),
@@ -56,6 +62,7 @@ const LAYERS_OF: Partial<Record<Layer, string[]>> = {
   zones: ["zone-fill", "zone-line", "zone-name"],
   sensors: ["sensor", "sensor-name", "reach-line"],
   regions: ["region-fill", "region-line", "region-name", "source-fill", "source-line"],
+  cells: ["cell-fill", "cell-line", "cell-name"],
   airfields: ["airfield", "airfield-name"],
 };
 
@@ -84,6 +91,7 @@ export class MapStage implements Stage {
       this.chart.addLayer(this.marks, "zone-name");
       this.showSite();
       this.showRegions();
+      this.showCells();
       this.showLayers();
     });
     this.chart.on("error", ({ error }) => {
@@ -93,6 +101,7 @@ export class MapStage implements Stage {
     this.chart.on("render", () => this.frames.forEach((then) => then()));
     store.on("site", () => this.showSite());
     store.on("regions", () => this.showRegions());
+    store.on("cells", () => this.showCells());
     store.on("alarms", () => this.showSite());
     store.on("layers", () => this.showLayers());
   }
@@ -164,6 +173,10 @@ export class MapStage implements Stage {
     this.source("regions").setData({ type: "FeatureCollection", features: [...features, ...rings] });
     this.regionNames = features.map((f) => edgeName(f.geometry.coordinates[0]!, -1, f.properties ?? {}));
     this.showNames();
+  }
+
+  private showCells(): void {
+    if (this.loaded) this.source("cells").setData({ type: "FeatureCollection", features: this.store.cells });
   }
 
   private showNames(): void {

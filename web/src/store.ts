@@ -4,9 +4,9 @@ import { Trails } from "./trails";
 import { decode, col, type Picture } from "./wire";
 import { bookOf, type Act, type Alarm, type Feed, type LikelySource, type Output, type Reason, type Region, type Sensor, type Site } from "./words";
 
-export type Topic = "site" | "picture" | "alarms" | "acts" | "feeds" | "regions" | "names" | "link" | "select" | "layers";
+export type Topic = "site" | "picture" | "alarms" | "acts" | "feeds" | "regions" | "names" | "link" | "select" | "layers" | "cells";
 export type LinkState = "wait" | "live" | "stale" | "lost";
-export const LAYERS = ["tracks", "claims", "trails", "ellipses", "labels", "zones", "sensors", "regions", "airfields"] as const;
+export const LAYERS = ["tracks", "claims", "trails", "ellipses", "labels", "zones", "sensors", "regions", "cells", "airfields"] as const;
 export type Layer = (typeof LAYERS)[number];
 
 type Message =
@@ -37,6 +37,7 @@ export class Store {
   outputs: Output[] = [];
   regions: Region[] = [];
   sources: LikelySource[] = [];
+  cells: GeoJSON.Feature[] = []; // of the ten minutes chosen
   link: LinkState = "wait";
   selected = ""; // "t7" a track, "c0:7471234" a claim (address book, address), "" nothing
   readonly names = new Map<string, string>();

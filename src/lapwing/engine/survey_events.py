@@ -13,7 +13,8 @@ from lapwing.engine.survey import DEGREE_M, STEP_M, STEP_NS
 from lapwing.integrity.causes import CauseSettings, Outcome, posterior
 from lapwing.integrity.detection import DetectionSettings, ratio
 from lapwing.integrity.evidence import SPOOF_REASONS
-from lapwing.integrity.source import SourceSettings, explain, make_looks, outline
+from lapwing.integrity.search import explain
+from lapwing.integrity.source import SourceSettings, make_looks, outline
 from lapwing.kernel import condition as kernel
 from lapwing.records import CAUSES, Array
 

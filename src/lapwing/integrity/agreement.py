@@ -71,8 +71,10 @@ def agree(
     table = np.array(rows, np.int64).reshape(-1, 5)
     after = Agreement(table[:, 1], table[:, 0], table[:, 2], table[:, 3], table[:, 4])
     firm = {(f, a): t for f, a, t, s, u in rows if u - s >= settings.make_s * 1e9}
-    track_id = [firm.get((int(f), int(a)), NO_TRACK) for f, a in zip(family, claims.address, strict=True)]
-    return after, np.array(track_id, np.int64).reshape(len(claims))
+    if not firm:
+        return after, np.full(len(claims), NO_TRACK, np.int64)
+    pairs = zip(family.tolist(), claims.address.tolist(), strict=True)
+    return after, np.array([firm.get(pair, NO_TRACK) for pair in pairs], np.int64).reshape(len(claims))
 
 
 def _mute(

@@ -10,7 +10,7 @@ from enum import IntEnum
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
-from scipy.special import gammaln, logsumexp
+from scipy.special import gammaln
 
 from lapwing.integrity.evidence import SPOOF_REASONS
 from lapwing.integrity.navigation import Navigation
@@ -35,10 +35,11 @@ class CauseSettings:
     none: tuple[float, ...] = (60.0, 0.1, 0.1, 0.05, 1.0)
     jamming: tuple[float, ...] = (1.5, 1.5, 0.3, 0.06, 0.1)
     spoofing: tuple[float, ...] = (1.5, 0.5, 0.2, 1.5, 0.1)
-    both: tuple[float, ...] = (0.7, 1.5, 0.3, 1.5, 0.1)
+    both: tuple[float, ...] = (0.7, 3.0, 0.3, 3.0, 0.1)  # neither is missing
     outage: tuple[float, ...] = (0.7, 0.05, 0.5, 0.02, 3.0)  # of everything
     deaf: tuple[float, ...] = (0.7, 0.05, 3.0, 0.02, 0.3)  # of what carries positions only
-    prior: tuple[float, ...] = (0.3, 0.25, 0.1, 0.05, 0.2, 0.1)  # in the order of CAUSES
+    # in the order of CAUSES; who is hit where nobody else is near has a fault more often than a jammer
+    prior: tuple[float, ...] = (0.2, 0.25, 0.1, 0.05, 0.3, 0.1)
     gone_rate: float = 0.02  # share that leaves the receiver's reach meanwhile, where a single speaker is at fault
     faults_more: float = 0.03  # a second faulty speaker, given one
     kinds: tuple[float, float, float] = (0.5, 0.3, 0.2)  # of one fault: poorer, silent, false
@@ -53,7 +54,8 @@ def posterior(counts: Int64[Array, "c 5"], settings: CauseSettings) -> Float64[A
     outages = [_dirichlet(n, np.array(alpha)) - np.log(2.0) for alpha in (settings.outage, settings.deaf)]
     rows += [_faults(n, settings), np.logaddexp(*outages)]
     log_p = np.stack(rows, axis=1) + np.log(np.array(settings.prior))
-    return np.asarray(np.exp(log_p - logsumexp(log_p, axis=1, keepdims=True)))
+    p = np.exp(log_p - log_p.max(axis=1, keepdims=True))
+    return np.asarray(p / p.sum(axis=1, keepdims=True))
 
 
 def _dirichlet(n: Float64[Array, "c 5"], alpha: Float64[Array, "5"]) -> Float64[Array, " c"]:

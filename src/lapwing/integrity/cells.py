@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import polars_h3
 from jaxtyping import Bool, Float64, Int64
-from scipy.special import betaincinv
+from scipy.special import betainc, betaln, expit
 
 from lapwing.records import Array
 
@@ -18,7 +18,9 @@ BOXES_DEG = (0.02, 0.05, 0.1, 1.0)  # the smallest whose table is not too large 
 TABLE_MAX = 30_000_000
 EDGE_DEG = 1e-5
 LATITUDE_DEG_MAX = 80.0  # boxes nearer to a pole are not used
-PRIOR = (0.05, 99.95)  # beta of the affected share: the fleet's 5e-4, worth a hundred aircraft
+PRIOR = (0.05, 99.95)  # beta of the affected share where nothing is wrong: the fleet's 5e-4, worth a hundred aircraft
+TROUBLE = 0.01  # share of cells and bins in which something may be wrong: then any share is as likely as another
+HALVINGS = 40  # of the interval in which a quantile lies
 ENOUGH = 3  # fewer speakers than this say nothing of a cell
 
 
@@ -83,11 +85,30 @@ def _whole(
 def share(
     good: Int64[Array, " g"], bad: Int64[Array, " g"], mass: float = 0.9
 ) -> tuple[Float64[Array, " g"], Float64[Array, " g"], Float64[Array, " g"], Bool[Array, " g"]]:
-    """Posterior mean and interval of the affected share per cell under the fleet's prior, and whether there were enough
-    speakers to say so."""
-    a, b = PRIOR[0] + bad, PRIOR[1] + good
-    tail = 0.5 * (1.0 - mass)
-    return a / (a + b), betaincinv(a, b, tail), betaincinv(a, b, 1.0 - tail), good + bad >= ENOUGH
+    """Posterior mean and interval of the affected share per cell, and whether there were enough speakers to say so. The
+    prior is a mixture: the fleet's rate, or (seldom) trouble of which nothing is known."""
+    pairs, row = np.unique(np.stack([good, bad]), axis=1, return_inverse=True)
+    g, b = pairs.astype(np.float64)
+    quiet = betaln(PRIOR[0] + b, PRIOR[1] + g) - betaln(*PRIOR) + np.log1p(-TROUBLE)
+    wrong = betaln(1.0 + b, 1.0 + g) + np.log(TROUBLE)
+    weight = expit(wrong - quiet)
+    mean = (1.0 - weight) * (PRIOR[0] + b) / (sum(PRIOR) + g + b) + weight * (1.0 + b) / (2.0 + g + b)
+    ends = [_quantile(g, b, weight, tail) for tail in (0.5 * (1.0 - mass), 0.5 * (1.0 + mass))]
+    row = row.reshape(-1)
+    return mean[row], ends[0][row], ends[1][row], good + bad >= ENOUGH
+
+
+def _quantile(
+    good: Float64[Array, " g"], bad: Float64[Array, " g"], weight: Float64[Array, " g"], at: float
+) -> Float64[Array, " g"]:
+    """Where the posterior's distribution reaches `at`, by halving."""
+    low, high = np.zeros(len(good)), np.ones(len(good))
+    for _ in range(HALVINGS):
+        x = 0.5 * (low + high)
+        quiet = betainc(PRIOR[0] + bad, PRIOR[1] + good, x)
+        below = (1.0 - weight) * quiet + weight * betainc(1.0 + bad, 1.0 + good, x) < at
+        low, high = np.where(below, x, low), np.where(below, high, x)
+    return 0.5 * (low + high)
 
 
 def hexes(cell: Int64[Array, " g"]) -> list[str]:

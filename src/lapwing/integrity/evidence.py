@@ -29,6 +29,8 @@ REASONS = (
     "a ship does not move at {speed:.0f} m/s",
     "the place cannot be reached from its last good one in this time",
     "the place is beyond the radio horizon of the receiver that hears it",
+    "many claim this place at once, at one speed: no traffic is that close",
+    "it circles round the same centre as others do: no traffic does",
 )
 REASON_NAMES = (  # the same without numbers, for tables
     "",
@@ -47,6 +49,8 @@ REASON_NAMES = (  # the same without numbers, for tables
     "ship too fast",
     "unreachable place",
     "beyond radio horizon",
+    "many at one place",
+    "circle shared with others",
 )
 SPOOF_REASONS = (
     kernel.JUMPED,
@@ -59,6 +63,8 @@ SPOOF_REASONS = (
     kernel.FAST,
     kernel.ASTRAY,
     kernel.TOO_FAR,
+    kernel.MAGNET,
+    kernel.CIRCLE,
 )
 DECLINATION_RAD = 0.44  # magnetic headings may be this far from true ones (25 degrees)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Int64
+from scipy.special import bdtrc
 
 from lapwing.integrity.causes import CauseSettings, counted, outcomes, posterior
 from lapwing.integrity.detection import DetectionSettings, Watch, alarmed, cells, due, watch_step
@@ -74,13 +75,38 @@ def find(
     window_ns = of_regions.window_s * 1e9
     fresh = lost & (now - navigation.since_ns < window_ns)
     exposed = (navigation.memory.ever_ok > 0) & (now - navigation.good_ns < window_ns) | lost
-    rows, loud = [], []
-    for members in _clusters(np.flatnonzero(lost), navigation, of_regions.link_m):
-        rows.append(_region(members, lost, fresh, exposed, navigation, of_regions))
-        cell = cells(navigation.good_east_m[members], navigation.good_north_m[members], detection.cell_m)
-        loud.append(bool(alarmed(watch, cell, now, of_regions.window_s).any()))
-    regions, next_id = _continued(before, next_id, rows, loud, now, of_regions)
+    cell = cells(navigation.good_east_m[lost], navigation.good_north_m[lost], detection.cell_m)
+    loud = np.zeros(len(claims), bool)
+    loud[lost] = alarmed(watch, cell, now, of_regions.window_s)
+    clusters = [
+        _Cluster(members, *_disc(members, navigation), bool(loud[members].any()))
+        for members in _clusters(np.flatnonzero(lost), navigation, of_regions.link_m)
+    ]
+    world = _Counted(lost, fresh, exposed, navigation, of_regions)
+    regions, next_id = _continued(before, next_id, clusters, world, now)
     return _explained(regions, before, navigation, claims, of_causes), next_id
+
+
+@dataclass(frozen=True, slots=True)
+class _Cluster:
+    """Affected claims that belong together; `loud`: the sequential test alarms there."""
+
+    members: Int64[Array, " j"]
+    east_m: float
+    north_m: float
+    radius_m: float
+    loud: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """Whom to count in a region."""
+
+    lost: Bool[Array, " n"]
+    fresh: Bool[Array, " n"]
+    exposed: Bool[Array, " n"]
+    navigation: Navigation
+    settings: InterferenceSettings
 
 
 def _explained(
@@ -122,72 +148,57 @@ def _clusters(index: Int64[Array, " k"], navigation: Navigation, link_m: float) 
     return out
 
 
-def _region(
-    members: Int64[Array, " j"],
-    lost: Bool[Array, " n"],
-    fresh: Bool[Array, " n"],
-    exposed: Bool[Array, " n"],
-    navigation: Navigation,
-    settings: InterferenceSettings,
-) -> tuple[float, float, float, int, int, float, int]:
-    """Centre, radius, affected, exposed, p-value and onset of one cluster."""
-    east, north = navigation.good_east_m, navigation.good_north_m
-    e, n = float(east[members].mean()), float(north[members].mean())
-    distance = np.hypot(east - e, north - n)
-    radius = float(distance[members].max())
-    inside = exposed & (distance <= radius + settings.margin_m)
-    k, total = int((fresh & inside).sum()), int(inside.sum())
-    p = tail(total, k, settings.base_rate)
-    onset = int(navigation.since_ns[members].min())
-    return e, n, radius, int(lost[members].sum()), total, p, onset
+def _disc(members: Int64[Array, " j"], navigation: Navigation) -> tuple[float, float, float]:
+    """Centre and radius of one cluster."""
+    east, north = navigation.good_east_m[members], navigation.good_north_m[members]
+    e, n = float(east.mean()), float(north.mean())
+    return e, n, float(np.hypot(east - e, north - n).max())
+
+
+def _region(cluster: _Cluster, world: _Counted) -> tuple[int, int, float, int]:
+    """Affected, exposed, p-value and onset of one cluster."""
+    of, members = world.navigation, cluster.members
+    distance = np.hypot(of.good_east_m - cluster.east_m, of.good_north_m - cluster.north_m)
+    inside = world.exposed & (distance <= cluster.radius_m + world.settings.margin_m)
+    k, total = int((world.fresh & inside).sum()), int(inside.sum())
+    p = tail(total, k, world.settings.base_rate)
+    return int(world.lost[members].sum()), total, p, int(of.since_ns[members].min())
 
 
 def tail(n: int, k: int, rate: float) -> float:
     """P(X >= k) of a binomial with n trials: the chance of as many losses without interference."""
-    if k <= 0:
-        return 1.0
-    logs = [
-        math.lgamma(n + 1)
-        - math.lgamma(i + 1)
-        - math.lgamma(n - i + 1)
-        + i * math.log(rate)
-        + (n - i) * math.log1p(-rate)
-        for i in range(k, n + 1)
-    ]
-    return min(math.fsum(map(math.exp, logs)), 1.0)
+    return 1.0 if k <= 0 else 0.0 if k > n else float(bdtrc(k - 1, n, rate))
 
 
 def _continued(
-    before: Interference,
-    next_id: int,
-    rows: list[tuple[float, float, float, int, int, float, int]],
-    loud: list[bool],
-    now_ns: int,
-    settings: InterferenceSettings,
+    before: Interference, next_id: int, clusters: list[_Cluster], world: _Counted, now_ns: int
 ) -> tuple[Interference, int]:
-    """Old regions matched to clusters by overlap; new ones only where the sequential test alarms (`loud`)."""
+    """Old regions matched to clusters by overlap; new ones only where the sequential test alarms."""
+    settings = world.settings
     kept: list[tuple[int, int, int, float, float, float, int, int, float]] = []
-    free = set(range(len(rows)))
+    free = set(range(len(clusters)))
     for i in range(len(before)):
         match = [
             j
             for j in sorted(free)
-            if math.hypot(rows[j][0] - before.east_m[i], rows[j][1] - before.north_m[i])
-            < rows[j][2] + before.radius_m[i] + settings.margin_m
+            if math.hypot(clusters[j].east_m - before.east_m[i], clusters[j].north_m - before.north_m[i])
+            < clusters[j].radius_m + before.radius_m[i] + settings.margin_m
         ]
         region, since = int(before.region_id[i]), int(before.since_ns[i])
         p = float(before.p_value[i])
         if match:
             free -= set(match)
-            e, n, r, k, total, p_now, _ = rows[match[0]]
-            kept.append((region, since, now_ns, e, n, r, k, total, min(p, p_now)))
+            c = clusters[match[0]]
+            k, total, p_now, _ = _region(c, world)
+            kept.append((region, since, now_ns, c.east_m, c.north_m, c.radius_m, k, total, min(p, p_now)))
         elif now_ns - before.updated_ns[i] < settings.linger_s * 1e9:
             place = float(before.east_m[i]), float(before.north_m[i]), float(before.radius_m[i])
             kept.append((region, since, int(before.updated_ns[i]), *place, 0, int(before.exposed[i]), p))
     for j in sorted(free):
-        e, n, r, k, total, p, onset = rows[j]
-        if k >= settings.affected_min and loud[j]:
-            kept.append((next_id, onset, now_ns, e, n, r, k, total, p))
+        c = clusters[j]
+        if len(c.members) >= settings.affected_min and c.loud:
+            k, total, p, onset = _region(c, world)
+            kept.append((next_id, onset, now_ns, c.east_m, c.north_m, c.radius_m, k, total, p))
             next_id += 1
     if not kept:
         return no_interference(), next_id

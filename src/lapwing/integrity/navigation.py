@@ -145,8 +145,11 @@ def _kept(before: Navigation, key: Int64[Array, " n"], now_ns: int) -> tuple[Arr
     return keys[order], rows[order], times[order]
 
 
-def judge(before: Navigation, claims: Claims, learning: bool, settings: NavigationSettings) -> Navigation:
-    """Each claim's condition at the claims' time. `learning`: no interference is suspected, normals may be learned."""
+def judge(
+    before: Navigation, claims: Claims, learning: bool, settings: NavigationSettings, shape: Int64[Array, " n"]
+) -> Navigation:
+    """Each claim's condition at the claims' time. `learning`: no interference is suspected, normals may be learned.
+    `shape`: reason code of a shape that only false positions make (shapes.py), 0 = none."""
     mine = _aligned(before, claims, settings)
     again = claims.suspect_ns > mine.suspect_ns
     mine = replace(
@@ -154,7 +157,7 @@ def judge(before: Navigation, claims: Claims, learning: bool, settings: Navigati
         suspect_ns=np.where(again, claims.suspect_ns, mine.suspect_ns),
         suspect_before_ns=np.where(again, mine.suspect_ns, mine.suspect_before_ns),
     )
-    rows = _rows(mine, claims, settings)
+    rows = _rows(mine, claims, settings, shape)
     learn = np.full(len(claims), int(learning), np.int64)
     after, condition, _, _ = judge_rows(rows, mine.memory, learn, settings)
     good = (condition == kernel.OK) & (after.good_ns == claims.position_ns) & (claims.position_ns > 0)
@@ -177,7 +180,7 @@ def _said(claims: Claims, field: Field, age_s: float = 10.0, otherwise: float = 
     return np.where(fresh, value, otherwise)
 
 
-def _rows(mine: Navigation, claims: Claims, settings: NavigationSettings) -> Rows:
+def _rows(mine: Navigation, claims: Claims, settings: NavigationSettings, shape: Int64[Array, " n"]) -> Rows:
     """One row per claim: what it says now."""
     now, n = claims.time_ns, len(claims)
     aircraft = mine.family == 0
@@ -212,7 +215,7 @@ def _rows(mine: Navigation, claims: Claims, settings: NavigationSettings) -> Row
         speed,
         _wind(claims, speed),
         _said(claims, Field.GEOMETRIC_MINUS_BARO_M, otherwise=NO_HEIGHT),
-        _contradiction(mine, claims, heard, settings),
+        np.where(shape > 0, shape, _contradiction(mine, claims, heard, settings)),
         *_place(mine, claims),
     )
 
@@ -256,18 +259,19 @@ def explain(navigation: Navigation, claims: Claims) -> tuple[str, ...]:
     rows = np.flatnonzero((m.reason > 0) & (m.condition != kernel.OK))
     if not len(rows):
         return tuple(out)
-    nic, nac_p, speed = (claims.said(f)[0] for f in (Field.NIC, Field.NAC_P, Field.GROUND_SPEED_MPS))
-    altitude, wind = claims.said(Field.ALTITUDE_BARO_M)[0], _wind(claims, speed)
-    for i in rows:
-        out[i] = REASONS[m.reason[i]].format(
-            age=(claims.time_ns - claims.position_ns[i]) * 1e-9,
-            nic=nic[i],
-            nic_normal=m.nic_normal[i],
-            nac_p=nac_p[i],
-            nac_p_normal=m.nac_p_normal[i],
-            rejected=float(claims.rejected[i]),
-            speed=speed[i],
-            altitude=altitude[i],
-            wind=wind[i],
-        )
+    speed = claims.said(Field.GROUND_SPEED_MPS)[0]
+    columns = {
+        "age": (claims.time_ns - claims.position_ns) * 1e-9,
+        "nic": claims.said(Field.NIC)[0],
+        "nic_normal": m.nic_normal,
+        "nac_p": claims.said(Field.NAC_P)[0],
+        "nac_p_normal": m.nac_p_normal,
+        "rejected": claims.rejected.astype(np.float64),
+        "speed": speed,
+        "altitude": claims.said(Field.ALTITUDE_BARO_M)[0],
+        "wind": _wind(claims, speed),
+    }
+    told = zip(*(column[rows].tolist() for column in columns.values()), strict=True)
+    for i, reason, numbers in zip(rows.tolist(), m.reason[rows].tolist(), told, strict=True):
+        out[i] = REASONS[reason].format(**dict(zip(columns, numbers, strict=True)))
     return tuple(out)

@@ -1,11 +1,11 @@
 """Where the source of interference is: posterior over place and power, or "no unique source". Axes: o looks, g cells.
 
 Grid Bayes, coarse to fine. Affected and unaffected speakers weigh the same; the thresholds of their receivers are
-marginalised. Whether one all-round source explains what is seen is tested; if not, a sector antenna and a second source
-are tried, and if none fits, that is the answer. Calibration: bench/integrity_source.py.
+marginalised. Here one source is located and judged by its fit; search.py weighs a sector antenna and a second source
+against it. Calibration: bench/integrity_source.py.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import shapely
@@ -31,13 +31,18 @@ class SourceSettings:
     levels: int = 3
     margin_m: float = 150_000.0  # the search reaches this far beyond the affected
     fit_p_min: float = 0.01
+    sigma_m_max: float = 80_000.0  # farther spread is no place
     best_db: float = 3.0  # shadowing of the best of many looks, at most
     misfit: float = 1.6  # how much worse than Bernoulli trials true sources fit, measured
     stray: float = 0.01  # chance to be affected, or not, for no reason of the model
     looks_per_speaker: int = 24
     affected_min: int = 3
     evidence_min: float = 3.0  # a sector or a second source must be this much likelier (log)
-    alternative_looks_max: int = 500  # sector antennas and second sources are tried on fewer
+    sector_cost: float = 2.0  # what a beam chosen among many has gained by the choice (log)
+    sector_temper: float = 0.35  # a beam's real edges are not the model's
+    looks_max: int = 2_500
+    pair_looks_max: int = 1_200
+    alternative_looks: tuple[int, int] = (500, 250)  # sector antennas and second sources are tried on fewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,22 +118,11 @@ def likelihood(
     looks: Looks, cell_m: Float64[Array, "c 2"], settings: SourceSettings, beam: Beam
 ) -> Float64[Array, "c p"]:
     """Log-likelihood of the looks per cell and power."""
-    power = _powers(settings)
-    out = np.zeros((len(cell_m), len(power)))
-    steps, log_weight = _nodes(settings)
-    alone = bool((looks.background_dbm == kernel.NO_BACKGROUND).all()) and beam.width_rad == 0.0
-    if alone:
-        grid = (steps, float(power[0]), settings.step_db)
-        kernel.fast_log_likelihood(looks, cell_m, *grid, settings.physics, log_weight, out)
-        return out
-    nodes = steps.astype(np.float64) * settings.step_db
-    kernel.log_likelihood(looks, cell_m, power, settings.physics, beam, nodes[::2], log_weight[::2], out)
-    return out + _lost_weight(looks, log_weight)
-
-
-def _lost_weight(looks: Looks, log_weight: Float64[Array, " k"]) -> float:
-    """Every second node stands for two: what its weight lacks, over all speakers."""
-    return float(-np.log(np.exp(log_weight[::2]).sum()) * (looks.speaker[-1] + 1 if len(looks.speaker) else 0))
+    out = np.zeros((len(cell_m), len(_powers(settings))))
+    _, log_weight = _nodes(settings)
+    powers = (settings.power_dbm[0], settings.step_db)
+    kernel.log_likelihood(looks, cell_m, powers, settings.physics, beam, np.exp(log_weight), out)
+    return out
 
 
 def _grid(low: Float64[Array, "2"], high: Float64[Array, "2"], side: int) -> tuple[Float64[Array, "c 2"], float]:
@@ -140,46 +134,101 @@ def _grid(low: Float64[Array, "2"], high: Float64[Array, "2"], side: int) -> tup
     return np.stack([e.ravel(), n.ravel()], axis=1), cell
 
 
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One location to be worked out: of what, how finely, with which antenna, in which box (none: all within reach)."""
+
+    looks: Looks
+    settings: SourceSettings
+    beam: Beam = ALL_ROUND
+    box_m: tuple[float, float, float, float] | None = None  # east, north of its corners
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The cells of one level of a location, and the area that its prior covers."""
+
+    level: int
+    cells: Float64[Array, "c 2"]
+    cell_m: float
+    area_m2: float
+
+    def __post_init__(self) -> None:
+        freeze_columns(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a location found: log-likelihood per cell of the last level and power."""
+
+    grid: Grid
+    table: Float64[Array, "c p"]
+    evidence: float  # log P(looks | one such source), the prior flat
+    best: float  # highest log-likelihood
+
+    def __post_init__(self) -> None:
+        freeze_columns(self)
+
+    def top(self, settings: SourceSettings) -> tuple[Float64[Array, "2"], float]:
+        """Place and power of the likeliest cell."""
+        c, p = np.unravel_index(int(np.argmax(self.table)), self.table.shape)
+        return self.grid.cells[c], settings.power_dbm[0] + settings.step_db * float(p)
+
+
+def first_grid(ask: Ask) -> Grid:
+    """The widest grid of a location."""
+    hit = ask.looks.affected == 1
+    places = np.stack([ask.looks.east_m, ask.looks.north_m], axis=1)[hit]
+    low, high = places.min(axis=0) - ask.settings.margin_m, places.max(axis=0) + ask.settings.margin_m
+    area = float(np.prod(high - low))
+    if ask.box_m is not None:
+        low, high = np.array(ask.box_m[:2]), np.array(ask.box_m[2:])
+    return Grid(0, *_grid(low, high, ask.settings.side), area)
+
+
+def next_grid(ask: Ask, grid: Grid, table: Float64[Array, "c p"]) -> Grid | Found:
+    """The grid around what is likely; after the last level, what was found."""
+    if grid.level < ask.settings.levels - 1:
+        best = table.max(axis=1)
+        near = grid.cells[best > best.max() - (14.0 if grid.level == 0 else 9.0)]
+        low, high = near.min(axis=0) - grid.cell_m, near.max(axis=0) + grid.cell_m
+        return Grid(grid.level + 1, *_grid(low, high, ask.settings.side), grid.area_m2)
+    top = float(table.max())
+    total = float(np.log(np.exp(table - top).sum()))
+    evidence = top + total + float(np.log(grid.cell_m**2 / grid.area_m2) - np.log(table.shape[1]))
+    return Found(grid, table, evidence, top)
+
+
+def answer(ask: Ask) -> Found:
+    """The location worked out at once."""
+    now: Grid | Found = first_grid(ask)
+    while isinstance(now, Grid):
+        now = next_grid(ask, now, likelihood(ask.looks, now.cells, ask.settings, ask.beam))
+    return now
+
+
 def locate(looks: Looks, settings: SourceSettings, beam: Beam = ALL_ROUND) -> Posterior:
     """Posterior over place and power of one source, the prior flat within reach of the affected."""
-    hit = looks.affected == 1
-    places = np.stack([looks.east_m, looks.north_m], axis=1)[hit]
-    low, high = places.min(axis=0) - settings.margin_m, places.max(axis=0) + settings.margin_m
-    area0 = float(np.prod(high - low))
-    for level in range(settings.levels):
-        cells, cell_m = _grid(low, high, settings.side)
-        table = likelihood(looks, cells, settings, beam)
-        if level < settings.levels - 1:
-            best = table.max(axis=1)
-            near = cells[best > best.max() - (14.0 if level == 0 else 9.0)]
-            low, high = near.min(axis=0) - cell_m, near.max(axis=0) + cell_m
-    top = table.max()
-    weight = np.exp(table - top)
-    total = weight.sum()
-    evidence = float(top + np.log(total) + np.log(cell_m**2 / area0) - np.log(table.shape[1]))
-    return _summed(looks, cells, cell_m, weight / total, (evidence, float(top)), settings, beam)
+    ask = Ask(looks, settings, beam)
+    return summed(ask, answer(ask))
 
 
-def _summed(
-    looks: Looks,
-    cells: Float64[Array, "c 2"],
-    cell_m: float,
-    joint: Float64[Array, "c p"],
-    evidence: tuple[float, float],
-    settings: SourceSettings,
-    beam: Beam,
-) -> Posterior:
+def summed(ask: Ask, found: Found) -> Posterior:
+    """The posterior of what was found, with its fit."""
+    settings, cells = ask.settings, found.grid.cells
+    weight = np.exp(found.table - found.best)
+    joint = weight / weight.sum()
     place, power = joint.sum(axis=1), joint.sum(axis=0)
     mean = place @ cells
     spread = float(np.sqrt(place @ ((cells - mean) ** 2).sum(axis=1)))
     dbm = _powers(settings)
     level = float(power @ dbm)
     wide = float(np.sqrt(power @ (dbm - level) ** 2))
-    fit = fit_p(looks, cells, joint, settings, beam)
-    whole = _one_piece(place, settings.side)
+    fit = fit_p(ask.looks, cells, joint, settings, ask.beam)
+    unique = _one_piece(place, settings.side) and fit >= settings.fit_p_min and spread <= settings.sigma_m_max
     return Posterior(
-        cells[:, 0], cells[:, 1], place, cell_m, (float(mean[0]), float(mean[1])), spread, level, wide, beam, fit,
-        whole and fit >= settings.fit_p_min, *evidence,
+        cells[:, 0], cells[:, 1], place, found.grid.cell_m, (float(mean[0]), float(mean[1])), spread, level, wide,
+        ask.beam, fit, unique, found.evidence, found.best,
     )  # fmt: skip
 
 
@@ -254,61 +303,6 @@ def _trials(
     x = (second[:, None] - steps * settings.step_db + many[:, None]) / settings.physics.softness_db
     p = (np.exp(log_weight) / (1.0 + np.exp(-np.clip(x, -50.0, 50.0)))).sum(axis=1)
     return np.clip(p, settings.stray, 1.0 - settings.stray), hits >= 2, part[order[begin]]
-
-
-def explain(looks: Looks, settings: SourceSettings) -> tuple[Posterior, ...]:
-    """The source or the sources of what is seen. A sector antenna and a second source are weighed against one source
-    all round by their evidence (on fewer looks); what does not fit comes back with `unique` False."""
-    one = locate(looks, settings)
-    few = thinned(looks, settings.alternative_looks_max)
-    rough = replace(settings, levels=2, side=15, step_db=6.0)
-    plain = locate(few, rough)
-    sector = _sector(few, settings)
-    first, second = _pair(few, plain, settings)
-    # a first source held where it is likeliest has not paid for its freedom: it pays what the one source paid
-    evidence = (plain.evidence, sector.evidence - 1.0, second.evidence + plain.evidence - plain.best)
-    choice = int(np.argmax(evidence))
-    if choice == 0 or evidence[choice] - evidence[0] < settings.evidence_min:
-        return (one,)
-    return (sector,) if choice == 1 else (first, second)
-
-
-def thinned(looks: Looks, most: int) -> Looks:
-    """At most about `most` of the looks; those at which something changed are kept."""
-    every = max(1, -(-len(looks.speaker) // most))
-    change = (looks.before == kernel.WAS_FINE) & (looks.affected == 1)
-    change |= (looks.before == kernel.WAS_AFFECTED) & (looks.affected == 0)
-    keep = (np.arange(len(looks.speaker)) % every == 0) | change | (looks.before == kernel.FIRST)
-    return Looks._make(column[keep] for column in looks)
-
-
-def _sector(looks: Looks, settings: SourceSettings) -> Posterior:
-    """The best of eight bearings and two widths, on coarse grids; the winner in full."""
-    coarse = replace(settings, levels=1, side=9, step_db=6.0)
-    best, beam = -np.inf, ALL_ROUND
-    for width in (1.05, 2.1):
-        for bearing in np.arange(8) * np.pi / 4.0:
-            trial = Beam(float(bearing), width, 20.0)
-            got = locate(looks, coarse, trial).evidence
-            if got > best:
-                best, beam = got, trial
-    return locate(looks, replace(settings, levels=2, side=15, step_db=6.0), beam)
-
-
-def _pair(looks: Looks, one: Posterior, settings: SourceSettings) -> tuple[Posterior, ...]:
-    """A second source given the first, then the first given the second, twice."""
-    rough = replace(settings, step_db=6.0, levels=2, side=15)
-    first, second = one, one
-    for _ in range(2):
-        second = locate(_given(looks, first, settings), rough)
-        first = locate(_given(looks, second, settings), rough)
-    return first, second
-
-
-def _given(looks: Looks, other: Posterior, settings: SourceSettings) -> Looks:
-    best = int(np.argmax(other.probability))
-    place = np.array([other.east_m[best], other.north_m[best]])
-    return looks._replace(background_dbm=received_dbm(looks, place, other.power_dbm, settings, other.beam))
 
 
 def outline(posterior: Posterior, share: float) -> list[Float64[Array, "v 2"]]:

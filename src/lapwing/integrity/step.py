@@ -4,19 +4,23 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lapwing.integrity import detection, trail
+from lapwing.integrity import detection, ending, shapes, trail
 from lapwing.integrity.agreement import Agreement, AgreementSettings, agree
 from lapwing.integrity.agreement import start as agreement_start
 from lapwing.integrity.causes import CauseSettings
 from lapwing.integrity.detection import DetectionSettings, Watch
+from lapwing.integrity.ending import Endings, EndingSettings, ended
 from lapwing.integrity.evidence import NavigationSettings
 from lapwing.integrity.interference import InterferenceSettings, affected, find, observe
-from lapwing.integrity.navigation import Navigation, explain, judge
+from lapwing.integrity.navigation import Navigation, explain, family, judge
 from lapwing.integrity.navigation import start as navigation_start
+from lapwing.integrity.shapes import Shapes, ShapeSettings, shaped, standing
 from lapwing.integrity.source import SourceSettings
-from lapwing.integrity.sources import next_sources
+from lapwing.integrity.sources import Seeking, next_sources
+from lapwing.integrity.sources import start as sources_start
 from lapwing.integrity.trail import Trail, TrailSettings, remember
-from lapwing.records import Claims, Integrity, Interference, Sources, Tracks, no_interference, no_sources
+from lapwing.kernel import condition as kernel
+from lapwing.records import Claims, Integrity, Interference, Tracks, no_interference
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +28,10 @@ class IntegritySettings:
     """All settings of the room."""
 
     navigation: NavigationSettings = field(default_factory=NavigationSettings)
+    shapes: ShapeSettings = field(default_factory=ShapeSettings)
     detection: DetectionSettings = field(default_factory=DetectionSettings)
     interference: InterferenceSettings = field(default_factory=InterferenceSettings)
+    ending: EndingSettings = field(default_factory=EndingSettings)
     causes: CauseSettings = field(default_factory=CauseSettings)
     trail: TrailSettings = field(default_factory=TrailSettings)
     source: SourceSettings = field(default_factory=SourceSettings)
@@ -37,11 +43,13 @@ class IntegrityState:
     """What the room remembers between steps."""
 
     navigation: Navigation
+    shapes: Shapes
     agreement: Agreement
     watch: Watch
     trail: Trail
     interference: Interference
-    sources: Sources
+    endings: Endings
+    seeking: Seeking
     next_region: int
 
 
@@ -49,11 +57,13 @@ def start(settings: IntegritySettings) -> IntegrityState:
     """Nothing known."""
     return IntegrityState(
         navigation_start(settings.navigation),
+        shapes.start(),
         agreement_start(),
         detection.start(),
         trail.start(),
         no_interference(),
-        no_sources(),
+        ending.start(),
+        sources_start(),
         1,
     )
 
@@ -62,13 +72,17 @@ def step(
     state: IntegrityState, claims: Claims, tracks: Tracks, settings: IntegritySettings
 ) -> tuple[IntegrityState, Integrity]:
     """The verdict at the claims' time. Normals are learned only while no interference is suspected."""
-    navigation = judge(state.navigation, claims, len(state.interference) == 0, settings.navigation)
+    seen = shaped(state.shapes, claims, family(claims.source), settings.shapes)
+    magnet, circle = standing(seen, settings.shapes)
+    shape = np.where(circle, kernel.CIRCLE, np.where(magnet, kernel.MAGNET, 0))
+    navigation = judge(state.navigation, claims, len(state.interference) == 0, settings.navigation, shape)
     watch = observe(state.watch, navigation, claims, (settings.detection, settings.navigation, settings.interference))
     of_regions = (settings.detection, settings.interference, settings.causes)
     regions, next_region = find(state.interference, state.next_region, navigation, claims, watch, of_regions)
     hit = affected(navigation, claims, settings.interference)
+    endings, regions = ended(state.endings, regions, navigation, claims, hit, settings.ending)
     path = remember(state.trail, navigation, claims, hit, settings.trail)
-    sources = next_sources(state.sources, regions, path, claims.time_ns, (settings.trail, settings.source))
+    seeking = next_sources(state.seeking, regions, path, claims.time_ns, (settings.trail, settings.source))
     agreement, track_id = agree(state.agreement, claims, navigation.family, tracks, settings.agreement)
     verdict = Integrity(
         np.array(navigation.condition),
@@ -80,6 +94,7 @@ def step(
         claims.frame_seq,
         track_id,
         regions,
-        sources,
+        seeking.sources,
     )
-    return IntegrityState(navigation, agreement, watch, path, regions, sources, next_region), verdict
+    after = IntegrityState(navigation, seen, agreement, watch, path, regions, endings, seeking, next_region)
+    return after, verdict

@@ -17,6 +17,7 @@ from lapwing.records import Array, Claims, Field
 from lapwing.records.arrays import freeze_columns
 
 SHIP_HEIGHT_M = 20.0  # of its antenna
+ROOM_M = 100_000.0  # looks of somebody near a region count this much farther out too
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,8 @@ class TrailSettings:
     step_s: float = 30.0
     keep_s: float = 1_800.0
     carry_s: float = 900.0  # an affected speaker's place is not carried on for longer
-    reach_m: float = 250_000.0
-    speakers_max: int = 80
+    reach_m: float = 150_000.0
+    speakers_max: int = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +83,17 @@ def looks_at(
     """The looks of those near a region, the affected first; None when too few are affected."""
     of_trail, of_source = settings
     away = np.hypot(trail.place_m[:, 0] - centre_m[0], trail.place_m[:, 1] - centre_m[1])
-    keys, row = np.unique(trail.key, return_inverse=True)
+    there = np.flatnonzero(away <= radius_m + of_trail.reach_m + ROOM_M)
+    keys, row = np.unique(trail.key[there], return_inverse=True)
     nearest = np.full(len(keys), np.inf)
-    np.minimum.at(nearest, row, away)
-    hit = np.bincount(row, weights=trail.affected, minlength=len(keys)) > 0
+    np.minimum.at(nearest, row, away[there])
+    hit = np.bincount(row, weights=trail.affected[there], minlength=len(keys)) > 0
     near = np.flatnonzero(nearest <= radius_m + of_trail.reach_m)
     order = near[np.lexsort((nearest[near], ~hit[near]))][: of_trail.speakers_max]
     if np.count_nonzero(hit[order]) < of_source.affected_min:
         return None
-    rows = np.flatnonzero(np.isin(row, order))
+    chosen = np.zeros(len(keys), bool)
+    chosen[order] = True
+    rows, row = there[chosen[row]], row[chosen[row]]
     place, told = trail.place_m[rows], trail.affected[rows] > 0
-    return make_looks(row[rows], trail.time_ns[rows], place, told, of_source.looks_per_speaker)
+    return make_looks(row, trail.time_ns[rows], place, told, of_source.looks_per_speaker)

@@ -23,7 +23,7 @@ NO_HEIGHT = -1e9  # of altitude and geometric-minus-barometric altitude
 
 OK, DEGRADED, LOST, INCONSISTENT, UNKNOWN = range(5)
 SILENT, NO_FIX, LOW_NIC, LOW_NAC_P, JUMPED, REJECTED, SATURATION, ALWAYS_POOR, TWO_PLACES = range(1, 10)
-SLOW, WIND, GEOMETRIC, FAST, ASTRAY, TOO_FAR = range(10, 16)
+SLOW, WIND, GEOMETRIC, FAST, ASTRAY, TOO_FAR, MAGNET, CIRCLE = range(10, 18)
 
 
 class Rows(NamedTuple):
@@ -206,7 +206,9 @@ def _astray(r: One, m: Speaker, c: Limits) -> bool:
     is no jump: whoever comes back from a false position is believed."""
     if m.good_ns == 0 or r.position_ns <= m.good_ns:
         return False
-    mps = c.reach_mps if r.bits & AIRCRAFT else c.ship_mps_max
+    mps = c.reach_mps
+    if not r.bits & AIRCRAFT:  # most ships go half as fast as the fastest: unless it says so itself
+        mps = min(max(0.5 * c.ship_mps_max, 1.2 * r.speed_mps), c.ship_mps_max)
     reach_m = mps * (r.position_ns - m.good_ns) / 1e9 + c.slack_m
     north = r.latitude_rad - m.latitude_rad
     east = r.longitude_rad - m.longitude_rad

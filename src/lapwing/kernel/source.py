@@ -3,6 +3,7 @@
 Each speaker's chance to be affected follows the power that it receives (free space, radio horizon, perhaps a beam)
 minus its own threshold, which is not known: a normal prior on it is marginalised, so that many looks at one speaker
 do not count as many speakers. What a speaker was a look before tells whether losing or regaining is judged.
+Powers and thresholds are steps of one grid, so that a look is read off a table along one row.
 Reference notes on GNSS interference, section 3.
 """
 
@@ -22,6 +23,10 @@ PER_DB = 8  # entries per dB
 FIRST, WAS_FINE, WAS_AFFECTED = 0, 1, 2
 NO_BACKGROUND = -900.0
 SILENT = int(TABLE_DB - 25.0) * PER_DB  # index of 25 dB below the threshold
+SHARP = 5.0  # farther from the horizon than this, its softness is less than the tables' step
+EDGE_RAD = 0.35  # over which a beam falls to what is left outside
+LEAST = 1e-60  # so that what is impossible has a logarithm
+TOGETHER = 4  # speakers whose marginals are multiplied before the logarithm is taken
 
 
 class Looks(NamedTuple):
@@ -59,16 +64,23 @@ class Beam(NamedTuple):
 
 
 @njit(cache=True)
-def loss_db(east_m: float, north_m: float, height_m: float, w: Physics) -> float:
+def reach_m(height_m: float, w: Physics) -> float:
+    """How far a receiver at this height is from its radio horizon to the source."""
+    return float(max(4120.0 * (np.sqrt(max(w.source_height_m, 0.0)) + np.sqrt(max(height_m, 0.0))), 1000.0))
+
+
+@njit(cache=True)
+def loss_db(east_m: float, north_m: float, height_m: float, horizon_m: float, w: Physics) -> float:
     """Free-space loss at L1 over (east, north), plus what the horizon and the receiver's own fuselage take."""
-    source_height_m, horizon_ratio = w.source_height_m, w.horizon_ratio
+    above_m = height_m - w.source_height_m
     ground2 = east_m * east_m + north_m * north_m
-    range2 = max(ground2 + (height_m - source_height_m) ** 2, 100.0)
-    reach_m = max(4120.0 * (np.sqrt(max(source_height_m, 0.0)) + np.sqrt(max(height_m, 0.0))), 1000.0)
-    extra = w.shade_db * max(height_m - source_height_m, 0.0) / np.sqrt(range2)
-    if ground2 > ((1.0 - 7.0 * horizon_ratio) * reach_m) ** 2:  # nearer, the horizon takes less than 0.01 dB
-        beyond = (np.sqrt(ground2) / reach_m - 1.0) / horizon_ratio
-        extra += 10.0 * (np.log1p(np.exp(-abs(beyond))) + max(beyond, 0.0))
+    range2 = max(ground2 + above_m * above_m, 100.0)
+    extra = w.shade_db * max(above_m, 0.0) / np.sqrt(range2)
+    if ground2 > ((1.0 - SHARP * w.horizon_ratio) * horizon_m) ** 2:
+        beyond = (np.sqrt(ground2) / horizon_m - 1.0) / w.horizon_ratio
+        extra += 10.0 * max(beyond, 0.0)
+        if beyond < SHARP:
+            extra += 10.0 * np.log1p(np.exp(-abs(beyond)))
     return float(AT_1_KM_DB - 60.0 + 10.0 * np.log10(range2) + extra)
 
 
@@ -78,94 +90,143 @@ def beam_db(east_m: float, north_m: float, beam: Beam) -> float:
     if beam.width_rad <= 0.0:
         return 0.0
     apart = abs((np.arctan2(east_m, north_m) - beam.bearing_rad + np.pi) % (2.0 * np.pi) - np.pi)
-    return beam.outside_db if apart > 0.5 * beam.width_rad else 0.0
+    return float(beam.outside_db * min(max((apart - 0.5 * beam.width_rad) / EDGE_RAD + 0.5, 0.0), 1.0))
 
 
 @njit(cache=True)
-def tables(w: Physics) -> F64:
-    """log P(look | level) per (before, affected, level in steps of 1/PER_DB from -TABLE_DB), that of a fine look
-    relative to a look far from any source."""
-    n = int(2 * TABLE_DB) * PER_DB + 1
-    out = np.zeros((3, 2, n))
-    for i in range(n):
-        level = i / PER_DB - TABLE_DB
-        for before in range(3):
-            shift = 0.0 if before == WAS_FINE else w.regain_db if before == WAS_AFFECTED else 0.5 * w.regain_db
-            p = w.wrong + (1.0 - 2.0 * w.wrong) / (1.0 + np.exp(-(level + shift) / w.softness_db))
-            out[before, 1, i] = w.temper * np.log(p)
-            out[before, 0, i] = w.temper * (np.log(1.0 - p) - np.log(1.0 - w.wrong))
-        out[before, 0, : SILENT + 1] = 0.0
+def chance(before: int, affected: int, level_db: float, w: Physics) -> float:
+    """P(look) at a level over the threshold; that of a fine look relative to a look far from any source."""
+    shift = 0.0 if before == WAS_FINE else w.regain_db if before == WAS_AFFECTED else 0.5 * w.regain_db
+    p = w.wrong + (1.0 - 2.0 * w.wrong) / (1.0 + np.exp(-(level_db + shift) / w.softness_db))
+    return float((p if affected else (1.0 - p) / (1.0 - w.wrong)) ** w.temper)
+
+
+@njit(cache=True)
+def tables(w: Physics, stride: int, pad: int) -> F64:
+    """chance per (before, affected, phase, whole steps): level = -TABLE_DB + (phase + stride * (step - pad)) / PER_DB.
+    A run along the last axis is a run over levels one step apart; `pad` steps hold the ends' values."""
+    n = int(2 * TABLE_DB) * PER_DB
+    whole = n // stride + 1
+    out = np.ones((3, 2, stride, whole + 2 * pad))
+    for phase in range(stride):
+        for m in range(whole + 2 * pad):
+            i = min(max(phase + stride * (m - pad), 0), n)
+            for before in range(3):
+                out[before, 1, phase, m] = chance(before, 1, i / PER_DB - TABLE_DB, w)
+                if i > SILENT:
+                    out[before, 0, phase, m] = chance(before, 0, i / PER_DB - TABLE_DB, w)
     return out
 
 
 @njit(cache=True)
 def log_likelihood(
-    looks: Looks, cell_m: F64, power_dbm: F64, w: Physics, beam: Beam, node_db: F64, log_weight: F64, out: F64
+    looks: Looks, cell_m: F64, powers: tuple[float, float], w: Physics, beam: Beam, weight: F64, out: F64
 ) -> None:
-    """out[c, p] = log P(all looks | source in cell c with power p), thresholds marginalised over the nodes."""
-    table = tables(w)
-    n_power, n_node, last = len(power_dbm), len(node_db), table.shape[2] - 1
-    level = np.zeros((n_power, n_node))
+    """out[c, p] = log P(all looks | source in cell c with power first + step * p), `powers` = (first, step) in dB.
+    Thresholds are marginalised over nodes one step apart with these weights, the middle one the fleet's mean."""
+    n_power, n_node = out.shape[1], len(weight)
+    n_level, stride = n_power + n_node - 1, round(powers[1] * PER_DB)
+    table = tables(w, stride, n_level)
+    half_db = (n_node // 2) * powers[1]
+    first_db = powers[0] - half_db - w.threshold_dbm + TABLE_DB + 0.5 / PER_DB
+    other_db = half_db - w.threshold_dbm + TABLE_DB + 0.5 / PER_DB
+    per_step, horizon_m = 1.0 / powers[1], np.zeros(len(looks.speaker))
+    for i in range(len(horizon_m)):
+        horizon_m[i] = reach_m(looks.height_m[i], w)
+    level, many = np.ones(n_level), np.ones((n_node, n_power))
+    begins, crowded = _groups(looks, w)
+    product, total = np.ones(n_power), np.zeros(n_power)
     for c in range(len(cell_m)):
         out[c, :] = 0.0
-        level[:] = 0.0
-        for i in range(len(looks.speaker)):
-            east, north = looks.east_m[i] - cell_m[c, 0], looks.north_m[i] - cell_m[c, 1]
-            lost = loss_db(east, north, looks.height_m[i], w)
-            lost += beam_db(east, north, beam)
-            row = table[looks.before[i], looks.affected[i]]
-            for p in range(n_power):
-                received = max(power_dbm[p] - lost, looks.background_dbm[i])
-                at = (received - w.threshold_dbm + TABLE_DB) * PER_DB + 0.5
-                for k in range(n_node):
-                    j = int(at - node_db[k] * PER_DB)
-                    level[p, k] += row[min(max(j, 0), last)]
-            if i == len(looks.speaker) - 1 or looks.speaker[i + 1] != looks.speaker[i]:
-                _close(level, log_weight, out[c])
+        for s in range(len(crowded)):
+            for i in range(begins[s], begins[s + 1]):
+                east, north = looks.east_m[i] - cell_m[c, 0], looks.north_m[i] - cell_m[c, 1]
+                lost = loss_db(east, north, looks.height_m[i], horizon_m[i], w) + beam_db(east, north, beam)
+                at = (first_db - lost) * per_step
+                rows = table[looks.before[i], looks.affected[i]]
+                if crowded[s]:
+                    _look_over(many, rows, at, (looks.background_dbm[i] + other_db) * per_step)
+                else:
+                    _look_alone(level, rows, at)
+            if crowded[s]:
+                _close_many(many, weight, total)
+            else:
+                _close(level, weight, total)
+            product *= total
+            if s % TOGETHER == TOGETHER - 1 or s == len(crowded) - 1:
+                out[c] += np.log(product)
+                product[:] = 1.0
 
 
 @njit(cache=True)
-def _close(level: F64, log_weight: F64, out: F64) -> None:
-    """The speaker that ends: its marginal is added, its sums begin anew."""
-    for p in range(level.shape[0]):
-        top = -np.inf
-        for k in range(level.shape[1]):
-            level[p, k] += log_weight[k]
-            top = max(top, level[p, k])
-        total = 0.0
-        for k in range(level.shape[1]):
-            total += np.exp(level[p, k] - top)
-            level[p, k] = 0.0
-        out[p] += top + np.log(total)
+def _groups(looks: Looks, w: Physics) -> tuple[I64, I64]:
+    """Where each speaker's looks begin (and the last end), and whether another source reaches any of them."""
+    n = len(looks.speaker)
+    count = looks.speaker[n - 1] + 1 if n else 0
+    begins, crowded = np.zeros(count + 1, np.int64), np.zeros(count, np.int64)
+    for i in range(n):
+        begins[looks.speaker[i] + 1] = i + 1
+        if looks.background_dbm[i] > w.threshold_dbm - TABLE_DB:
+            crowded[looks.speaker[i]] = 1
+    return begins, crowded
 
 
 @njit(cache=True)
-def fast_log_likelihood(
-    looks: Looks, cell_m: F64, steps: I64, first_dbm: float, step_db: float, w: Physics, log_weight: F64, out: F64
-) -> None:
-    """As log_likelihood, for powers first_dbm + step_db * p and thresholds on nodes of the same step (`steps` around
-    the mean), all round and without background: power minus threshold is then one grid, walked once."""
-    table = tables(w)
-    n_power, half, last = out.shape[1], len(steps) // 2, table.shape[2] - 1
-    n_level = n_power + 2 * half
-    stride = round(step_db * PER_DB)
-    level, marginal = np.zeros(n_level), np.zeros((n_power, len(steps)))
-    for c in range(len(cell_m)):
-        out[c, :] = 0.0
-        for i in range(len(looks.speaker)):
-            east, north = looks.east_m[i] - cell_m[c, 0], looks.north_m[i] - cell_m[c, 1]
-            lost = loss_db(east, north, looks.height_m[i], w)
-            row = table[looks.before[i], looks.affected[i]]
-            at = round((first_dbm - half * step_db - lost - w.threshold_dbm + TABLE_DB) * PER_DB)
-            quiet = 0 if looks.affected[i] else max(0, (SILENT - at) // stride)
-            for v in range(quiet, n_level):  # levels at which a fine look is certain say nothing
-                level[v] += row[min(max(at + v * stride, 0), last)]
-            if i == len(looks.speaker) - 1 or looks.speaker[i + 1] != looks.speaker[i]:
-                for p in range(n_power):
-                    for k in range(len(steps)):
-                        marginal[p, k] = level[p + half - steps[k]]
-                level[:] = 0.0
-                _close(marginal, log_weight, out[c])
+def _at(steps: float, rows: F64, n_level: int) -> tuple[int, int]:
+    """Phase and column of a table at so many steps above its lowest level."""
+    whole = np.floor(steps)
+    column = int(min(max(whole, -float(n_level)), float(rows.shape[1] - 2 * n_level))) + n_level
+    return int((steps - whole) * rows.shape[0]), column
+
+
+@njit(cache=True)
+def _look_alone(level: F64, rows: F64, at: float) -> None:
+    """One look more, per level of power minus threshold; the lowest lies `at` steps up the table."""
+    n = len(level)
+    phase, begin = _at(at, rows, n)
+    row = rows[phase, begin : begin + n]
+    for v in range(n):
+        level[v] *= row[v]
+
+
+@njit(cache=True)
+def _look_over(many: F64, rows: F64, at: float, known: float) -> None:
+    """One look more, per node and power, where another source is received `known` steps up (for the lowest node).
+    The stronger one decides."""
+    n_node, n_power = many.shape
+    n = n_node + n_power - 1
+    weaker = int(min(max(np.ceil(known - at - (n_node - 1)), 0.0), float(n_power)))  # powers below the known source
+    for k in range(n_node):
+        phase, begin = _at(at + (n_node - 1 - k), rows, n)
+        row = rows[phase, begin : begin + n_power]
+        phase, begin = _at(known - k, rows, n)
+        same = rows[phase, begin]
+        for p in range(weaker):
+            many[k, p] *= same
+        for p in range(weaker, n_power):
+            many[k, p] *= row[p]
+
+
+@njit(cache=True)
+def _close(level: F64, weight: F64, total: F64) -> None:
+    """The speaker that ends: its marginal over thresholds per power; `level` begins anew."""
+    n, last = len(total), len(weight) - 1
+    total[:] = LEAST
+    for k in range(len(weight)):
+        shifted = level[last - k : last - k + n]
+        for p in range(n):
+            total[p] += weight[k] * shifted[p]
+    level[:] = 1.0
+
+
+@njit(cache=True)
+def _close_many(many: F64, weight: F64, total: F64) -> None:
+    """The same where nodes and powers are not one grid."""
+    total[:] = LEAST
+    for k in range(len(weight)):
+        for p in range(len(total)):
+            total[p] += weight[k] * many[k, p]
+    many[:] = 1.0
 
 
 @njit(cache=True)
@@ -173,4 +234,5 @@ def received(looks: Looks, east_m: float, north_m: float, power_dbm: float, w: P
     """Power of one source at (east, north) at every look, into `out`."""
     for i in range(len(out)):
         east, north = looks.east_m[i] - east_m, looks.north_m[i] - north_m
-        out[i] = power_dbm - loss_db(east, north, looks.height_m[i], w) - beam_db(east, north, beam)
+        horizon_m = reach_m(looks.height_m[i], w)
+        out[i] = power_dbm - loss_db(east, north, looks.height_m[i], horizon_m, w) - beam_db(east, north, beam)

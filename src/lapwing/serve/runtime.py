@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lapwing.engine import codec
+from lapwing.engine.cell_history import CellHistory
 from lapwing.engine.history import History
 from lapwing.engine.journal import Journal, JournalError
 from lapwing.engine.plan import TICK_NS, Plan
@@ -24,7 +25,7 @@ from lapwing.serve import recordings
 from lapwing.serve.clock import Clock, SystemClock
 from lapwing.serve.feeds import listen_to, reason
 from lapwing.serve.inbox import Chunk, Inbox
-from lapwing.serve.shelf import PictureShelf, history_folder
+from lapwing.serve.shelf import PictureShelf, cells_folder, history_folder
 from lapwing.serve.site import essence
 
 log = logging.getLogger("lapwing")
@@ -55,7 +56,8 @@ class Runtime:
         self.plan, self.clock = plan, clock or SystemClock()
         self.journal = open_journal(folder, site_text)
         self.history = History(history_folder(folder), plan.site.origin)
-        self.shelf = PictureShelf(self.journal, self.history)
+        self.cells = CellHistory(cells_folder(folder), plan.site.origin)
+        self.shelf = PictureShelf(self.journal, self.history, self.cells)
         self.inbox = Inbox(self.clock)
         self.counts = Counts()
         self.watchers: list[Callable[[Picture], None]] = []
@@ -82,6 +84,7 @@ class Runtime:
     def _note(self, picture: Picture) -> None:
         if picture.tick % HISTORY_TICKS == 0:
             self.history.add(picture)
+            self.cells.add(picture)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set. Raises JournalError (disk full), OSError (own port taken), RecordingError."""
@@ -180,6 +183,7 @@ class Runtime:
             self.journal.witness(*self._digest)
         try:
             self.history.flush()
+            self.cells.flush()
             self._history_fails = False
         except OSError as error:
             if not self._history_fails:
@@ -252,7 +256,7 @@ def open_journal(folder: Path, site_text: str) -> Journal:
         epoch = hashlib.blake2b(kept.encode(), digest_size=4).hexdigest()
         aside = folder / f"before-{journal.last_seq}-{epoch}"
         aside.mkdir()
-        for name in ("journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm", "history"):
+        for name in ("journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm", "history", "cells"):
             if (folder / name).exists():
                 (folder / name).rename(aside / name)
         log.warning("the site file has changed: the journal so far was moved to %s", aside)

@@ -3,6 +3,9 @@
 import asyncio
 from pathlib import Path
 
+import polars as pl
+
+from lapwing.engine.cell_history import CellHistory
 from lapwing.engine.history import CLAIM, TRACK, History
 from lapwing.engine.journal import Journal
 from lapwing.records import Array, Frame, Picture
@@ -11,8 +14,8 @@ from lapwing.records import Array, Frame, Picture
 class PictureShelf:
     """Pictures for many readers; belongs to one event loop."""
 
-    def __init__(self, journal: Journal, history: History) -> None:
-        self._journal, self._history = journal, history
+    def __init__(self, journal: Journal, history: History, cells: CellHistory) -> None:
+        self._journal, self._history, self._cells = journal, history, cells
         self._latest: Picture | None = None
         self._changed = asyncio.Event()
 
@@ -40,7 +43,16 @@ class PictureShelf:
         """Columns of one track's or claim's past; see engine/history.py."""
         return self._history.query(since_ns, until_ns, {"track": TRACK, "claim": CLAIM}[kind], ident)
 
+    def cells(self, since_ns: int, until_ns: int) -> pl.DataFrame:
+        """Who was in which cell, ten minutes by ten minutes; see engine/cell_history.py."""
+        return self._cells.query(since_ns, until_ns)
+
 
 def history_folder(journal_folder: Path) -> Path:
     """Where the history of a journal lies."""
     return journal_folder / "history"
+
+
+def cells_folder(journal_folder: Path) -> Path:
+    """Where its cells lie."""
+    return journal_folder / "cells"

@@ -18,6 +18,7 @@ from lapwing.serve.survey_map import page
 
 DAY_NS = 86_400_000_000_000
 CELLS_DRAWN_MAX = 30_000
+SPELLS_DRAWN_MAX = 3_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def write_results(out: Path, tables: dict[str, pl.LazyFrame], events: list[Event
     source_table(events).write_parquet(out / "sources.parquet")
     features = geojson(events)
     (out / "events.geojson").write_text(json.dumps(features), encoding="utf-8")
-    (out / "map.html").write_text(page(drawn(cells), features), encoding="utf-8")
+    (out / "map.html").write_text(page(drawn(cells), features, drawn_spells(spells)), encoding="utf-8")
     return spells
 
 
@@ -158,6 +159,15 @@ def drawn(cells: pl.DataFrame) -> dict[str, Any]:
         pl.Series("ring", np.searchsorted(ids, some["cell"].to_numpy())), pl.col("start_ns") // 10**9
     )
     return {"rings": rings, "rows": [[round(v, 4) if isinstance(v, float) else v for v in r] for r in rows.rows()]}
+
+
+def drawn_spells(spells: pl.DataFrame) -> dict[str, Any]:
+    """Spells for the map, the longest where there are too many; times in seconds."""
+    longest = spells.sort(pl.col("until_ns") - pl.col("since_ns"), descending=True).head(SPELLS_DRAWN_MAX)
+    rows = longest.sort("since_ns", "address").with_columns(
+        pl.col("since_ns", "until_ns") // 10**9, pl.col("latitude_deg", "longitude_deg").round(5)
+    )
+    return {"rows": [list(r) for r in rows.rows()], "left_out": len(spells) - len(rows)}
 
 
 def summary(out: Path, inputs: int, skipped: list[Skipped], events: list[Event], spells: pl.DataFrame) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
+import polars as pl
 import uvicorn
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response, WebSocket
 from fastapi import Path as PathParameter
@@ -22,7 +23,7 @@ from starlette.types import Scope
 
 from lapwing import __version__
 from lapwing.records import Array, Frame, Picture, Position, Site
-from lapwing.serve import metrics, wire_text
+from lapwing.serve import metrics, web_cells, wire_text
 from lapwing.serve.acts import Acts
 from lapwing.serve.guard import Guard
 from lapwing.serve.web_acts import ActsDesk, add_acts_routes
@@ -32,6 +33,7 @@ STATIC = Path(__file__).with_name("static")
 INT64_MAX = 2**63 - 1
 HISTORY_S_MAX = 86_400
 HISTORY_S_DEFAULT = 600
+CELLS_S_DEFAULT = 10_800
 SECOND_NS = 1_000_000_000
 OutputRows = Callable[[], list[dict[str, Any]]]  # health of every output, now
 PICTURE_TYPE = "application/vnd.lapwing.picture"
@@ -52,6 +54,9 @@ class Shelf(Protocol):
 
     def history(self, since_ns: int, until_ns: int, kind: str, ident: int) -> dict[str, Array]:
         """Columns of one track, claim or alarm in an interval. Raises LookupError when there is none."""
+
+    def cells(self, since_ns: int, until_ns: int) -> pl.DataFrame:
+        """Who was in which cell, ten minutes by ten minutes (engine/cell_history.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +267,19 @@ def _add_evidence_routes(app: FastAPI, desk: _Desk) -> None:
             {"kind": kind, "id": ident, "since_ns": str(since), "until_ns": str(until)}
             | {"columns": wire_text.history(columns)}
         )
+
+    @app.get("/v1/cells", dependencies=known)
+    def cells(
+        since_ns: Annotated[int | None, Query(ge=0, le=INT64_MAX)] = None,
+        until_ns: Annotated[int | None, Query(ge=0, le=INT64_MAX)] = None,
+    ) -> Response:
+        """GNSS per H3 cell and ten minutes, and who was affected; without times, the last three hours."""
+        until = desk.picture().time_ns if until_ns is None else until_ns
+        since = max(until - CELLS_S_DEFAULT * SECOND_NS, 0) if since_ns is None else since_ns
+        if not 0 <= until - since <= HISTORY_S_MAX * SECOND_NS:
+            raise HTTPException(400, "since_ns must lie at most 24 hours before until_ns.")
+        told = {"since_ns": str(since), "until_ns": str(until)}
+        return json(told | web_cells.cells(desk.shelf.cells(since, until)))
 
     @app.get("/healthz", dependencies=known)
     def healthz() -> Response:
