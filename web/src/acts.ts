@@ -39,6 +39,7 @@ export class Deeds {
       said && h("p", {}, said),
       h("p", {},
         standing && !acknowledge && button("Acknowledge", `Acknowledge alarm ${a.id}`, () => void this.send(a, "acknowledge", words.value)),
+        standing && !shelved && h("span", {}, "Shelve"),
         standing && !shelved && SHELVES.map(([text, s]) => button(text, `Shelve alarm ${a.id} for ${text}`, () => void this.send(a, "shelve", words.value, s))),
         shelved && button("Take back", `Take alarm ${a.id} off the shelf`, () => void this.send(a, "unshelve", words.value)),
         acknowledge && button("Add note", `Add the note to alarm ${a.id}`, () => void this.send(a, "note", words.value)),

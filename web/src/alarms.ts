@@ -41,7 +41,7 @@ export class AlarmList {
     say($("alarms-count"), String(standing.length));
     $("alarms").dataset["worst"] = standing[0]?.priority ?? "none";
     // Rows are rebuilt only when what they say changes, so that a click never lands on a row that just moved.
-    const key = JSON.stringify(alarms.map((a) => [a.id, a.state, a.priority, a.reason, a.frames_total, this.store.acts?.[a.id], this.store.shelved(a)]));
+    const key = (this.store.acts ? "acts" : "") + JSON.stringify(alarms.map((a) => [a.id, a.state, a.priority, a.reason, a.frames_total, this.store.acts?.[a.id], this.store.shelved(a)]));
     // What somebody is typing must not be taken from under the fingers.
     if ((document.activeElement as HTMLElement | null)?.closest("#alarm-list input") && (document.activeElement as HTMLInputElement).value) return;
     if (key === this.shown && !force) return;
