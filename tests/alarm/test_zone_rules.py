@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from world import probably, world
 
 from lapwing.alarm import AlarmMemory, LifeSettings, columns, rules_for, step
-from lapwing.records import AlarmState, Circle, Kind, Position, Priority, Subject, Zone
+from lapwing.records import AlarmState, Circle, Kind, Position, Priority, Subject, TrackStatus, Zone
 
 ORIGIN = Position(math.radians(50.0), math.radians(20.0), 100.0)
 ZONE = Zone("Z", Circle(ORIGIN, 1000.0), -500.0, 1500.0, priority="critical", hold_s=2.0, margin_m=100.0, warn_s=60.0)
@@ -128,3 +128,22 @@ def test_a_vague_course_does_not_warn(sigma_mps, warned):
 def test_kinds_that_are_not_known_excuse_nothing():
     w = [world(t * S, [(5, 500, 0, 100, 0, 0)]) for t in range(1, 6)]
     assert np.all(run(w)[-1].priority == Priority.CRITICAL)
+
+
+def test_a_drone_that_is_lost_behind_a_hill_on_its_way_is_told():
+    def coming(t, status=TrackStatus.CONFIRMED, existence=0.99):
+        w = world(t * S, [(9, 3000 - 20 * t, 0, 100, -20, 0)])
+        seen = replace(w.tracks, status=np.array([status]), existence=np.array([existence]))
+        return probably(replace(w, tracks=seen), DRONE)
+
+    seen = [coming(t) for t in range(1, 6)]  # 95 s from the edge: more than the warning time of 60 s
+    lost = [coming(t, TrackStatus.COASTING, 0.4) for t in range(6, 10)]
+    gone = [world(t * S) for t in range(10, 300)]
+    out = run([*seen, *lost, *gone])
+    assert len(out[4]) == 0
+    assert out[8].rule == ("lost on its way to zone",)
+    assert out[8].priority[0] == Priority.MEDIUM
+    assert "is lost on its way to Z, which it would reach in 92 s" in out[8].reason[0]
+    assert AlarmState(int(out[9 + 92 + 55].state[0])) != AlarmState.CLEARED  # until a minute after it would be there
+    assert AlarmState(int(out[9 + 92 + 75].state[0])) == AlarmState.CLEARED
+    assert len(run([*seen, *gone])[-1]) == 0

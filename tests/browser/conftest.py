@@ -13,7 +13,8 @@ from types import ModuleType
 import pytest
 
 from lapwing.serve.acts import Acts
-from lapwing.serve.web import WebOptions, create_app, serve_web
+from lapwing.serve.listening import serve_web
+from lapwing.serve.web import WebOptions, create_app
 
 CHROMIUM = next((p for p in ("/usr/bin/chromium", shutil.which("chromium-browser")) if p and Path(p).exists()), None)
 WEBGL = ["--no-sandbox", "--use-gl=angle", "--use-angle=gl-egl", "--ignore-gpu-blocklist"]

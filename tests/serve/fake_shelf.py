@@ -283,7 +283,8 @@ class FakeShelf:
 
 
 async def _main(port: int, speed: float, tracks: int, claims: int) -> None:
-    from lapwing.serve.web import WebOptions, create_app, serve_web
+    from lapwing.serve.listening import serve_web
+    from lapwing.serve.web import WebOptions, create_app
 
     shelf = FakeShelf(World(tracks, claims), tick=400)
     app = create_app(shelf, make_site(), WebOptions(port=port))

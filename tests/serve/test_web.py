@@ -16,7 +16,8 @@ import websockets
 from starlette.websockets import WebSocketDisconnect
 
 from lapwing.serve import wire
-from lapwing.serve.web import WebAddressError, WebOptions, create_app, serve_web
+from lapwing.serve.listening import WebAddressError, serve_web
+from lapwing.serve.web import WebOptions, create_app
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # starlette would like httpx's successor; httpx does

@@ -14,7 +14,7 @@ NEVER = -1
 
 
 # Rules that are stages of one incident: a track that was on its way and now is inside is one alarm that escalates.
-INCIDENT = {"approaching zone": "zone entry", "uncooperative in zone": "zone entry"}
+INCIDENT = dict.fromkeys(("approaching zone", "lost on its way to zone", "uncooperative in zone"), "zone entry")
 
 
 @dataclass(frozen=True, slots=True)

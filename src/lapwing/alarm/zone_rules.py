@@ -16,7 +16,9 @@ from lapwing.alarm.rules import Finding, World
 from lapwing.alarm.zones import LocalZone
 from lapwing.records import Array, Kind, Priority, Subject, TrackStatus
 
-INSIDE, APPROACHING, UNSURE = "uncooperative in zone", "approaching zone", "unsure in zone"
+INSIDE, APPROACHING, LOST = "uncooperative in zone", "approaching zone", "lost on its way to zone"
+UNSURE = "unsure in zone"
+KEPT, FAR = 1.5, 2.0  # of the warning time: what keeps an alarm standing; how far ahead a lost track counts
 NODES, WEIGHTS = np.polynomial.hermite.hermgauss(9)
 WEIGHTS = WEIGHTS / WEIGHTS.sum()
 WORDS = {
@@ -41,6 +43,7 @@ class Doubt:
     existence_min: float = 0.8
     entry_min: float = 0.5  # probability that it will enter, given how well its velocity is known
     entry_kept_min: float = 0.25
+    lost_s: float = 60.0  # how long after its predicted entry a lost track's alarm stays
     linger_s: float = 20.0  # a track that turns away for a moment does not alarm twice
     unsure_s: float = 600.0  # how long the shared alarm stays when none is there
 
@@ -55,12 +58,14 @@ class Near:
     entry: Float64[Array, " k"]  # probability that it is inside or will be
     worry: Float64[Array, " k"]  # probability that it is neither bird nor ground traffic
     drone: Float64[Array, " k"]
+    lost: Bool[Array, " k"]  # not detected lately, and it was on its way
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class ZoneEntry:
-    """A confirmed track that no claim explains is inside a zone, or will be soon if it flies on straight."""
+    """A confirmed track that no claim explains is inside a zone, or will be soon if it flies on straight, or was on its
+    way when it was last seen: behind a hill it still flies."""
 
     local: LocalZone
     doubt: Doubt = Doubt()
@@ -75,12 +80,14 @@ class ZoneEntry:
         sure = world.tracks.existence[near.row] >= self.doubt.existence_min
         own = np.ones(len(near.row), bool) if self.local.zone.each else near.worry >= self.doubt.own_min
         kept = own | (near.worry >= self.doubt.kept_min)
-        out = [self._own(world, near, int(k), bool(sure[k] & own[k])) for k in np.flatnonzero(kept)]
+        firm = own & (near.lost | (sure & self._now(near)))
+        out = [self._own(world, near, int(k), bool(firm[k])) for k in np.flatnonzero(kept)]
         shared = np.flatnonzero(~own & sure & self._now(near))
         return [*out, self._shared(world, near, shared)] if len(shared) else out
 
     def _near(self, world: World) -> Near:
-        """The candidates: inside, within the margin, or probably entering within 1.5 times the warning time."""
+        """The candidates: inside, within the margin, or probably entering: within KEPT times the warning time, or
+        FAR times where it is no longer seen."""
         zone, tracks = self.local.zone, world.tracks
         distance = self.local.distance_m(tracks.mean[:, 0], tracks.mean[:, 1])
         candidate = unexplained(world, zone.cooperative_allowed) & self.local.in_band(tracks.mean, tracks.cov)
@@ -88,8 +95,9 @@ class ZoneEntry:
         moving = candidate & (distance > 0.0) & (np.hypot(tracks.mean[:, 3], tracks.mean[:, 4]) > self.speed_mps_min)
         if zone.warn_s > 0.0 and moving.any():
             at = np.flatnonzero(moving)
-            seconds = self.local.seconds_to_entry(tracks.mean[at], 1.5 * zone.warn_s)
-            at, seconds = at[np.isfinite(seconds)], seconds[np.isfinite(seconds)]
+            seconds = self.local.seconds_to_entry(tracks.mean[at], FAR * zone.warn_s)
+            soon = seconds <= np.where(tracks.status[at] == TrackStatus.COASTING, FAR, KEPT) * zone.warn_s
+            at, seconds = at[soon], seconds[soon]
             share[at] = self._share(tracks.mean[at], tracks.cov[at])
             likely = share[at] >= self.doubt.entry_kept_min
             entry[at[likely]] = seconds[likely]
@@ -98,7 +106,8 @@ class ZoneEntry:
         known = len(p) == len(tracks)
         worry = 1.0 - p[row, Kind.BIRD] - p[row, Kind.GROUND] if known else np.ones(len(row))
         drone = p[row, Kind.MULTIROTOR] + p[row, Kind.FIXED_WING_DRONE] if known else np.ones(len(row))
-        return Near(row, distance[row], entry[row], share[row], worry, drone)
+        lost = (tracks.status[row] == TrackStatus.COASTING) & (entry[row] > 0.0)  # a lost course is a vague one
+        return Near(row, distance[row], entry[row], share[row], worry, drone, lost)
 
     def _share(self, mean: Float64[Array, "n 6"], cov: Float64[Array, "n 6 6"]) -> Float64[Array, " n"]:
         """Probability of entering: straight paths at nine courses (Gauss-Hermite in the velocity across the path)."""
@@ -109,7 +118,7 @@ class ZoneEntry:
         for node, weight in zip(NODES, WEIGHTS, strict=True):
             turned = mean.copy()
             turned[:, 3:5] += (np.sqrt(2.0) * node * sigma)[:, None] * across
-            out += weight * np.isfinite(self.local.seconds_to_entry(turned, 1.5 * self.local.zone.warn_s))
+            out += weight * np.isfinite(self.local.seconds_to_entry(turned, FAR * self.local.zone.warn_s))
         return out
 
     def _now(self, near: Near) -> Bool[Array, " k"]:
@@ -117,13 +126,18 @@ class ZoneEntry:
         soon = (near.entry_s > 0.0) & (near.entry_s <= self.local.zone.warn_s) & (near.entry >= self.doubt.entry_min)
         return np.asarray((near.distance_m <= 0.0) | soon)
 
-    def _own(self, world: World, near: Near, k: int, own: bool) -> Finding:
+    def _own(self, world: World, near: Near, k: int, firm: bool) -> Finding:
         """The finding about one track."""
         zone, tracks, i = self.local.zone, world.tracks, int(near.row[k])
         inside = near.distance_m[k] <= 0.0 or near.entry_s[k] <= 0.0
         if inside:
             speed = float(np.hypot(tracks.mean[i, 3], tracks.mean[i, 4]))
             text = f"is {max(-near.distance_m[k], 0.0):.0f} m inside {zone.name}, {speed:.0f} m/s"
+        elif near.lost[k]:
+            text = (
+                f"is lost on its way to {zone.name}, which it would reach in {near.entry_s[k]:.0f} s if it flies on "
+                f"straight ({near.distance_m[k]:.0f} m away)"
+            )
         else:
             text = (
                 f"will enter {zone.name} in {near.entry_s[k]:.0f} s if it flies on straight "
@@ -134,10 +148,11 @@ class ZoneEntry:
         if near.drone[k] < self.doubt.drone_min:
             level = Priority(min(level + 1, Priority.LOW))
         level = level if inside else max(level, Priority.MEDIUM)
-        row = (Subject.TRACK, int(tracks.track_id[i]), level, zone.hold_s, own and bool(self._now(near)[k]))
+        row = (Subject.TRACK, int(tracks.track_id[i]), level, zone.hold_s, firm)
         place = (float(tracks.mean[i, 0]), float(tracks.mean[i, 1]), f"{text}; no claim explains it")
-        rule = INSIDE if inside else APPROACHING
-        return Finding(rule, zone.name, *row, *place, int(tracks.frame_seq[i]), self.doubt.linger_s)
+        rule = INSIDE if inside else LOST if near.lost[k] else APPROACHING
+        linger_s = near.entry_s[k] + self.doubt.lost_s if rule == LOST else self.doubt.linger_s
+        return Finding(rule, zone.name, *row, *place, int(tracks.frame_seq[i]), float(linger_s))
 
     def _shared(self, world: World, near: Near, rows: Int64[Array, " m"]) -> Finding:
         """The one finding about all that are probably birds or ground traffic, at the one that is so the least."""

@@ -57,9 +57,9 @@ def plainly(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def guarded(*args: Any, **kwargs: Any) -> None:
         from lapwing.engine.journal import JournalError
+        from lapwing.serve.listening import WebAddressError
         from lapwing.serve.recordings import RecordingError
         from lapwing.serve.site import SiteError
-        from lapwing.serve.web import WebAddressError
 
         try:
             command(*args, **kwargs)

@@ -18,8 +18,8 @@ from lapwing.records import FeedConfig, Frame, Position, SensorConfig
 from lapwing.serve import wire_text
 from lapwing.serve.clock import SystemClock
 from lapwing.serve.inbox import Inbox
+from lapwing.serve.listening import WebAddressError, serve_web
 from lapwing.serve.outputs.entries import secret
-from lapwing.serve.web import WebAddressError, serve_web
 
 BODY_BYTES_MAX = 1 << 20
 BODY_S = 10.0

@@ -15,10 +15,11 @@ from lapwing.engine.plan import make_plan
 from lapwing.records import CAUSES, AlarmState, Picture, Site, Sources, TrackStatus
 from lapwing.serve.acts import ActError, Acts, acts_file
 from lapwing.serve.guard import LOOPBACK
+from lapwing.serve.listening import serve_web
 from lapwing.serve.outputs.run import Outputs
 from lapwing.serve.runtime import Runtime
 from lapwing.serve.site import SiteFile
-from lapwing.serve.web import WebOptions, create_app, serve_web
+from lapwing.serve.web import WebOptions, create_app
 
 log = logging.getLogger("lapwing")
 

@@ -1,19 +1,16 @@
 """The web seat: the page, the JSON and binary API, and the live WebSocket over one immutable picture at a time.
 
-It parses a request, reads one picture from the shelf and serialises columns. It cannot reach the engine and takes
-nothing but GET: whoever opens the page can look, and that is all. The door itself is serve/guard.py.
+It parses a request, reads one picture from the shelf and serialises columns. It cannot reach the engine. Whoever
+opens the page can look; all that it takes are people's acts about alarms (web_acts.py). The door is serve/guard.py.
 """
 
 import asyncio
-import contextlib
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
 import polars as pl
-import uvicorn
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response, WebSocket
 from fastapi import Path as PathParameter
 from fastapi.exceptions import RequestValidationError
@@ -69,10 +66,6 @@ class WebOptions:
     clients_max: int = 32
     static: Path = STATIC
     acts: Acts | None = None  # where people's acts about alarms are kept; None: the page only shows
-
-
-class WebAddressError(RuntimeError):
-    """The address cannot be listened on; the message says which and why."""
 
 
 @dataclass(slots=True)
@@ -136,6 +129,7 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
     app.add_exception_handler(StarletteHTTPException, _refused)
     _add_picture_routes(app, desk)
     _add_evidence_routes(app, desk)
+    _add_history_routes(app, desk)
     if options.acts is not None:
         desk.acts = ActsDesk(options.acts)
         add_acts_routes(app, options.acts, desk.picture)
@@ -218,16 +212,17 @@ def _interference(picture: Picture, origin: Position) -> dict[str, Any]:
     }
 
 
+def _json(value: Any) -> Response:
+    return Response(wire_text.dump(value), media_type="application/json", headers={"Cache-Control": "no-cache"})
+
+
 def _add_evidence_routes(app: FastAPI, desk: _Desk) -> None:
     known = [Depends(_only_known)]
-
-    def json(value: Any) -> Response:
-        return Response(wire_text.dump(value), media_type="application/json", headers={"Cache-Control": "no-cache"})
 
     @app.get("/v1/site", dependencies=known)
     def site() -> Response:
         """The site as GeoJSON, with its feeds."""
-        return json(wire_text.site(desk.site))
+        return _json(wire_text.site(desk.site))
 
     @app.get("/metrics", dependencies=known)
     def counts() -> Response:
@@ -237,7 +232,7 @@ def _add_evidence_routes(app: FastAPI, desk: _Desk) -> None:
     @app.get("/v1/outputs", dependencies=known)
     def outputs() -> Response:
         """Health of every output, now."""
-        return json({"outputs": desk.outputs()})
+        return _json({"outputs": desk.outputs()})
 
     @app.get("/v1/frames/{seq}", dependencies=known)
     def frame(seq: Annotated[int, PathParameter(ge=0, le=INT64_MAX)]) -> Response:
@@ -245,7 +240,19 @@ def _add_evidence_routes(app: FastAPI, desk: _Desk) -> None:
         found = desk.shelf.frame(seq)
         if found is None:
             raise HTTPException(404, f"The journal does not hold frame {seq}.")
-        return json(wire_text.frame(found.seq, found.feed, found.received_ns, found.data))
+        return _json(wire_text.frame(found.seq, found.feed, found.received_ns, found.data))
+
+    @app.get("/healthz", dependencies=known)
+    def healthz() -> Response:
+        """Whether there is a picture, and which."""
+        latest = desk.shelf.latest()
+        if latest is None:
+            return _json({"status": "starting", "clients": desk.clients})
+        return _json({"status": "ok", "tick": latest.tick, "time_ns": str(latest.time_ns), "clients": desk.clients})
+
+
+def _add_history_routes(app: FastAPI, desk: _Desk) -> None:
+    known = [Depends(_only_known)]
 
     @app.get("/v1/history", dependencies=known)
     def history(
@@ -263,7 +270,7 @@ def _add_evidence_routes(app: FastAPI, desk: _Desk) -> None:
             columns = desk.shelf.history(since, until, kind, ident)
         except LookupError:
             raise HTTPException(404, f"The history holds no {kind} {ident} in that interval.") from None
-        return json(
+        return _json(
             {"kind": kind, "id": ident, "since_ns": str(since), "until_ns": str(until)}
             | {"columns": wire_text.history(columns)}
         )
@@ -279,15 +286,7 @@ def _add_evidence_routes(app: FastAPI, desk: _Desk) -> None:
         if not 0 <= until - since <= HISTORY_S_MAX * SECOND_NS:
             raise HTTPException(400, "since_ns must lie at most 24 hours before until_ns.")
         told = {"since_ns": str(since), "until_ns": str(until)}
-        return json(told | web_cells.cells(desk.shelf.cells(since, until)))
-
-    @app.get("/healthz", dependencies=known)
-    def healthz() -> Response:
-        """Whether there is a picture, and which."""
-        latest = desk.shelf.latest()
-        if latest is None:
-            return json({"status": "starting", "clients": desk.clients})
-        return json({"status": "ok", "tick": latest.tick, "time_ns": str(latest.time_ns), "clients": desk.clients})
+        return _json(told | web_cells.cells(desk.shelf.cells(since, until)))
 
 
 async def _bad_query(_request: Request, error: Exception) -> Response:
@@ -373,39 +372,3 @@ async def _tell(socket: WebSocket, desk: _Desk, stride: int) -> None:
             await socket.send_text(difference)
             names = parcel.names
         await socket.send_bytes(parcel.binary)
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn inside somebody else's event loop: signals stay with whoever owns the loop."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-async def serve_web(
-    app: FastAPI, host: str = "127.0.0.1", port: int = 8765, on_bound: Callable[[int], None] | None = None
-) -> None:
-    """Serves until cancelled. `on_bound` is told the port once it listens (port 0 = any free one).
-    Raises WebAddressError when the address is taken or not ours."""
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family, backlog=64)
-    except OSError as error:
-        raise WebAddressError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, lifespan="off", ws="websockets-sansio",
-        ws_per_message_deflate=False, ws_max_size=1024, h11_max_incomplete_event_size=16_384,
-        limit_concurrency=256, timeout_keep_alive=15, timeout_graceful_shutdown=1,
-    )  # fmt: skip
-    server = _Server(config)
-    with listener:
-        if on_bound is not None:
-            on_bound(listener.getsockname()[1])
-        running = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            await asyncio.shield(running)
-        except asyncio.CancelledError:
-            server.should_exit = True
-            await running
-            raise
