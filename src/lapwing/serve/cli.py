@@ -255,14 +255,14 @@ def verify(
     """
     from lapwing.serve.evidence import EvidenceError
     from lapwing.serve.evidence_keys import KeyTrouble, expected_fingerprint
-    from lapwing.serve.evidence_verify import verify_file
+    from lapwing.serve.evidence_verify import printable, verify_file
 
     try:
         typer.echo(verify_file(file, expected_fingerprint(key) if key else None).sentence())
     except KeyTrouble as error:
         raise Trouble(str(error)) from None
     except EvidenceError as error:
-        typer.echo(f"DOES NOT HOLD: {error}", err=True)
+        typer.echo(f"DOES NOT HOLD: {printable(str(error))}", err=True)
         raise typer.Exit(1) from None
 
 

@@ -36,7 +36,7 @@ def report(told: Told, acts: Sequence[Act], period: tuple[int, int], software: s
     title = f"Evidence: {told.site.name}"
     yield f"{HEAD}<title>{escape(title)}</title><style>{STYLE}</style></head><body>\n<h1>{escape(title)}</h1>\n"
     yield f"<p>{moment(period[0])} until {moment(period[1])} (UTC)</p>\n"
-    yield "<p>Made by a machine from what its sensors received. It calls nobody hostile: people judge.</p>\n"
+    yield "<p>Made by a machine from what its sensors received. It calls no one hostile: people judge.</p>\n"
     yield _table(("", ""), _facts(told, acts, software))
     yield f"<h2>Where</h2>\n{_plot(told)}"
     yield f"<h2>Alarms: {len(told.alarms)}</h2>\n"

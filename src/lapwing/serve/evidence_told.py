@@ -22,6 +22,7 @@ from lapwing.records.alarms import Alarm
 from lapwing.serve.acts import Act
 from lapwing.serve.export import WRITERS, Line
 from lapwing.serve.export_paths import moment
+from lapwing.serve.replaying import progress
 from lapwing.serve.site import parse
 
 HISTORY_TICKS = 5
@@ -62,6 +63,7 @@ def tell(folder: Path, scratch: Path, since_ns: int, until_ns: int) -> Told:
         before = base(journal, plan, newest=False)
         for row in replay(journal, plan, before):
             ticks += 1
+            progress(ticks, row.tick.tick)
             if row.tick.digest is not None:
                 compared += 1
                 if codec.digest(row.picture) != row.tick.digest:
@@ -73,6 +75,7 @@ def tell(folder: Path, scratch: Path, since_ns: int, until_ns: int) -> Told:
                 shown = [shown[0] if shown else now, now]
                 feeds = row.picture.feeds
                 _note(row.picture, history, alarms)
+    progress(0, 0)
     first, last = shown or [(0, 0), (0, 0)]
     return Told(
         site=plan.site,

@@ -154,28 +154,34 @@ def _again(file: BinaryIO, members: dict[str, Member], manifest: Manifest, folde
     try:
         told = tell(journal, scratch, manifest.since_ns, manifest.until_ns)
         acts = acts_of(_whole(file, members["acts.jsonl"]).decode())
+        period = (manifest.since_ns, manifest.until_ns)
+        for name, make in derived(told, acts, period, manifest.software).items():
+            save(made / name, make())
         site_text = _whole(file, members["site.toml"]).decode()
     except MemoryError:
         raise
     except Exception as error:  # a stranger's state and frames, signed or not, may be wrong in any way
         raise EvidenceError(f"what is in it cannot be run again{_other(manifest)}: {_said(error)}") from error
+    _same_facts(told, site_text, manifest)
+    lines = {line.name: line for line in manifest.members}
+    for path in sorted(made.iterdir()):
+        if entry(path) != lines[path.name]:
+            where = f"from byte {_first_difference(path, pieces(file, members[path.name]))} on"
+            raise EvidenceError(f"{path.name} is not what the journal in it gives, {where}{_other(manifest)}")
+    return told
+
+
+def _same_facts(told: Told, site_text: str, manifest: Manifest) -> None:
+    """Raises EvidenceError where the run is not the one that the manifest names."""
     if told.difference is not None:
         raise EvidenceError(f"the picture of tick {told.difference} is not the one recorded{_other(manifest)}")
     ticks = (manifest.replay_after_tick, manifest.first_tick, manifest.last_tick)
     if (told.after_tick, *told.shown_ticks) != ticks:
         raise EvidenceError("the manifest names other ticks than the journal in it has")
-    if told.compared == 0 or not told.shown[0]:
-        raise EvidenceError("the journal in it has no picture of the interval whose digest was recorded")
+    if told.compared == 0:
+        raise EvidenceError("the journal in it has no picture whose digest was recorded")
     if site_text != told.site_text or told.site.name != manifest.site:
         raise EvidenceError("site.toml or the manifest's site is not the one that the journal was made with")
-    lines = {line.name: line for line in manifest.members}
-    period = (manifest.since_ns, manifest.until_ns)
-    for name, make in derived(told, acts, period, manifest.software).items():
-        save(made / name, make())
-        if entry(made / name) != lines[name]:
-            where = _first_difference(made / name, pieces(file, members[name]))
-            raise EvidenceError(f"{name} is not what the journal in it gives, from byte {where} on{_other(manifest)}")
-    return told
 
 
 def _other(manifest: Manifest) -> str:
@@ -189,9 +195,14 @@ def _other(manifest: Manifest) -> str:
     return f" (it was made with other software: {', '.join(told)})"
 
 
+def printable(text: str) -> str:
+    """A stranger's words on one line, without what would command a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))[:1000]
+
+
 def _said(error: Exception) -> str:
     text = str(error) if not isinstance(error, sqlite3.Error) else f"the database in it is damaged: {error}"
-    return " ".join(text.split())[:300] or type(error).__name__
+    return text[:300] or type(error).__name__
 
 
 def _first_difference(path: Path, other: Iterator[bytes]) -> int:
