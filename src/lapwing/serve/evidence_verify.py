@@ -158,8 +158,6 @@ def _again(file: BinaryIO, members: dict[str, Member], manifest: Manifest, folde
         for name, make in derived(told, acts, period, manifest.software).items():
             save(made / name, make())
         site_text = _whole(file, members["site.toml"]).decode()
-    except MemoryError:
-        raise
     except Exception as error:  # a stranger's state and frames, signed or not, may be wrong in any way
         raise EvidenceError(f"what is in it cannot be run again{_other(manifest)}: {_said(error)}") from error
     _same_facts(told, site_text, manifest)
