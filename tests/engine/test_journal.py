@@ -9,7 +9,7 @@ import textwrap
 
 import pytest
 
-from lapwing.engine.journal import Journal, JournalError
+from lapwing.engine.journal import Journal, JournalError, is_plain
 
 
 def fill(journal, ticks, chunks_each=3, size=10, first=1):
@@ -140,3 +140,33 @@ def test_kill_minus_nine_loses_nothing_acknowledged(tmp_path):
         ticks = [(t.tick, len(frames)) for t, frames in j.ticks(0)]
     assert [t for t, _ in ticks][:acknowledged] == list(range(1, acknowledged + 1))
     assert all(n == 5 for _, n in ticks)
+
+
+def test_a_part_is_a_journal_of_its_own(tmp_path):
+    part = tmp_path / "part"
+    part.mkdir()
+    with Journal(tmp_path / "all", write=True) as j:
+        fill(j, 4)
+        j.checkpoint(2, 6, b"state")
+        assert j.span(2000, 4000) == (2, 3)
+        assert j.span(5000, 9000) is None
+        assert (j.checkpoints_before(3), j.checkpoints_before(2)) == ([2], [])
+        assert (j.state_at(2), j.state_at(3)) == (b"state", None)
+        j.cut(part, 2, 3)
+        with pytest.raises(JournalError, match="cannot be copied"):
+            j.cut(tmp_path / "nowhere", 2, 3)
+        with pytest.raises(JournalError, match="cannot be copied"):
+            j.cut(part, 2, 3)  # there is one already: nothing is added to it
+        fill(j, 1, first=5)  # and the writer goes on
+    assert is_plain(part / "journal.sqlite")
+    with Journal(part, write=False) as j:
+        ((tick, frames),) = j.ticks(2)
+        assert (tick.tick, [f.seq for f in frames], frames[0].feed) == (3, [7, 8, 9], "b")
+        assert j.first_checkpoint() == (2, b"state")
+
+
+def test_a_letter_is_no_journal(tmp_path):
+    (tmp_path / "a").write_bytes(b"this is not a database, it is a letter to my aunt " * 40)
+    assert not is_plain(tmp_path / "a")
+    (tmp_path / "b").write_bytes(b"")
+    assert not is_plain(tmp_path / "b")

@@ -39,7 +39,7 @@ def test_help_of_every_command_says_what_it_is_for():
     top = lapwing("--help")
     assert top.returncode == 0
     assert "watches and warns" in " ".join(top.stdout.split())
-    for command in ("run", "demo", "check", "replay", "warm"):
+    for command in ("run", "demo", "check", "replay", "evidence", "verify", "warm"):
         text = lapwing(command, "--help").stdout
         assert len(text.split()) > 15
         assert command in top.stdout

@@ -117,5 +117,5 @@ class History:
             rows = rows.filter(pl.col("kind") == kind)
         if ident is not None:
             rows = rows.filter(pl.col("id") == ident)
-        table = rows.sort("time_ns", "kind", "id").collect()
+        table = rows.sort("time_ns", "kind", "id", maintain_order=True).collect()
         return {name: table[name].to_numpy() for name in COLUMNS}

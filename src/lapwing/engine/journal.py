@@ -12,6 +12,7 @@ import sqlite3
 import threading
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -28,6 +29,16 @@ CREATE TABLE IF NOT EXISTS ticks (tick INTEGER PRIMARY KEY, time_ns INTEGER NOT 
     digest BLOB);
 CREATE TABLE IF NOT EXISTS checkpoints (tick INTEGER PRIMARY KEY, through_seq INTEGER NOT NULL, state BLOB NOT NULL);
 """
+CUT = (
+    "INSERT INTO part.meta SELECT * FROM main.meta",
+    "INSERT INTO part.feeds SELECT * FROM main.feeds",
+    "INSERT INTO part.checkpoints SELECT * FROM main.checkpoints WHERE tick=:after",
+    "INSERT INTO part.ticks SELECT * FROM main.ticks WHERE tick>:after AND tick<=:through",
+    """INSERT INTO part.frames SELECT * FROM main.frames
+    WHERE seq > coalesce((SELECT through_seq FROM main.checkpoints WHERE tick=:after), 0)
+    AND seq <= (SELECT through_seq FROM main.ticks WHERE tick=:through)""",
+)
+STATE_BYTES_MAX = 1 << 30  # of a checkpoint: what unpacks to more was not made by this software
 
 
 class JournalError(Exception):
@@ -179,7 +190,45 @@ class Journal:
 
     def _checkpoint(self, order: str) -> tuple[int, bytes] | None:
         row = self._db.execute(f"SELECT tick, state FROM checkpoints ORDER BY tick {order} LIMIT 1").fetchone()
-        return (int(row[0]), zlib.decompress(row[1])) if row else None
+        return (int(row[0]), _inflated(row[1])) if row else None
+
+    def state_at(self, tick: int) -> bytes | None:
+        """The checkpoint of one tick."""
+        row = self._db.execute("SELECT state FROM checkpoints WHERE tick=?", (tick,)).fetchone()
+        return _inflated(row[0]) if row else None
+
+    def checkpoints_before(self, tick: int) -> list[int]:
+        """Ticks with a checkpoint before one, newest first."""
+        rows = self._db.execute("SELECT tick FROM checkpoints WHERE tick<? ORDER BY tick DESC", (tick,))
+        return [int(row[0]) for row in rows]
+
+    def span(self, since_ns: int, until_ns: int) -> tuple[int, int] | None:
+        """First and last committed tick with since_ns <= time_ns < until_ns, or None."""
+        row = self._db.execute(
+            "SELECT min(tick), max(tick) FROM ticks WHERE time_ns>=? AND time_ns<?", (since_ns, until_ns)
+        ).fetchone()
+        return None if row[0] is None else (int(row[0]), int(row[1]))
+
+    def cut(self, folder: Path, after_tick: int, through_tick: int) -> None:
+        """Write a journal of its own into an empty folder: the ticks after one (0, or one with a checkpoint, which
+        goes along) through another, with their frames and digests. A live writer is not disturbed."""
+        path = folder / "journal.sqlite"
+        try:
+            with closing(sqlite3.connect(path)) as part:
+                part.executescript(SCHEMA)
+            with self._mutex:
+                self._db.execute("ATTACH ? AS part", (str(path),))
+                try:
+                    self._db.execute("BEGIN")
+                    for sql in CUT:
+                        self._db.execute(sql, {"after": after_tick, "through": through_tick})
+                    self._db.execute("COMMIT")
+                finally:
+                    if self._db.in_transaction:
+                        self._db.execute("ROLLBACK")
+                    self._db.execute("DETACH part")
+        except sqlite3.Error as error:
+            raise JournalError(f"a part of the journal {self.folder} cannot be copied: {error}") from error
 
     def first_tick(self) -> int | None:
         """The oldest tick whose frames are kept."""
@@ -232,6 +281,30 @@ def _frame(names: dict[int, str], row: tuple[int, int, int, int, bytes]) -> Fram
     if zlib.crc32(data) != crc:
         raise JournalError(f"journal entry {seq} is damaged: its checksum does not match")
     return Frame(seq, names.get(feed, "?"), received_ns, data)
+
+
+def _inflated(data: bytes) -> bytes:
+    unpacker = zlib.decompressobj()
+    try:
+        state = unpacker.decompress(data, STATE_BYTES_MAX)
+    except zlib.error as error:
+        raise JournalError(f"a checkpoint of the journal is damaged: {error}") from error
+    if not unpacker.eof:
+        raise JournalError("a checkpoint of the journal is cut short or absurdly large")
+    return state
+
+
+def is_plain(path: Path) -> bool:
+    """Whether a database file from a stranger has the tables of a journal and nothing else (no view, no trigger)."""
+    listing = "SELECT type, name, tbl_name, sql FROM sqlite_master"
+    with closing(sqlite3.connect(":memory:")) as model, closing(sqlite3.connect(path)) as db:
+        model.executescript(SCHEMA)
+        wanted = set(model.execute(listing))
+        try:
+            db.execute("PRAGMA trusted_schema=OFF")
+            return set(db.execute(listing).fetchmany(2 * len(wanted))) == wanted
+        except sqlite3.Error:
+            return False
 
 
 def _locked(path: Path) -> IO[bytes]:

@@ -212,6 +212,60 @@ def export(
     typer.echo(f"{out}: {rows} positions")
 
 
+@app.command()
+@plainly
+def evidence(
+    source: Annotated[Path, typer.Argument(metavar="SITE_OR_JOURNAL", help="A site file, or a journal folder.")],
+    out: Annotated[Path, typer.Argument(help="The ZIP to write; one that is there is never overwritten.")],
+    since: Annotated[str, typer.Option(help="From this time on (ISO 8601, UTC unless it says otherwise).")],
+    until: Annotated[str, typer.Option(help="Up to this time.")],
+    key: Annotated[
+        Path | None, typer.Option(help="The signing key, made on first use; without it the one of your configuration.")
+    ] = None,
+) -> None:
+    """Freeze an interval of a journal into a signed ZIP: raw bytes, site file, alarms, what people did, a report.
+
+    Anybody can check it with `lapwing verify`, who also runs it again to the same pictures.
+    """
+    from lapwing.serve.evidence import EvidenceError, Order, freeze
+    from lapwing.serve.evidence_keys import KeyTrouble, default_path
+    from lapwing.serve.evidence_zip import ZipError
+    from lapwing.serve.export import ExportError, instant
+    from lapwing.serve.site import load
+
+    try:
+        folder = source if source.is_dir() else source.resolve().parent / load(source)[0].journal.folder
+        order = Order(folder, instant(since), instant(until), key or default_path())
+        typer.echo("\n".join(freeze(order, out)))
+    except (EvidenceError, KeyTrouble, ZipError, ExportError) as error:
+        raise Trouble(str(error)) from None
+
+
+@app.command()
+@plainly
+def verify(
+    file: Annotated[Path, typer.Argument(help="An evidence ZIP.")],
+    key: Annotated[
+        str | None, typer.Option(metavar="PUBLIC", help="The key that must have signed it: fingerprint, or PEM file.")
+    ] = None,
+) -> None:
+    """Check evidence: that nothing was changed, who signed it, and that its raw bytes give its pictures and report.
+
+    Says in one sentence what holds, or what was changed and where (exit 1).
+    """
+    from lapwing.serve.evidence import EvidenceError
+    from lapwing.serve.evidence_keys import KeyTrouble, expected_fingerprint
+    from lapwing.serve.evidence_verify import printable, verify_file
+
+    try:
+        typer.echo(verify_file(file, expected_fingerprint(key) if key else None).sentence())
+    except KeyTrouble as error:
+        raise Trouble(str(error)) from None
+    except EvidenceError as error:
+        typer.echo(f"DOES NOT HOLD: {printable(str(error))}", err=True)
+        raise typer.Exit(1) from None
+
+
 @app.command(name="track")
 @plainly
 def track_(

@@ -80,7 +80,7 @@ def _kml(rows: dict[str, Array]) -> Iterator[str]:
     yield "</Document></kml>\n"
 
 
-class _Line:
+class Line:
     """What csv.writer writes to: keeps the last line."""
 
     def __init__(self) -> None:
@@ -93,7 +93,7 @@ class _Line:
 
 
 def _csv(rows: dict[str, Array]) -> Iterator[str]:
-    line = _Line()
+    line = Line()
     writer = csv.writer(line)
     writer.writerow(["time", *COLUMNS])
     yield line.text

@@ -20,6 +20,8 @@ def moment(time_ns: int) -> str:
 
 def paths(rows: Rows) -> Iterator[tuple[str, Rows]]:
     """(name, its rows in order of time) of each track and each claim."""
+    if not len(rows["id"]):
+        return
     order = np.lexsort((rows["time_ns"], rows["id"], rows["kind"]))
     sorted_rows = {name: column[order] for name, column in rows.items()}
     key = np.stack([sorted_rows["kind"].astype(np.int64), sorted_rows["id"]])

@@ -44,13 +44,13 @@ def replay_folder(folder: Path, *, compare: bool) -> tuple[bool, str]:
         if not compare:
             ticks = 0
             for ticks, row in enumerate(replay(journal, plan, base(journal, plan, newest=False)), start=1):
-                _progress(ticks, row.tick.tick)
-            _progress(0, 0)
+                progress(ticks, row.tick.tick)
+            progress(0, 0)
             return True, f"{ticks} ticks run again in {time.monotonic() - began:.1f} s"
         result = None
         for result in verify(journal, plan):
-            _progress(result.ticks, result.ticks)
-        _progress(0, 0)
+            progress(result.ticks, result.ticks)
+        progress(0, 0)
         if result is None:
             return False, "nothing to verify: the journal holds no ticks"
         if result.first_difference is not None:
@@ -63,7 +63,8 @@ def replay_folder(folder: Path, *, compare: bool) -> tuple[bool, str]:
         )
 
 
-def _progress(count: int, tick: int) -> None:
+def progress(count: int, tick: int) -> None:
+    """Show on a terminal how far a replay is; 0, 0 takes it away."""
     if not sys.stderr.isatty():
         return
     if count == 0:
