@@ -33,6 +33,7 @@ def site_text(s: Scenario, sources: dict[str, str], start: str = "") -> str:
     for z, entry in zip(s.zones, s.table.get("zone", []), strict=True):
         out += ["[[zone]]", f"name = {q(z.name)}", f"height_m = [{z.height_m[0]}, {z.height_m[1]}]"]
         out += [f"priority = {q(entry.get('priority', 'high'))}", f"warn_s = {entry.get('warn_s', 120.0)}"]
+        out += ["each = true"] if entry.get("each") else []
         out += ["[zone.circle]", *_lines(z.centre)[:2], f"radius_m = {z.radius_m}", ""]
     return "\n".join(out)
 

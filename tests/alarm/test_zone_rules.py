@@ -49,7 +49,7 @@ def test_birds_share_one_low_alarm_and_a_drone_among_them_has_its_own():
 def test_a_zone_may_want_an_alarm_for_each():
     alarms = run(inside(range(1, 6), BIRD, BIRD), replace(ZONE, each=True))[-1]
     assert alarms.rule == ("uncooperative in zone",) * 2
-    assert all(alarms.priority == Priority.HIGH)  # one less than the zone's: it is not probably a drone
+    assert all(alarms.priority == Priority.CRITICAL)  # whatever they probably are
 
 
 def test_what_is_no_drone_is_one_less_urgent():
@@ -66,7 +66,7 @@ def test_the_shared_alarm_outlasts_a_lull():
 
 
 def test_an_alarm_is_kept_while_doubt_grows_a_little_and_none_is_raised_in_it():
-    doubt = {Kind.BIRD: 0.6, Kind.MULTIROTOR: 0.4}
+    doubt = {Kind.BIRD: 0.7, Kind.MULTIROTOR: 0.3}
     before, after = inside(range(1, 5), DRONE), inside(range(5, 60), doubt)
     assert "uncooperative in zone" in [r for r, s in zip(*named(run([*before, *after])[-1]), strict=True) if s < 2]
     assert "uncooperative in zone" not in named(run(after)[-1])[0]

@@ -146,22 +146,28 @@ def test_an_alarm_is_seen_noted_and_put_aside_by_a_named_person(stand, launch):
     seat = Seat(launch(), stand.url)
     seat.until(lambda: seat.read("alarms") == 2, "the alarms")
     card = seat.page.locator(".alarm", has_text="gnss interference")
+
+    def written(verb):
+        said = f"Alarm 2: {verb} is written down."
+        seat.until(lambda: seat.page.locator("#announce").inner_text() == said, f"that {verb} is written down")
+        stand.advance(5)
+
     card.get_by_role("button", name="Acknowledge").click()
     assert seat.page.evaluate("document.activeElement.id") == "who"  # nobody acts without a name
     seat.page.keyboard.type("Kim lath")  # the page's keys (a, l, t, h) are letters here
     seat.page.keyboard.press("Tab")
     card.locator("input").fill("called the tower")
     card.get_by_role("button", name="Acknowledge").click()
-    stand.advance(5)
+    written("acknowledge")
     seat.until(lambda: "Seen by Kim lath" in card.inner_text(), "who saw it")
     assert "called the tower" in card.inner_text()
     assert seat.page.locator("#alarms-count").inner_text() == "2"
     card.get_by_role("button", name="Shelve alarm 2 for 15 min").click()
-    stand.advance(5)
+    written("shelve")
     seat.until(lambda: "Shelved by Kim lath until" in card.inner_text(), "the shelf")
     assert seat.page.locator("#alarms-count").inner_text() == "1"
     card.get_by_role("button", name="Take alarm 2 off the shelf").click()
-    stand.advance(5)
+    written("unshelve")
     seat.until(lambda: seat.page.locator("#alarms-count").inner_text() == "2", "the alarm back")
     seat.page.reload()
     seat.until(lambda: "Seen by Kim lath" in card.inner_text(), "the same after a reload")
@@ -180,6 +186,7 @@ def test_sound_is_off_until_armed_and_stops_when_somebody_has_seen_the_alarm(sta
     assert not seat.page.locator("#muted").is_visible()
     seat.page.locator("#who").fill("Kim")
     seat.page.locator(".alarm", has_text="gnss interference").get_by_role("button", name="Acknowledge").click()
+    seat.until(lambda: "is written down" in seat.page.locator("#announce").inner_text(), "that it is written down")
     stand.advance(5)
     seat.until(lambda: "Seen by Kim" in " ".join(seat.texts(".alarm")), "who saw it")
     before = seat.read("beeps")

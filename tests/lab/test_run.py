@@ -112,10 +112,11 @@ def test_polar_measurements_become_positions():
 def test_warnings_and_interference_of_a_picture_are_judged():
     s = build(SMALL, None)
     at = s.begin_ns
+    about = {"subject_id": 3, "priority": "critical"}
     summary = {
         "alarms": [
-            {"zone": "Z", "raised_ns": at + 4 * 10**9, "east_m": 0.0, "north_m": 550.0},
-            {"zone": "", "raised_ns": at + 6 * 10**9, "east_m": 0.0, "north_m": 0.0},
+            {"zone": "Z", **about, "raised_ns": at + 4 * 10**9, "east_m": 0.0, "north_m": 550.0},
+            {"zone": "", **about, "raised_ns": at + 6 * 10**9, "east_m": 0.0, "north_m": 0.0},
         ],
         "regions": [{"found_ns": at + 8 * 10**9}, {"found_ns": at + 10**9}],
         "step_ms_max": 3.0,

@@ -1,9 +1,9 @@
 """Rules about zones: what no claim explains, in a zone or on its way there. Axis: n tracks.
 
 Whether a track gets an alarm of its own is a matter of what it probably is. A bird or a car over a fence a hundred
-times a night must not teach a person to look away: tracks that are more likely birds or ground traffic than anything
-else share one alarm per zone, of low priority, that stands as long as any is there. A zone with `each = true` gives
-every one its own. The kind is never a verdict: what it probably is stands in the reason.
+times a night must not teach a person to look away: tracks that are birds or ground traffic by more than two to one
+share one alarm per zone, of low priority, that stands as long as any is there. A zone with `each = true` gives
+every one its own, at its priority. The kind is never a verdict: what it probably is stands in the reason.
 """
 
 from dataclasses import dataclass
@@ -37,8 +37,8 @@ WORDS = {
 class Doubt:
     """How sure a track must be before it gets an alarm of its own."""
 
-    own_min: float = 0.5  # probability that it is neither bird nor ground traffic
-    kept_min: float = 0.35  # the same, for an alarm that stands
+    own_min: float = 1.0 / 3.0  # probability that it is neither bird nor ground traffic: a miss costs two false alarms
+    kept_min: float = 0.25  # the same, for an alarm that stands
     drone_min: float = 0.5  # probability of a drone, for the zone's own priority; others get one less
     existence_min: float = 0.8
     entry_min: float = 0.5  # probability that it will enter, given how well its velocity is known
@@ -145,7 +145,7 @@ class ZoneEntry:
             )
         text = f"track {tracks.track_id[i]} {text}, {_kinds(world, i)}existence {tracks.existence[i]:.2f}"
         level = Priority[zone.priority.upper()]
-        if near.drone[k] < self.doubt.drone_min:
+        if near.drone[k] < self.doubt.drone_min and not zone.each:
             level = Priority(min(level + 1, Priority.LOW))
         level = level if inside else max(level, Priority.MEDIUM)
         row = (Subject.TRACK, int(tracks.track_id[i]), level, zone.hold_s, firm)
