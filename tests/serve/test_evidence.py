@@ -149,7 +149,7 @@ def test_what_is_in_it(frozen, journal):
     assert "default-src 'none'" in page
     assert "<svg" in page
     assert "Residence" in page
-    assert members["alarms.csv"].decode().splitlines()[1].startswith("1,low,unsure in zone,Residence,")
+    assert members["alarms.csv"].decode().splitlines()[1].startswith("1,medium,approaching zone,Residence,")
     features = json.loads(members["tracks.geojson"])["features"]
     assert len(features) > 40
     assert members["tracks.csv"].count(b"\r\n") > 80
