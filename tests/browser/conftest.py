@@ -2,34 +2,21 @@
 
 import asyncio
 import contextlib
-import importlib.util
 import shutil
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from lapwing.serve.acts import Acts
 from lapwing.serve.listening import serve_web
 from lapwing.serve.web import WebOptions, create_app
+from tests.serve import fake_shelf
 
 CHROMIUM = next((p for p in ("/usr/bin/chromium", shutil.which("chromium-browser")) if p and Path(p).exists()), None)
 WEBGL = ["--no-sandbox", "--use-gl=angle", "--use-angle=gl-egl", "--ignore-gpu-blocklist"]
 NO_WEBGL = ["--no-sandbox", "--disable-gpu", "--disable-3d-apis", "--disable-accelerated-2d-canvas"]
-
-
-def _fake_shelf() -> ModuleType:
-    if "fake_shelf" not in sys.modules:
-        path = Path(__file__).parents[1] / "serve" / "fake_shelf.py"
-        spec = importlib.util.spec_from_file_location("fake_shelf", path)
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules["fake_shelf"] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules["fake_shelf"])
-    return sys.modules["fake_shelf"]
 
 
 class Stand:
@@ -68,9 +55,6 @@ class Stand:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
-
-
-fake_shelf = _fake_shelf()
 
 
 @pytest.fixture

@@ -1,32 +1,21 @@
 """People's acts: written down for good, shown to all, and only taken from this page."""
 
 import contextlib
-import importlib.util
 import sqlite3
-import sys
 import warnings
 from concurrent.futures import CancelledError
-from pathlib import Path
 
 import pytest
 
 from lapwing.serve.acts import ACTS_MAX, ActError, Acts, Wanted
 from lapwing.serve.web import WebOptions, create_app
+from tests.serve import fake_shelf
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # starlette would like httpx's successor; httpx does
     from starlette.testclient import TestClient
 
 
-def _fake_shelf():
-    if "fake_shelf" not in sys.modules:
-        spec = importlib.util.spec_from_file_location("fake_shelf", Path(__file__).with_name("fake_shelf.py"))
-        sys.modules["fake_shelf"] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules["fake_shelf"])
-    return sys.modules["fake_shelf"]
-
-
-fake_shelf = _fake_shelf()
 HOST = "http://127.0.0.1:8765"
 SEEN = {"alarm": 2, "verb": "acknowledge", "name": "Kim", "note": "called the tower"}
 

@@ -2,13 +2,10 @@
 
 import asyncio
 import contextlib
-import importlib.util
 import json
 import socket
-import sys
 import time
 import warnings
-from pathlib import Path
 
 import httpx
 import pytest
@@ -18,21 +15,13 @@ from starlette.websockets import WebSocketDisconnect
 from lapwing.serve import wire
 from lapwing.serve.listening import WebAddressError, serve_web
 from lapwing.serve.web import WebOptions, create_app
+from tests.serve import fake_shelf
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # starlette would like httpx's successor; httpx does
     from starlette.testclient import TestClient
 
 
-def _fake_shelf():
-    if "fake_shelf" not in sys.modules:
-        spec = importlib.util.spec_from_file_location("fake_shelf", Path(__file__).with_name("fake_shelf.py"))
-        sys.modules["fake_shelf"] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules["fake_shelf"])
-    return sys.modules["fake_shelf"]
-
-
-fake_shelf = _fake_shelf()
 HOST = "http://127.0.0.1:8765"
 
 

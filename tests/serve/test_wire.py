@@ -1,11 +1,8 @@
 """The picture on the wire: what comes back is what went in, to one count; nothing is NaN; nothing wraps by surprise."""
 
-import importlib.util
 import json
 import math
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,17 +13,8 @@ from hypothesis.extra.numpy import arrays
 from lapwing.kernel.geodesy import frame_between
 from lapwing.records import Field, Picture, Source, Tracks
 from lapwing.serve import wire, wire_text
+from tests.serve import fake_shelf
 
-
-def _fake_shelf():
-    if "fake_shelf" not in sys.modules:
-        spec = importlib.util.spec_from_file_location("fake_shelf", Path(__file__).with_name("fake_shelf.py"))
-        sys.modules["fake_shelf"] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules["fake_shelf"])
-    return sys.modules["fake_shelf"]
-
-
-fake_shelf = _fake_shelf()
 ORIGIN, World = fake_shelf.ORIGIN, fake_shelf.World
 COLUMNS = {name: {c.name: c for c in columns} for name, columns in wire.TABLES.items()}
 

@@ -6,15 +6,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lapwing.alarm.rules import Finding, Rule, World
+from lapwing.alarm.zone_rules import APPROACHING, INSIDE, LOST
 from lapwing.records import Alarms, AlarmState, Priority, Subject
 from lapwing.records.alarms import Alarm
 
 EVIDENCE_MAX = 16
 NEVER = -1
-
-
 # Rules that are stages of one incident: a track that was on its way and now is inside is one alarm that escalates.
-INCIDENT = dict.fromkeys(("approaching zone", "lost on its way to zone", "uncooperative in zone"), "zone entry")
+INCIDENT = dict.fromkeys((APPROACHING, LOST, INSIDE), "zone entry")
 
 
 @dataclass(frozen=True, slots=True)

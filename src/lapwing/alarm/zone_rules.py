@@ -72,7 +72,7 @@ class ZoneEntry:
     speed_mps_min: float = 3.0
 
     def findings(self, world: World) -> list[Finding]:
-        """Tracks inside or on their way; those within the margin, or within 1.5 times the warning time, only keep a
+        """Tracks inside or on their way; those within the margin, or within KEPT times the warning time, only keep a
         standing alarm. Those that are probably nothing to worry about share one finding."""
         if not len(world.tracks) or not self.local.active(world.time_ns):
             return []

@@ -22,6 +22,7 @@ from lapwing import __version__
 from lapwing.records import Array, Frame, Picture, Position, Site
 from lapwing.serve import metrics, web_cells, wire_text
 from lapwing.serve.acts import Acts
+from lapwing.serve.answers import json, only_known
 from lapwing.serve.guard import Guard
 from lapwing.serve.web_acts import ActsDesk, add_acts_routes
 from lapwing.serve.wire import encode_picture, field_table
@@ -32,6 +33,7 @@ HISTORY_S_MAX = 86_400
 HISTORY_S_DEFAULT = 600
 CELLS_S_DEFAULT = 10_800
 SECOND_NS = 1_000_000_000
+Moment = Annotated[int | None, Query(ge=0, le=INT64_MAX)]
 OutputRows = Callable[[], list[dict[str, Any]]]  # health of every output, now
 PICTURE_TYPE = "application/vnd.lapwing.picture"
 
@@ -144,17 +146,8 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
     return app
 
 
-def _only_known(request: Request) -> None:
-    """Refuses a query parameter that the route does not have: a typing error must not silently show everything."""
-    known = {p.alias for p in request.scope["route"].dependant.query_params}
-    unknown = sorted(set(request.query_params) - known)
-    if unknown:
-        hint = f"it knows {', '.join(sorted(known))}" if known else "it has none"
-        raise HTTPException(400, f"This address has no parameter {unknown[0][:40]!r}; {hint}.")
-
-
 def _add_picture_routes(app: FastAPI, desk: _Desk) -> None:
-    known = [Depends(_only_known)]
+    known = [Depends(only_known)]
 
     def of_tick(request: Request, make: Callable[[Picture], Any]) -> Response:
         picture = desk.picture()
@@ -212,17 +205,13 @@ def _interference(picture: Picture, origin: Position) -> dict[str, Any]:
     }
 
 
-def _json(value: Any) -> Response:
-    return Response(wire_text.dump(value), media_type="application/json", headers={"Cache-Control": "no-cache"})
-
-
 def _add_evidence_routes(app: FastAPI, desk: _Desk) -> None:
-    known = [Depends(_only_known)]
+    known = [Depends(only_known)]
 
     @app.get("/v1/site", dependencies=known)
     def site() -> Response:
         """The site as GeoJSON, with its feeds."""
-        return _json(wire_text.site(desk.site))
+        return json(wire_text.site(desk.site))
 
     @app.get("/metrics", dependencies=known)
     def counts() -> Response:
@@ -232,7 +221,7 @@ def _add_evidence_routes(app: FastAPI, desk: _Desk) -> None:
     @app.get("/v1/outputs", dependencies=known)
     def outputs() -> Response:
         """Health of every output, now."""
-        return _json({"outputs": desk.outputs()})
+        return json({"outputs": desk.outputs()})
 
     @app.get("/v1/frames/{seq}", dependencies=known)
     def frame(seq: Annotated[int, PathParameter(ge=0, le=INT64_MAX)]) -> Response:
@@ -240,53 +229,56 @@ def _add_evidence_routes(app: FastAPI, desk: _Desk) -> None:
         found = desk.shelf.frame(seq)
         if found is None:
             raise HTTPException(404, f"The journal does not hold frame {seq}.")
-        return _json(wire_text.frame(found.seq, found.feed, found.received_ns, found.data))
+        return json(wire_text.frame(found.seq, found.feed, found.received_ns, found.data))
 
     @app.get("/healthz", dependencies=known)
     def healthz() -> Response:
         """Whether there is a picture, and which."""
         latest = desk.shelf.latest()
         if latest is None:
-            return _json({"status": "starting", "clients": desk.clients})
-        return _json({"status": "ok", "tick": latest.tick, "time_ns": str(latest.time_ns), "clients": desk.clients})
+            return json({"status": "starting", "clients": desk.clients})
+        return json({"status": "ok", "tick": latest.tick, "time_ns": str(latest.time_ns), "clients": desk.clients})
+
+
+def _interval(desk: _Desk, since_ns: int | None, until_ns: int | None, default_s: int) -> tuple[int, int]:
+    """What was asked for; without times, the last `default_s` of the picture's time. Raises HTTPException."""
+    until = desk.picture().time_ns if until_ns is None else until_ns
+    since = max(until - default_s * SECOND_NS, 0) if since_ns is None else since_ns
+    if not 0 <= until - since <= HISTORY_S_MAX * SECOND_NS:
+        raise HTTPException(400, "since_ns must lie at most 24 hours before until_ns.")
+    return since, until
 
 
 def _add_history_routes(app: FastAPI, desk: _Desk) -> None:
-    known = [Depends(_only_known)]
+    known = [Depends(only_known)]
 
     @app.get("/v1/history", dependencies=known)
     def history(
         kind: Literal["track", "claim", "alarm"],
         ident: Annotated[int, Query(alias="id", ge=0, le=INT64_MAX)],
-        since_ns: Annotated[int | None, Query(ge=0, le=INT64_MAX)] = None,
-        until_ns: Annotated[int | None, Query(ge=0, le=INT64_MAX)] = None,
+        since_ns: Moment = None,
+        until_ns: Moment = None,
     ) -> Response:
         """Columns of one subject; without times, the last ten minutes of the picture's time."""
-        until = desk.picture().time_ns if until_ns is None else until_ns
-        since = max(until - HISTORY_S_DEFAULT * SECOND_NS, 0) if since_ns is None else since_ns
-        if not 0 <= until - since <= HISTORY_S_MAX * SECOND_NS:
-            raise HTTPException(400, "since_ns must lie at most 24 hours before until_ns.")
+        since, until = _interval(desk, since_ns, until_ns, HISTORY_S_DEFAULT)
         try:
             columns = desk.shelf.history(since, until, kind, ident)
         except LookupError:
             raise HTTPException(404, f"The history holds no {kind} {ident} in that interval.") from None
-        return _json(
+        return json(
             {"kind": kind, "id": ident, "since_ns": str(since), "until_ns": str(until)}
             | {"columns": wire_text.history(columns)}
         )
 
     @app.get("/v1/cells", dependencies=known)
     def cells(
-        since_ns: Annotated[int | None, Query(ge=0, le=INT64_MAX)] = None,
-        until_ns: Annotated[int | None, Query(ge=0, le=INT64_MAX)] = None,
+        since_ns: Moment = None,
+        until_ns: Moment = None,
     ) -> Response:
         """GNSS per H3 cell and ten minutes, and who was affected; without times, the last three hours."""
-        until = desk.picture().time_ns if until_ns is None else until_ns
-        since = max(until - CELLS_S_DEFAULT * SECOND_NS, 0) if since_ns is None else since_ns
-        if not 0 <= until - since <= HISTORY_S_MAX * SECOND_NS:
-            raise HTTPException(400, "since_ns must lie at most 24 hours before until_ns.")
+        since, until = _interval(desk, since_ns, until_ns, CELLS_S_DEFAULT)
         told = {"since_ns": str(since), "until_ns": str(until)}
-        return _json(told | web_cells.cells(desk.shelf.cells(since, until)))
+        return json(told | web_cells.cells(desk.shelf.cells(since, until)))
 
 
 async def _bad_query(_request: Request, error: Exception) -> Response:

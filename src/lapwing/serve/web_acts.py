@@ -1,16 +1,16 @@
 """The web's one door for writing: people's acts about alarms. GET shows them; POST takes one."""
 
-import json
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from lapwing.records import Picture
 from lapwing.serve import wire_text
 from lapwing.serve.acts import Act, ActError, Acts, Wanted
+from lapwing.serve.answers import json, only_known
 from lapwing.serve.guard import BODY_BYTES_MAX
 
 Json = dict[str, Any]
@@ -50,17 +50,17 @@ class ActsDesk:
 
 def add_acts_routes(app: FastAPI, acts: Acts, latest: Callable[[], Picture]) -> None:
     """GET /v1/acts?alarm=N and POST /v1/acts. `latest()` is the picture, or raises HTTPException."""
+    known = [Depends(only_known)]
 
-    @app.get("/v1/acts")
+    @app.get("/v1/acts", dependencies=known)
     def about(alarm: Annotated[int, Query(ge=1, le=2**53)]) -> Response:
         """All that was done about one alarm, oldest first."""
         try:
-            rows = [told(act) for act in acts.about(alarm)]
+            return json({"acts": [told(act) for act in acts.about(alarm)]})
         except ActError as error:
             raise HTTPException(503, str(error)) from None
-        return Response(wire_text.dump({"acts": rows}), media_type="application/json")
 
-    @app.post("/v1/acts")
+    @app.post("/v1/acts", dependencies=known)
     async def act(request: Request) -> Response:
         """Take one act; the answer is the act as it was written down."""
         body = b""
@@ -82,4 +82,4 @@ def add_acts_routes(app: FastAPI, acts: Acts, latest: Callable[[], Picture]) -> 
             written = await run_in_threadpool(acts.add, wanted, picture.time_ns, peer)
         except ActError as error:
             raise HTTPException(400, str(error)) from None
-        return Response(json.dumps(told(written)), status_code=201, media_type="application/json")
+        return json(told(written), 201)

@@ -7,7 +7,7 @@ import os
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
@@ -81,6 +81,14 @@ class Output(Tls):
     name: OutputName
     to: str
     recorded: bool = False  # also when the site plays recordings
+    schemes: ClassVar[Mapping[str, int]] = {}  # of `to`, with their default ports; 0 = must be named
+    form: ClassVar[str] = ""  # what `to` looks like, for a person
+
+    @field_validator("to")
+    @classmethod
+    def _reachable(cls, value: str) -> str:
+        address(value, cls.schemes, cls.form)
+        return value
 
     def explain(self) -> str:
         """What it will do, for a person."""
@@ -91,18 +99,14 @@ class CotOutput(Output):
     """kind = "cot": Cursor on Target events."""
 
     kind: Literal["cot"]
+    schemes: ClassVar[Mapping[str, int]] = {"tcp": 8087, "tls": 8089, "udp": 6969}
+    form: ClassVar[str] = "tcp://HOST:8087, tls://HOST:8089 or udp://GROUP:6969"
     period_s: PeriodS = 2.0
     what: list[Literal["tracks", "claims", "alarms", "regions", "sensors", "zones"]] = [
         "tracks", "claims", "alarms", "regions", "sensors", "zones",
     ]  # fmt: skip
     hops: Octet = 1  # of multicast
     interface: str = ""  # local address whose network gets the multicast
-
-    @field_validator("to")
-    @classmethod
-    def _reachable(cls, value: str) -> str:
-        address(value, {"tcp": 8087, "tls": 8089, "udp": 6969}, "tcp://HOST:8087, tls://HOST:8089 or udp://GROUP:6969")
-        return value
 
     def explain(self) -> str:
         """What it will do, for a person."""
@@ -113,17 +117,13 @@ class AsterixOutput(Output):
     """kind = "asterix": CAT062 system tracks and CAT065 service messages in UDP datagrams."""
 
     kind: Literal["asterix"]
+    schemes: ClassVar[Mapping[str, int]] = {"udp": 0}
+    form: ClassVar[str] = "udp://HOST:PORT (a multicast group or one receiver)"
     sac: Octet
     sic: Octet
     period_s: PeriodS = 4.0
     hops: Octet = 1
     interface: str = ""
-
-    @field_validator("to")
-    @classmethod
-    def _reachable(cls, value: str) -> str:
-        address(value, {"udp": 0}, "udp://HOST:PORT (a multicast group or one receiver)")
-        return value
 
     def explain(self) -> str:
         """What it will do, for a person."""

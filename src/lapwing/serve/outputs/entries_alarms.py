@@ -1,10 +1,11 @@
 """[[output]] tables of the kinds that tell alarms through the outbox."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from lapwing.serve.outputs.entries import Output, PeriodS, PriorityWord, SecretReference, address
+from lapwing.serve.outputs.entries import Output, PeriodS, PriorityWord, SecretReference
 
 HTTP = {"http": 80, "https": 443}
 MQTT = {"mqtt": 1883, "mqtts": 8883}
@@ -27,11 +28,8 @@ class AlarmOutput(Output):
 class HttpOutput(AlarmOutput):
     """Those that POST."""
 
-    @field_validator("to")
-    @classmethod
-    def _reachable(cls, value: str) -> str:
-        address(value, HTTP, "http://HOST/PATH or https://HOST/PATH")
-        return value
+    schemes: ClassVar[Mapping[str, int]] = HTTP
+    form: ClassVar[str] = "http://HOST/PATH or https://HOST/PATH"
 
 
 class WebhookOutput(HttpOutput):
@@ -58,30 +56,22 @@ class EmailOutput(AlarmOutput):
     """kind = "email"."""
 
     kind: Literal["email"]
+    schemes: ClassVar[Mapping[str, int]] = SMTP
+    form: ClassVar[str] = "smtp://HOST, submission://HOST (STARTTLS) or smtps://HOST"
     sender: Word
     recipients: Annotated[list[Word], Field(min_length=1, max_length=50)]
     user: str = ""
     password: SecretReference = ""
-
-    @field_validator("to")
-    @classmethod
-    def _reachable(cls, value: str) -> str:
-        address(value, SMTP, "smtp://HOST, submission://HOST (STARTTLS) or smtps://HOST")
-        return value
 
 
 class MqttOutput(AlarmOutput):
     """kind = "mqtt": alarms and a retained state, with Home Assistant discovery."""
 
     kind: Literal["mqtt"]
+    schemes: ClassVar[Mapping[str, int]] = MQTT
+    form: ClassVar[str] = "mqtt://HOST:1883 or mqtts://HOST:8883"
     root: Word = "lapwing"
     discovery: str = "homeassistant"
     period_s: PeriodS = 5.0
     user: str = ""
     password: SecretReference = ""
-
-    @field_validator("to")
-    @classmethod
-    def _reachable(cls, value: str) -> str:
-        address(value, MQTT, "mqtt://HOST:1883 or mqtts://HOST:8883")
-        return value

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 WAITING_MAX = 10_000  # per output
-KEPT_SENT_MAX = 10_000
+KEPT_MAX = 10_000  # per output, of those sent and of those given up: so that nothing is told twice
 TRIES_PAUSE_S_MAX = 600.0
 GIVE_UP_S = 7 * 86_400.0
 SCHEMA = """
@@ -88,13 +88,11 @@ class Outbox:
             raise
 
     def _bound(self, output: str) -> None:
-        for state, kept, after in (("waiting", WAITING_MAX, "given up"), ("sent", KEPT_SENT_MAX, "")):
-            old = "SELECT id FROM message WHERE output = ? AND state = ? ORDER BY id DESC LIMIT -1 OFFSET ?"
-            if after:
-                sql = f"UPDATE message SET state = 'given up', why = 'too many waited' WHERE id IN ({old})"
-            else:
-                sql = f"DELETE FROM message WHERE id IN ({old})"
-            self._db.execute(sql, (output, state, kept))
+        old = "SELECT id FROM message WHERE output = ? AND state = ? ORDER BY id DESC LIMIT -1 OFFSET ?"
+        give_up = f"UPDATE message SET state = 'given up', why = 'too many waited' WHERE id IN ({old})"
+        self._db.execute(give_up, (output, "waiting", WAITING_MAX))
+        for state in ("sent", "given up"):
+            self._db.execute(f"DELETE FROM message WHERE id IN ({old})", (output, state, KEPT_MAX))
 
     def due(self, output: str, now_ns: int, most: int) -> list[Waiting]:
         """The oldest messages that may be tried now."""
