@@ -25,8 +25,10 @@ def located(regions: Sequence[dict[str, Any]], s: Scenario) -> dict[str, float]:
     out = {f"cause_{true}": float(np.mean(said)) if said else 0.0}
     if jammers:
         places = source_places(regions, s)
-        found = localisation(np.array([e for e, _ in places]), np.array([i for _, i in places], dtype=bool))
-        out |= {"sources": float(found.samples), "source_error_m": found.median_m, "source_in_90": found.coverage}
+        out["sources"] = float(len(places))
+        if places:  # an error of nothing would read as none
+            found = localisation(np.array([e for e, _ in places]), np.array([i for _, i in places], dtype=bool))
+            out |= {"source_error_m": found.median_m, "source_in_90": found.coverage}
     return out
 
 

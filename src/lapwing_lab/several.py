@@ -32,11 +32,9 @@ def mean(values: Sequence[float]) -> Interval:
 
 
 def median(values: Sequence[float]) -> Interval:
-    """Median, and the order statistics between which it lies with about 95 %, whatever the distribution; of fewer than
-    six values the least and the greatest, which hold it less surely."""
+    """Median of at least one value, and the order statistics between which it lies with about 95 %, whatever the
+    distribution; of fewer than six values the least and the greatest, which hold it less surely."""
     k, ordered = len(values), np.sort(values)
-    if k == 0:
-        return Interval(0.0, 0.0, 0.0, 0)
     cut = max(int(binom.ppf(0.025, k, 0.5)), 1)
     return Interval(float(np.median(ordered)), float(ordered[cut - 1]), float(ordered[k - cut]), k)
 
@@ -65,6 +63,7 @@ def pooled(pictures: Sequence[dict[str, float]], places: Sequence[tuple[float, b
         out["entries_warned_before"] = share(early, len(one))
     if any("sources" in p for p in pictures):
         out["runs_with_source"] = share(sum(p.get("sources", 0.0) > 0.0 for p in pictures), len(pictures))
-        out["source_error_m_median"] = median([error for error, _ in places])
-        out["source_in_90_share"] = share(sum(inside for _, inside in places), len(places))
+        if places:
+            out["source_error_m_median"] = median([error for error, _ in places])
+            out["source_in_90_share"] = share(sum(inside for _, inside in places), len(places))
     return out

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import beta
+from scipy.stats import beta, betabinom
 
 from lapwing.integrity.cells import PRIOR, TROUBLE, boundaries, cells_of, hexes, library_cells, share
 
@@ -27,16 +27,14 @@ def test_boxes_change_no_cell(latitude, longitude):
 def test_share_is_the_posterior_under_a_mixture_of_quiet_and_trouble():
     good, bad = np.array([100, 10, 0, 2, 7]), np.array([0, 5, 3, 0, 2])
     mean, low, high, enough = share(good, bad)
-    x = np.linspace(0.0, 1.0, 400_001)[1:-1]
-    for i, (g, b) in enumerate(zip(good, bad, strict=True)):
-        prior = (1 - TROUBLE) * beta(*PRIOR).pdf(x) + TROUBLE
-        density = prior * x**b * (1 - x) ** g
-        density /= density.sum()
-        if b:  # without any affected the density has a pole at 0, which no grid holds
-            assert mean[i] == pytest.approx((density * x).sum(), rel=0.01)
-            below = np.cumsum(density)
-            assert low[i] == pytest.approx(x[np.searchsorted(below, 0.05)], abs=2e-3)
-            assert high[i] == pytest.approx(x[np.searchsorted(below, 0.95)], abs=2e-3)
+    evidence = np.stack([(1 - TROUBLE) * betabinom(good + bad, *PRIOR).pmf(bad), TROUBLE / (good + bad + 1)])
+    quiet, wrong = evidence / evidence.sum(axis=0)
+    parts = beta(PRIOR[0] + bad, PRIOR[1] + good), beta(1 + bad, 1 + good)
+    assert np.allclose(mean, quiet * parts[0].mean() + wrong * parts[1].mean())
+    for end, at in ((low, 0.05), (high, 0.95)):
+        below, above = (quiet * parts[0].cdf(x) + wrong * parts[1].cdf(x) for x in (end - 1e-10, end + 1e-10))
+        assert np.all(below <= at)
+        assert np.all(above >= at)
     assert mean[0] < 0.001
     assert mean[4] > 0.15  # two of nine are not explained by the fleet's rate
     assert enough.tolist() == [True, True, True, False, True]

@@ -60,6 +60,12 @@ def test_many_aircraft_at_one_place_with_one_velocity_are_a_magnet():
     assert not told(airliners(spread_m=300.0), 15)[0].any()  # not yet
 
 
+def test_thousands_at_one_place_are_counted_without_their_pairs(monkeypatch):
+    monkeypatch.setattr("lapwing.integrity.shapes.PAIRS_MAX", 20)
+    assert told(airliners(8, 300.0), 40)[0].all()
+    assert not told(airliners(8, 20_000.0), 40)[0].any()
+
+
 @pytest.mark.parametrize(
     "world",
     [

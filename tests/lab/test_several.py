@@ -29,11 +29,10 @@ def test_the_interval_of_a_median_holds_it_at_least_so_often_whatever_the_distri
     assert median([5.0, 1.0, 3.0])[:3] == (3.0, 1.0, 5.0)
 
 
-def test_one_value_has_no_width_and_none_no_value():
+def test_one_value_has_no_width():
     assert mean([2.5]) == (2.5, 2.5, 2.5, 1)
     assert mean([2.5]).text() == "2.5"
     assert mean([2.0, 4.0]).text().startswith("3 [-9.7")
-    assert median([]) == (0.0, 0.0, 0.0, 0)
     assert share(0, 0) == (0.0, 0.0, 1.0, 0)
     assert share(19, 20)[0] == 0.95
 
@@ -57,6 +56,7 @@ def test_entries_and_places_are_counted_over_all_runs():
     assert found["runs_with_source"].value == 0.5
     assert (found["source_error_m_median"].value, found["source_in_90_share"].value) == (500.0, 0.5)
     assert pooled([{"alarms": 3.0}], []) == {}
+    assert set(pooled([{"sources": 0.0}], [])) == {"runs_with_source"}  # an error of nothing would read as none
 
 
 def test_kept_numbers_of_several_runs_say_their_intervals_and_of_one_run_stay_as_they_were():

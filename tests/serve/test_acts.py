@@ -7,7 +7,9 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from lapwing.serve.acts import ACTS_MAX, ActError, Acts, Wanted
+from lapwing.records import Priority
+from lapwing.serve.acts import ACTS_MAX, ActError, Acts, Wanted, acts_file, read_acts
+from lapwing.serve.runtime import open_journal
 from lapwing.serve.web import WebOptions, create_app
 from tests.serve import fake_shelf
 
@@ -47,15 +49,15 @@ def test_what_a_person_did_is_kept_over_a_restart(client, tmp_path, shelf):
     assert [(a.verb, a.name, a.note) for a in told] == [(v, "Kim", SEEN["note"]) for v in ("acknowledge", "shelve")]
     assert told[1].until_ns == shelf.latest().time_ns + 900 * 10**9
     assert told[0].peer == "testclient"
-    assert set(again.standing([2, 3])) == {2}
-    again.add(Wanted(alarm=2, verb="unshelve", name="Lee"), 5, "")
-    assert set(again.standing([2])[2]) == {"acknowledge"}
+    assert set(again.standing({2: 1, 3: 1})) == {2}
+    again.add(Wanted(alarm=2, verb="unshelve", name="Lee"), Priority.HIGH, 5, "")
+    assert set(again.standing({2: 1})[2]) == {"acknowledge"}
     again.close()
     assert [a["verb"] for a in client.get("/v1/acts?alarm=2").json()["acts"]] == ["acknowledge", "shelve", "unshelve"]
 
 
 def test_nothing_written_can_be_changed_or_deleted(acts, tmp_path):
-    acts.add(Wanted(**SEEN), 1, "")
+    acts.add(Wanted(**SEEN), 1, 1, "")
     other = sqlite3.connect(tmp_path / "acts.sqlite")
     for change in ("UPDATE acts SET name='Lee'", "DELETE FROM acts"):
         with pytest.raises(sqlite3.DatabaseError, match="acts are kept"):
@@ -84,6 +86,35 @@ def test_a_wrong_act_is_refused_in_a_sentence(client, acts, change, status, said
     assert answer.status_code == status
     assert said in answer.json()["error"]
     assert acts.count == 0
+
+
+def test_who_has_seen_a_warning_has_not_seen_the_alarm_that_it_became(acts, tmp_path):
+    for verb, extra in (("acknowledge", {}), ("shelve", {"for_s": 900}), ("note", {"note": "a kite?"})):
+        acts.add(Wanted(alarm=7, verb=verb, name="Kim", **extra), Priority.MEDIUM, 5, "")
+    for kept in (acts, again := Acts(tmp_path / "acts.sqlite")):
+        assert set(kept.standing({7: Priority.MEDIUM})[7]) == {"acknowledge", "shelve", "note"}
+        assert set(kept.standing({7: Priority.LOW})[7]) == {"acknowledge", "shelve", "note"}
+        assert set(kept.standing({7: Priority.CRITICAL})[7]) == {"note"}
+    again.close()
+
+
+def test_a_disk_that_refuses_is_not_the_persons_mistake(client, acts):
+    acts._db.execute("DROP TABLE acts")
+    assert client.post("/v1/acts", json=SEEN).status_code == 503
+    assert client.get("/v1/acts?alarm=2").status_code == 503
+
+
+def test_acts_go_aside_with_the_journal_whose_alarms_they_are_about(tmp_path):
+    open_journal(tmp_path, 'name = "a"').close()
+    acts = Acts(acts_file(tmp_path))
+    acts.add(Wanted(**SEEN), 1, 1, "")
+    acts.close()
+    open_journal(tmp_path, 'name = "b"').close()
+    fresh = Acts(acts_file(tmp_path))
+    assert (fresh.count, fresh.standing({2: 1})) == (0, {})
+    fresh.close()
+    aside = next(tmp_path.glob("before-*"))
+    assert [a.name for a in read_acts(aside / "acts.sqlite", {2})] == ["Kim"]
 
 
 def test_only_this_page_may_write(client, acts):
@@ -121,4 +152,4 @@ def test_a_file_that_is_no_database_and_a_full_one_are_said(tmp_path, acts):
         Acts(tmp_path / "bad.sqlite")
     acts.count = ACTS_MAX
     with pytest.raises(ActError, match="begin a new journal"):
-        acts.add(Wanted(**SEEN), 1, "")
+        acts.add(Wanted(**SEEN), 1, 1, "")

@@ -44,8 +44,8 @@ def journal(tmp_path_factory):
     folder = tmp_path_factory.mktemp("journal")
     drive(folder, border(35.0))
     acts = Acts(acts_file(folder))
-    acts.add(Wanted(alarm=1, verb="acknowledge", name="Kim <script>", note="called the tower"), T0, "127.0.0.1")
-    acts.add(Wanted(alarm=999, verb="note", name="Lee", note="of another time"), T0, "127.0.0.1")
+    acts.add(Wanted(alarm=1, verb="acknowledge", name="Kim <script>", note="called the tower"), 1, T0, "127.0.0.1")
+    acts.add(Wanted(alarm=999, verb="note", name="Lee", note="of another time"), 1, T0, "127.0.0.1")
     acts.close()
     return folder
 

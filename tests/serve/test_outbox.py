@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from lapwing.records import AlarmState
 from lapwing.serve.outputs import alarms as alarms_module
@@ -363,3 +365,34 @@ async def test_a_disk_that_refuses_the_outbox_ends_nothing(tmp_path, monkeypatch
             await until(lambda: len(web.got) == 3)
 
         await running([entry], tmp_path / "store", scene)
+
+
+async def test_what_was_taken_is_not_told_again_while_the_disk_cannot_mark_it(tmp_path, monkeypatch):
+    refusals, sent = [], Outbox.sent
+
+    def refusing(self, messages):
+        if messages and len(refusals) < 2:
+            refusals.append(len(messages))
+            raise sqlite3.OperationalError("database or disk is full")
+        sent(self, messages)
+
+    monkeypatch.setattr(Outbox, "sent", refusing)
+    monkeypatch.setattr(alarms_module, "FAILED_S", 0.1)
+    async with Web() as web:
+        entry = WebhookOutput(name="hook", kind="webhook", to=f"http://127.0.0.1:{web.port}/")
+
+        async def scene(outputs):
+            await until(lambda: len(web.got) == 3 and outputs.rows()[0]["waiting"] == 0)
+            await asyncio.sleep(0.5)
+
+        await running([entry], tmp_path, scene)
+        assert len(refusals) == 2
+        assert len({json.loads(body)["key"] for _, body in web.got}) == len(web.got) == 3
+
+
+def test_keys_that_would_do_nothing_are_refused():
+    mail = {"name": "m", "to": "smtps://127.0.0.1", "sender": "a@b", "recipients": ["c@d"]}
+    with pytest.raises(ValidationError, match="'server_name' does nothing"):
+        EmailOutput(kind="email", server_name="x", **mail)
+    with pytest.raises(ValidationError, match="token"):
+        EmailOutput(kind="email", token="env:X", **mail)

@@ -1,5 +1,7 @@
 """Directions: two that cross begin a track with an honest covariance, one alone is a wedge, ghosts are refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -197,3 +199,18 @@ def test_stray_bearings_are_expected_where_they_are_declared(ratio):
     x = np.array([[0.0, 0.0, 100.0, 0.0, 0.0, 0.0]])
     assert sensor.p_detect(x)[0] == pytest.approx(0.8 * (1.0 - ratio))
     assert sensor.clutter_intensity(np.zeros((1, 1)))[0] == pytest.approx((0.1 + ratio) / (2 * np.pi))
+
+
+def test_a_bearing_of_another_time_is_no_direction_and_crosses_nothing():
+    here, there = finders(TRIANGLE[:2])
+    x = np.array([[0.0, 1_000.0, 100.0, 0.0, 0.0, 0.0]])
+    watch = watch_step(watch_start(SETTINGS), scan_of(here, here.expect(x)[0], 100 * SECOND), here, SETTINGS)
+    scan = scan_of(there, there.expect(x)[0], 101 * SECOND)
+    mad = replace(scan, time_ns=scan.time_ns - 3_600 * SECOND)
+    after = watch_step(watch, mad, there, SETTINGS)
+    assert [k.sensor.sensor for k in after.looks if len(k.scan)] == ["df0"]
+    assert len(after.tracker.tracks) == 0
+    assert after.tracker.untimely == 1
+    late = watch_step(watch, scan_of(there, there.expect(x)[0], 10 * SECOND), there, SETTINGS)
+    assert late.looks is watch.looks
+    assert len(watch_step(watch, scan, there, SETTINGS).tracker.tracks) == 1  # of its time it does cross

@@ -2,7 +2,7 @@
 
 import { $, h, say } from "./dom";
 import type { Store } from "./store";
-import { msOf, utc, type Alarm } from "./words";
+import { msOf, utc, type Act, type Alarm } from "./words";
 
 const NAME = "lapwing.name";
 const SHELVES: [string, number][] = [["15 min", 900], ["1 h", 3600], ["8 h", 28800]];
@@ -34,21 +34,21 @@ export class Deeds {
     const standing = a.state !== "cleared";
     const button = (text: string, label: string, act: () => void): HTMLButtonElement =>
       h("button", { type: "button", "aria-label": label, "data-act": text, click: act }, text);
-    const words = h("input", { type: "text", maxlength: 1000, placeholder: "Note", "aria-label": `Note on alarm ${a.id}` });
+    const words = h("input", { type: "text", maxlength: 1000, placeholder: "Note", "aria-label": `Note on alarm ${a.id}`, "data-note": a.id });
     return h("div", { class: "acts" },
       said && h("p", {}, said),
       h("p", {},
-        standing && !acknowledge && button("Acknowledge", `Acknowledge alarm ${a.id}`, () => void this.send(a, "acknowledge", words.value)),
+        standing && !acknowledge && button("Acknowledge", `Acknowledge alarm ${a.id}`, () => void this.send(a, "acknowledge", words)),
         standing && !shelved && h("span", {}, "Shelve"),
-        standing && !shelved && SHELVES.map(([text, s]) => button(text, `Shelve alarm ${a.id} for ${text}`, () => void this.send(a, "shelve", words.value, s))),
-        shelved && button("Take back", `Take alarm ${a.id} off the shelf`, () => void this.send(a, "unshelve", words.value)),
-        acknowledge && button("Add note", `Add the note to alarm ${a.id}`, () => void this.send(a, "note", words.value)),
+        standing && !shelved && SHELVES.map(([text, s]) => button(text, `Shelve alarm ${a.id} for ${text}`, () => void this.send(a, "shelve", words, s))),
+        shelved && button("Take back", `Take alarm ${a.id} off the shelf`, () => void this.send(a, "unshelve", words)),
+        acknowledge && button("Add note", `Add the note to alarm ${a.id}`, () => void this.send(a, "note", words)),
         words,
       ),
     );
   }
 
-  private async send(a: Alarm, verb: string, note: string, for_s = 0): Promise<void> {
+  private async send(a: Alarm, verb: string, words: HTMLInputElement, for_s = 0): Promise<void> {
     const who = $<HTMLInputElement>("who");
     const name = who.value.trim();
     if (!name) {
@@ -61,9 +61,11 @@ export class Deeds {
     try {
       const answer = await fetch("/v1/acts", {
         method: "POST", headers: { "content-type": "application/json" },
-        body: JSON.stringify({ alarm: a.id, verb, name, note, for_s }),
+        body: JSON.stringify({ alarm: a.id, verb, name, note: words.value, for_s }),
       });
       if (!answer.ok) throw new Error(((await answer.json()) as { error?: string }).error ?? answer.statusText);
+      words.value = "";
+      this.store.takeAct((await answer.json()) as Act); // at once: after a recording's end no picture brings it
       say($("announce"), `Alarm ${a.id}: ${verb} is written down.`);
     } catch (error) {
       const text = `Alarm ${a.id}: ${verb} was NOT written down: ${error instanceof Error ? error.message : String(error)}`;

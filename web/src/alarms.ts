@@ -42,12 +42,22 @@ export class AlarmList {
     $("alarms").dataset["worst"] = standing[0]?.priority ?? "none";
     // Rows are rebuilt only when what they say changes, so that a click never lands on a row that just moved.
     const key = (this.store.acts ? "acts" : "") + JSON.stringify(alarms.map((a) => [a.id, a.state, a.priority, a.reason, a.frames_total, this.store.acts?.[a.id], this.store.shelved(a)]));
-    // What somebody is typing must not be taken from under the fingers.
-    if ((document.activeElement as HTMLElement | null)?.closest("#alarm-list input") && (document.activeElement as HTMLInputElement).value) return;
     if (key === this.shown && !force) return;
     this.shown = key;
+    const notes = [...document.querySelectorAll<HTMLInputElement>("[data-note]")].filter((n) => n.value || n === document.activeElement);
+    const typing = document.activeElement as HTMLInputElement | null;
+    const at = typing?.dataset["note"] ? [typing.selectionStart, typing.selectionEnd] as const : null;
     const focused = (document.activeElement as HTMLElement | null)?.dataset["alarm"];
     $("alarm-list").replaceChildren(...(alarms.length ? alarms.map((a) => this.row(a)) : [h("li", { class: "none" }, "No alarms. All quiet.")]));
+    for (const old of notes) { // what somebody is typing is not taken from under the fingers
+      const now = document.querySelector<HTMLInputElement>(`[data-note="${old.dataset["note"]}"]`);
+      if (!now) continue;
+      now.value = old.value;
+      if (old === typing && at) {
+        now.focus();
+        now.setSelectionRange(...at);
+      }
+    }
     if (focused) document.querySelector<HTMLElement>(`[data-alarm="${focused}"]`)?.focus();
     this.tickAges();
   }

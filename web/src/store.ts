@@ -160,6 +160,13 @@ export class Store {
     this.emit("alarms");
   }
 
+  /** An act of this page, before the server tells it to all. */
+  takeAct(act: Act): void {
+    const { [act.verb === "unshelve" ? "shelve" : act.verb]: _, ...rest } = (this.acts?.[act.alarm] ?? {}) as Record<string, Act>;
+    this.acts = { ...this.acts, [act.alarm]: act.verb === "unshelve" ? rest : { ...rest, [act.verb]: act } };
+    this.emit("acts");
+  }
+
   /** Whether somebody put the alarm aside until later than now. */
   shelved(alarm: Alarm): boolean {
     const act = this.acts?.[alarm.id]?.shelve;

@@ -30,13 +30,13 @@ CREATE TABLE IF NOT EXISTS ticks (tick INTEGER PRIMARY KEY, time_ns INTEGER NOT 
 CREATE TABLE IF NOT EXISTS checkpoints (tick INTEGER PRIMARY KEY, through_seq INTEGER NOT NULL, state BLOB NOT NULL);
 """
 CUT = (
-    "INSERT INTO part.meta SELECT * FROM main.meta",
-    "INSERT INTO part.feeds SELECT * FROM main.feeds",
-    "INSERT INTO part.checkpoints SELECT * FROM main.checkpoints WHERE tick=:after",
-    "INSERT INTO part.ticks SELECT * FROM main.ticks WHERE tick>:after AND tick<=:through",
-    """INSERT INTO part.frames SELECT * FROM main.frames
-    WHERE seq > coalesce((SELECT through_seq FROM main.checkpoints WHERE tick=:after), 0)
-    AND seq <= (SELECT through_seq FROM main.ticks WHERE tick=:through)""",
+    "INSERT INTO main.meta SELECT * FROM whole.meta",
+    "INSERT INTO main.feeds SELECT * FROM whole.feeds",
+    "INSERT INTO main.checkpoints SELECT * FROM whole.checkpoints WHERE tick=:after",
+    "INSERT INTO main.ticks SELECT * FROM whole.ticks WHERE tick>:after AND tick<=:through",
+    """INSERT INTO main.frames SELECT * FROM whole.frames
+    WHERE seq > coalesce((SELECT through_seq FROM whole.checkpoints WHERE tick=:after), 0)
+    AND seq <= (SELECT through_seq FROM whole.ticks WHERE tick=:through)""",
 )
 STATE_BYTES_MAX = 1 << 30  # of a checkpoint: what unpacks to more was not made by this software
 
@@ -214,19 +214,14 @@ class Journal:
         goes along) through another, with their frames and digests. A live writer is not disturbed."""
         path = folder / "journal.sqlite"
         try:
-            with closing(sqlite3.connect(path)) as part:
+            with closing(sqlite3.connect(path, uri=True, isolation_level=None)) as part:
                 part.executescript(SCHEMA)
-            with self._mutex:
-                self._db.execute("ATTACH ? AS part", (str(path),))
-                try:
-                    self._db.execute("BEGIN")
-                    for sql in CUT:
-                        self._db.execute(sql, {"after": after_tick, "through": through_tick})
-                    self._db.execute("COMMIT")
-                finally:
-                    if self._db.in_transaction:
-                        self._db.execute("ROLLBACK")
-                    self._db.execute("DETACH part")
+                whole = (self.folder / "journal.sqlite").absolute().as_uri()
+                part.execute("ATTACH ? AS whole", (f"{whole}?mode=ro",))
+                part.execute("BEGIN")
+                for sql in CUT:
+                    part.execute(sql, {"after": after_tick, "through": through_tick})
+                part.execute("COMMIT")
         except sqlite3.Error as error:
             raise JournalError(f"a part of the journal {self.folder} cannot be copied: {error}") from error
 

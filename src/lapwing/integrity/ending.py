@@ -33,14 +33,12 @@ class EndingSettings:
 
 @dataclass(frozen=True, slots=True)
 class Endings:
-    """What the test remembers per region."""
+    """What the test remembers per region, rows as in the regions of the same moment."""
 
-    region_id: Int64[Array, " c"]
     most: Int64[Array, " c"]  # affected at the worst, and the circle that they were in
     disc_m: Float64[Array, "c 3"]  # east, north, radius
     peak: Float64[Array, " c"]  # worst share so far
     calm: Float64[Array, " c"]  # CUSUM statistic
-    causes: Float64[Array, "c 6"]  # as they were while at least half of the most were affected
     stepped_ns: int
 
     def __post_init__(self) -> None:
@@ -50,7 +48,7 @@ class Endings:
 def start() -> Endings:
     """No region."""
     i, f = np.zeros(0, np.int64), np.zeros(0)
-    return Endings(i, i, np.zeros((0, 3)), f, f, np.zeros((0, 6)), 0)
+    return Endings(i, np.zeros((0, 3)), f, f, 0)
 
 
 def calmer(
@@ -70,16 +68,18 @@ def calmer(
 
 
 def ended(
-    before: Endings,
+    past: tuple[Endings, Interference],
     regions: Interference,
     navigation: Navigation,
     claims: Claims,
     affected: Bool[Array, " n"],
     settings: EndingSettings,
 ) -> tuple[Endings, Interference]:
-    """The test at the claims' time, and the regions without those that ended."""
+    """The test at the claims' time, and the regions without those that ended. `past`: the same of the step before.
+    While a region fades (less than half of its most are affected) its causes stay as they were."""
+    before, known = past
     now, c = claims.time_ns, len(regions)
-    row = {int(r): i for i, r in enumerate(before.region_id)}
+    row = {int(r): i for i, r in enumerate(known.region_id)}
     disc = np.stack([regions.east_m, regions.north_m, regions.radius_m], axis=1)
     most, peak, calm, causes = np.array(regions.affected), np.zeros(c), np.zeros(c), np.array(regions.causes)
     for i, old in ((i, row[int(r)]) for i, r in enumerate(regions.region_id) if int(r) in row):
@@ -87,10 +87,10 @@ def ended(
         if before.most[old] > most[i]:
             most[i], disc[i] = before.most[old], before.disc_m[old]
         if 2 * regions.affected[i] < most[i]:
-            causes[i] = before.causes[old]
+            causes[i] = known.causes[old]
     regions = replace(regions, causes=causes) if c else regions
     if 0 <= now - before.stepped_ns < settings.step_s * 1e9:
-        return Endings(regions.region_id, most, disc, peak, calm, causes, before.stepped_ns), regions
+        return Endings(most, disc, peak, calm, before.stepped_ns), regions
     heard = now - claims.heard_ns < settings.step_s * 1e9
     told = heard & ((navigation.condition == Condition.OK) & (navigation.good_ns > 0) | affected)
     k, n = np.zeros(c, np.int64), np.zeros(c, np.int64)
@@ -103,4 +103,4 @@ def ended(
     stay = calm < settings.threshold
     names = tuple(Interference.__dataclass_fields__)
     left = regions if stay.all() else replace(regions, **{name: getattr(regions, name)[stay] for name in names})
-    return Endings(left.region_id, most[stay], disc[stay], peak[stay], calm[stay], causes[stay], now), left
+    return Endings(most[stay], disc[stay], peak[stay], calm[stay], now), left

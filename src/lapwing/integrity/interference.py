@@ -82,9 +82,9 @@ def find(
         _Cluster(members, *_disc(members, navigation), bool(loud[members].any()))
         for members in _clusters(np.flatnonzero(lost), navigation, of_regions.link_m)
     ]
-    world = _Counted(lost, fresh, exposed, navigation, of_regions)
+    world = _Counted(fresh, exposed, navigation, of_regions)
     regions, next_id = _continued(before, next_id, clusters, world, now)
-    return _explained(regions, before, navigation, claims, of_causes), next_id
+    return _explained(regions, navigation, claims, of_causes), next_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,6 @@ class _Cluster:
 class _Counted:
     """Whom to count in a region."""
 
-    lost: Bool[Array, " n"]
     fresh: Bool[Array, " n"]
     exposed: Bool[Array, " n"]
     navigation: Navigation
@@ -111,12 +110,11 @@ class _Counted:
 
 def _explained(
     regions: Interference,
-    before: Interference,
     navigation: Navigation,
     claims: Claims,
     settings: CauseSettings,
 ) -> Interference:
-    """The regions with how many ships are affected and why. A region that is fading keeps its last causes."""
+    """The regions with how many ships are affected and why."""
     if not len(regions):
         return regions
     ships, causes = np.zeros(len(regions), np.int64), np.zeros((len(regions), len(CAUSES)))
@@ -127,9 +125,7 @@ def _explained(
         exposed &= (navigation.good_ns > since - WITNESS_NS) & (claims.heard_ns > since - WITNESS_NS)
         outcome = outcomes(navigation, claims, since)
         ships[i] = np.count_nonzero(exposed & (navigation.family == 1) & (outcome > 0))
-        old = np.flatnonzero(before.region_id == regions.region_id[i])
-        fading = regions.affected[i] == 0 and len(old) > 0
-        causes[i] = before.causes[old[0]] if fading else posterior(counted(outcome, exposed), settings)[0]
+        causes[i] = posterior(counted(outcome, exposed), settings)[0]
     return replace(regions, ships=ships, causes=causes)
 
 
@@ -162,7 +158,7 @@ def _region(cluster: _Cluster, world: _Counted) -> tuple[int, int, float, int]:
     inside = world.exposed & (distance <= cluster.radius_m + world.settings.margin_m)
     k, total = int((world.fresh & inside).sum()), int(inside.sum())
     p = tail(total, k, world.settings.base_rate)
-    return int(world.lost[members].sum()), total, p, int(of.since_ns[members].min())
+    return len(members), total, p, int(of.since_ns[members].min())
 
 
 def tail(n: int, k: int, rate: float) -> float:

@@ -60,8 +60,6 @@ class Posterior:
     beam: Beam
     fit_p: float  # chance of as bad a fit if the model were true
     unique: bool
-    evidence: float  # log marginal likelihood
-    best: float  # log likelihood at the likeliest place and power
 
     def __post_init__(self) -> None:
         freeze_columns(self)
@@ -228,7 +226,7 @@ def summed(ask: Ask, found: Found) -> Posterior:
     unique = _one_piece(place, settings.side) and fit >= settings.fit_p_min and spread <= settings.sigma_m_max
     return Posterior(
         cells[:, 0], cells[:, 1], place, found.grid.cell_m, (float(mean[0]), float(mean[1])), spread, level, wide,
-        ask.beam, fit, unique, found.evidence, found.best,
+        ask.beam, fit, unique,
     )  # fmt: skip
 
 

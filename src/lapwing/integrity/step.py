@@ -80,7 +80,7 @@ def step(
     of_regions = (settings.detection, settings.interference, settings.causes)
     regions, next_region = find(state.interference, state.next_region, navigation, claims, watch, of_regions)
     hit = affected(navigation, claims, settings.interference)
-    endings, regions = ended(state.endings, regions, navigation, claims, hit, settings.ending)
+    endings, regions = ended((state.endings, state.interference), regions, navigation, claims, hit, settings.ending)
     path = remember(state.trail, navigation, claims, hit, settings.trail)
     seeking = next_sources(state.seeking, regions, path, claims.time_ns, (settings.trail, settings.source))
     agreement, track_id = agree(state.agreement, claims, navigation.family, tracks, settings.agreement)

@@ -185,14 +185,12 @@ def _innovation_cov(
 
 
 @njit(cache=True)
-def _rounded_away(S_factor: F64, R: F64, work: tuple[F64, F64]) -> bool:
+def _rounded_away(S_factor: F64, R_factor: F64) -> bool:
     """Whether S = H P H' + R has a pivot below that of R, which a covariance P cannot give: rounding has eaten what an
-    old measurement says of such a mode, and a gain made of it would be noise. S_factor is S's Cholesky factor."""
-    factor, inverse = work
-    _factor(R, factor, inverse)
+    old measurement says of such a mode, and a gain made of it would be noise. Both given as Cholesky factors."""
     short = False
-    for a in range(len(R)):
-        short |= not S_factor[a, a] >= 0.999 * factor[a, a]
+    for a in range(len(R_factor)):
+        short |= not S_factor[a, a] >= 0.999 * R_factor[a, a]
     return short
 
 
@@ -207,9 +205,11 @@ def weigh_pairs(
     nearest, nis, like = np.empty(k), np.empty(k), np.empty(k)
     P, PHt, S, g = np.empty((6, 6)), np.empty((6, d)), np.empty((d, d)), np.empty((d, 6))
     L, inv, q, log_l = np.zeros((d, d)), np.zeros((d, d)), np.empty(M), np.empty(M)
-    spare = (np.zeros((d, d)), np.zeros((d, d)))
+    own, spare = np.zeros((d, d)), np.zeros((d, d))
     for e in range(k):
         top = -np.inf
+        if age_s[e] != 0.0:
+            _factor(R[detection[e]], own, spare)
         for j in range(M):
             i = local[e]
             _innovation_cov(cov[i, j], H[e, j], R[detection[e]], age_s[e], free_s[e], modes[j], (P, PHt, S, g))
@@ -220,7 +220,7 @@ def weigh_pairs(
                     white += inv[a, b] * nu[e, j, b]
                 q[j] += white * white
             log_l[j] = -0.5 * (q[j] + log_det + d * LOG_2PI) + np.log(max(w[i, j], LIKELY_MIN))
-            if not np.isfinite(log_l[j]) or (age_s[e] != 0.0 and _rounded_away(L, R[detection[e]], spare)):
+            if not np.isfinite(log_l[j]) or (age_s[e] != 0.0 and _rounded_away(L, own)):
                 q[j], log_l[j] = IMPOSSIBLE, -IMPOSSIBLE
             top = max(top, log_l[j])
         total, average, least = 0.0, 0.0, np.inf
@@ -252,9 +252,11 @@ def correct_rows(
     k, M, d = nu.shape
     P, PHt, S, g = np.empty((6, 6)), np.empty((6, d)), np.empty((d, d)), np.empty((d, 6))
     L, inv, A, white, log_l = np.zeros((d, d)), np.zeros((d, d)), np.empty((6, d)), np.empty(d), np.empty(M)
-    spare = (np.zeros((d, d)), np.zeros((d, d)))
+    own, spare = np.zeros((d, d)), np.zeros((d, d))
     for e in range(k):
         p = rows[e]
+        if age_s[e] != 0.0:
+            _factor(R[e], own, spare)
         for j in range(M):
             _innovation_cov(cov[p, j], H[e, j], R[e], age_s[e], free_s[e], modes[j], (P, PHt, S, g))
             log_det, nis = _factor(S, L, inv), 0.0
@@ -264,7 +266,7 @@ def correct_rows(
                     white[a] += inv[a, b] * nu[e, j, b]
                 nis += white[a] * white[a]
             log_l[j] = -0.5 * (nis + log_det) + np.log(max(w[p, j], LIKELY_MIN))
-            if not np.isfinite(log_l[j]) or (age_s[e] != 0.0 and _rounded_away(L, R[e], spare)):
+            if not np.isfinite(log_l[j]) or (age_s[e] != 0.0 and _rounded_away(L, own)):
                 log_l[j] = -IMPOSSIBLE
                 continue
             for i in range(6):

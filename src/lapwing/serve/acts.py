@@ -1,7 +1,8 @@
 """What people did about alarms: who saw one and when, who put one aside until when, what they noted.
 
 One append-only SQLite file beside the journal, because an alarm's number belongs to that journal and both are evidence.
-Nothing is ever changed or deleted: the newest act about an alarm is what stands. The picture does not depend on any of
+Nothing is ever changed or deleted: the newest act about an alarm is what stands, as long as the alarm is no more urgent
+than it was then: who has seen a warning has not seen the alarm that it became. The picture does not depend on any of
 it: a machine's alarm stays the machine's, so replay gives the same pictures whatever people did. There are no accounts
 yet: a name is what the person typed, kept with the address that it came from.
 """
@@ -9,7 +10,8 @@ yet: a name is what the person typed, kept with the address that it came from.
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -20,17 +22,22 @@ ACTS_MAX = 1_000_000
 SHELVE_S_MAX = 24 * 3600
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS acts (act INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, picture_ns INTEGER NOT NULL,
-    alarm INTEGER NOT NULL, verb TEXT NOT NULL, name TEXT NOT NULL, note TEXT NOT NULL, until_ns INTEGER NOT NULL,
-    peer TEXT NOT NULL);
+    alarm INTEGER NOT NULL, priority INTEGER NOT NULL, verb TEXT NOT NULL, name TEXT NOT NULL, note TEXT NOT NULL,
+    until_ns INTEGER NOT NULL, peer TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS acts_alarm ON acts (alarm, act);
 CREATE TRIGGER IF NOT EXISTS acts_kept BEFORE UPDATE ON acts BEGIN SELECT RAISE(ABORT, 'acts are kept'); END;
 CREATE TRIGGER IF NOT EXISTS acts_stay BEFORE DELETE ON acts BEGIN SELECT RAISE(ABORT, 'acts are kept'); END;
 """
+COLUMNS = "act, at_ns, picture_ns, alarm, priority, verb, name, note, until_ns, peer"
 Verb = Literal["acknowledge", "shelve", "unshelve", "note"]
 
 
 class ActError(Exception):
     """An act that cannot be taken; the message is one sentence for a person."""
+
+
+class ActsUnwritable(ActError):
+    """The disk refuses; the act was not written down."""
 
 
 class Wanted(BaseModel):
@@ -52,6 +59,7 @@ class Act:
     at_ns: int  # by this machine's clock
     picture_ns: int  # the picture that the person saw
     alarm: int
+    priority: int  # of the alarm then, as records.Priority
     verb: str
     name: str
     note: str
@@ -64,18 +72,30 @@ class Acts:
 
     def __init__(self, path: Path) -> None:
         self._path, self._mutex = path, threading.Lock()
+        self._stands: dict[int, dict[str, Act]] = {}
+        self.count = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._db.executescript(
                 "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000;" + SCHEMA
             )
-            self.count = int(self._db.execute("SELECT coalesce(max(act), 0) FROM acts").fetchone()[0])
+            for row in self._db.execute(f"SELECT {COLUMNS} FROM acts ORDER BY act"):
+                self._take(Act(*row))
         except (sqlite3.Error, OSError) as error:
             raise ActError(f"cannot keep what people do about alarms in {path}: {error}") from error
 
-    def add(self, wanted: Wanted, picture_ns: int, peer: str) -> Act:
-        """Write one act down; it is on the disk when this returns."""
+    def _take(self, act: Act) -> None:
+        stands = dict(self._stands.get(act.alarm, {}))  # never changed in place: another thread may be reading
+        if act.verb == "unshelve":
+            stands.pop("shelve", None)
+        else:
+            stands[act.verb] = act
+        self._stands[act.alarm] = stands
+        self.count = act.act
+
+    def add(self, wanted: Wanted, priority: int, picture_ns: int, peer: str) -> Act:
+        """Write one act down; it is on the disk when this returns. `priority` is the alarm's."""
         if wanted.verb == "shelve" and wanted.for_s == 0:
             raise ActError("To shelve an alarm needs for_s, the seconds until it comes back.")
         if wanted.verb == "note" and not wanted.note:
@@ -83,18 +103,17 @@ class Acts:
         if self.count >= ACTS_MAX:
             raise ActError(f"There are {ACTS_MAX} acts already; begin a new journal.")
         until = picture_ns + wanted.for_s * 10**9 if wanted.verb == "shelve" else 0
-        row = (time.time_ns(), picture_ns, wanted.alarm, wanted.verb, wanted.name, wanted.note, until, peer)
+        what = (wanted.alarm, priority, wanted.verb, wanted.name, wanted.note, until, peer)
+        row = (time.time_ns(), picture_ns, *what)
         with self._mutex:
             try:
-                number = self._db.execute(
-                    "INSERT INTO acts (at_ns, picture_ns, alarm, verb, name, note, until_ns, peer) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    row,
-                ).lastrowid
+                sql = f"INSERT INTO acts ({COLUMNS.removeprefix('act, ')}) VALUES ({', '.join('?' * len(row))})"
+                number = self._db.execute(sql, row).lastrowid
             except sqlite3.Error as error:
-                raise ActError(f"cannot write to {self._path.name}: {error}") from error
-            self.count = int(number or 0)
-        return Act(self.count, *row)
+                raise ActsUnwritable(f"cannot write to {self._path.name}: {error}") from error
+            act = Act(int(number or 0), *row)
+            self._take(act)
+        return act
 
     def about(self, alarm: int) -> list[Act]:
         """All acts about one alarm, oldest first."""
@@ -105,17 +124,13 @@ class Acts:
                 raise ActError(f"cannot read {self._path.name}: {error}") from error
         return [Act(*row) for row in rows]
 
-    def standing(self, alarms: Iterable[int]) -> dict[int, dict[str, Act]]:
-        """Per alarm the acts that stand: the newest acknowledgement, shelving and note. What is shelved until a time
-        that has passed is for the reader to see."""
+    def standing(self, priorities: Mapping[int, int]) -> dict[int, dict[str, Act]]:
+        """Per alarm (given with its priority now) the acts that stand: the newest acknowledgement, shelving and note.
+        From memory. What is shelved until a time that has passed is for the reader to see."""
         out: dict[int, dict[str, Act]] = {}
-        for alarm in alarms:
-            stands: dict[str, Act] = {}
-            for act in self.about(alarm):
-                stands[act.verb] = act
-                if act.verb == "unshelve":
-                    stands.pop("shelve", None)
-            stands.pop("unshelve", None)
+        for alarm, priority in priorities.items():
+            acts = self._stands.get(alarm, {})
+            stands = {v: act for v, act in acts.items() if v == "note" or priority >= act.priority}
             if stands:
                 out[alarm] = stands
         return out
@@ -126,9 +141,20 @@ class Acts:
             self._db.close()
 
 
-COLUMNS = "act, at_ns, picture_ns, alarm, verb, name, note, until_ns, peer"
-
-
 def acts_file(journal_folder: Path) -> Path:
     """Where the acts of a journal lie."""
     return journal_folder / "acts.sqlite"
+
+
+def read_acts(path: Path, alarms: set[int]) -> tuple[Act, ...]:
+    """All acts about these alarms, oldest first; none where nobody ever did anything. Makes no file, changes none.
+    Raises ActError."""
+    if not path.exists():
+        return ()
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            db.execute("PRAGMA busy_timeout=5000")
+            rows = db.execute(f"SELECT {COLUMNS} FROM acts ORDER BY act")
+            return tuple(act for row in rows if (act := Act(*row)).alarm in alarms)
+    except sqlite3.Error as error:
+        raise ActError(f"what people did about alarms cannot be read from {path}: {error}") from error

@@ -6,11 +6,9 @@ The interval is run again before anything is written: what would not verify is r
 
 import hashlib
 import platform
-import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -22,7 +20,7 @@ from lapwing import __version__
 from lapwing.engine.excerpt import excerpt
 from lapwing.engine.journal import Journal, JournalError
 from lapwing.serve import evidence_zip
-from lapwing.serve.acts import COLUMNS, Act, acts_file
+from lapwing.serve.acts import Act, ActError, acts_file, read_acts
 from lapwing.serve.evidence_keys import fingerprint, public_bytes, public_pem, signing_key
 from lapwing.serve.evidence_report import report
 from lapwing.serve.evidence_told import Told, act_lines, tables, tell
@@ -120,7 +118,10 @@ def freeze(order: Order, target: Path) -> list[str]:
             )
         key, new = signing_key(order.key)
         public = public_bytes(key)
-        acts = read_acts(acts_file(order.journal), {a.alarm_id for a in told.alarms})
+        try:
+            acts = read_acts(acts_file(order.journal), {a.alarm_id for a in told.alarms})
+        except ActError as error:
+            raise JournalError(str(error)) from error
         period = (order.since_ns, order.until_ns)
         made: dict[str, Iterable[str]] = {
             "public_key.pem": [public_pem(public).decode()],
@@ -184,16 +185,3 @@ def entry(path: Path) -> MemberEntry:
             size += len(block)
             blocks.append(hashlib.sha256(block).hexdigest())
     return MemberEntry(name=path.name, size=size, sha256=whole.hexdigest(), blocks_sha256=blocks)
-
-
-def read_acts(path: Path, alarms: set[int]) -> tuple[Act, ...]:
-    """All acts about these alarms, oldest first; none where nobody ever did anything. Makes no file."""
-    if not path.exists():
-        return ()
-    try:
-        with closing(sqlite3.connect(path)) as db:
-            db.execute("PRAGMA busy_timeout=5000")
-            rows = db.execute(f"SELECT {COLUMNS} FROM acts ORDER BY act")
-            return tuple(act for row in rows if (act := Act(*row)).alarm in alarms)
-    except sqlite3.Error as error:
-        raise JournalError(f"what people did about alarms cannot be read from {path}: {error}") from error

@@ -29,6 +29,11 @@ HEADERS = {
 _ENCODED = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 
 
+def is_loopback(host: str) -> bool:
+    """Whether an address that is listened on reaches nobody but this very machine."""
+    return host.strip("[]").lower() in ("127.0.0.1", "localhost", "::1")
+
+
 class Guard:
     """ASGI middleware. `bound` is the address the server listens on; `allowed` are further host names."""
 

@@ -14,7 +14,7 @@ from lapwing.engine.journal import JournalError
 from lapwing.engine.plan import make_plan
 from lapwing.records import CAUSES, AlarmState, Picture, Site, Sources, TrackStatus
 from lapwing.serve.acts import ActError, Acts, acts_file
-from lapwing.serve.guard import LOOPBACK
+from lapwing.serve.guard import is_loopback
 from lapwing.serve.listening import serve_web
 from lapwing.serve.outputs.run import Outputs
 from lapwing.serve.runtime import Runtime
@@ -213,7 +213,8 @@ class _Run:
     def _acts(self, runtime: Runtime) -> Acts | None:
         """Where people's acts about alarms are kept; None where the site does not let them act. Raises JournalError."""
         web = self.entry.web
-        if not (web.host in LOOPBACK if web.acts is None else web.acts):
+        here = is_loopback(web.host) and not web.names  # further names are for others: a proxy
+        if not (here if web.acts is None else web.acts):
             return None
         try:
             return Acts(acts_file(runtime.journal.folder))
@@ -255,4 +256,7 @@ class _Run:
         finally:
             for task in (*beside, *told):
                 task.cancel()
-            await asyncio.gather(*beside, *told, return_exceptions=True)
+            ends = await asyncio.gather(*beside, *told, return_exceptions=True)
+            for end in ends:
+                if isinstance(end, Exception):  # what ended by itself ended everything: it must be seen why
+                    log.error("ended by a failure", exc_info=end)

@@ -181,14 +181,15 @@ class Runtime:
         """The state of the last tick, and everything that must be as new as it."""
         if self._digest is not None:
             self.journal.witness(*self._digest)
-        try:
-            self.history.flush()
-            self.cells.flush()
-            self._history_fails = False
-        except OSError as error:
-            if not self._history_fails:
-                log.error("%s", error)
-            self._history_fails = True
+        errors: list[OSError] = []
+        for store in (self.history, self.cells):  # each by itself: one that fails must not let the other grow
+            try:
+                store.flush()
+            except OSError as error:
+                errors.append(error)
+        if errors and not self._history_fails:
+            log.error("%s", "; ".join(map(str, errors)))
+        self._history_fails = bool(errors)
         self.journal.checkpoint(self.state.tick, self.state.through_seq, freeze(self.state))
         self.journal.trim(self._bytes_max)
 
@@ -256,7 +257,8 @@ def open_journal(folder: Path, site_text: str) -> Journal:
         epoch = hashlib.blake2b(kept.encode(), digest_size=4).hexdigest()
         aside = folder / f"before-{journal.last_seq}-{epoch}"
         aside.mkdir()
-        for name in ("journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm", "history", "cells"):
+        files = [f"{name}.sqlite{tail}" for name in ("journal", "acts") for tail in ("", "-wal", "-shm")]
+        for name in (*files, "history", "cells"):
             if (folder / name).exists():
                 (folder / name).rename(aside / name)
         log.warning("the site file has changed: the journal so far was moved to %s", aside)

@@ -14,6 +14,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from lapwing.records import Circle, FeedConfig, Polygon, Position, SensorConfig, Site, Zone
+from lapwing.serve.guard import is_loopback
 from lapwing.serve.outputs.entries import SecretReference
 from lapwing.serve.outputs.kinds import KINDS, OutputEntry
 from lapwing.serve.site_mistakes import sentence
@@ -196,7 +197,7 @@ class FeedEntry(BaseModel):
     @model_validator(mode="after")
     def _guarded(self) -> "FeedEntry":
         transport, host, _, _ = split_source(self.source)
-        if transport == "post" and not self.token and host not in ("127.0.0.1", "localhost", "::1"):
+        if transport == "post" and not self.token and not is_loopback(host):
             raise ValueError("whoever can reach it could post: 'token' is needed unless it listens on 127.0.0.1")
         return self
 

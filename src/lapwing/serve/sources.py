@@ -33,6 +33,8 @@ def split_source(source: str) -> tuple[str, str, int, str]:
         port = 0
     if not parts.hostname or not 0 < port < 65_536 or (parse_qs(parts.fragment) and parts.scheme[:4] != "mqtt"):
         raise ValueError(f"{source!r} needs a host and a port from 1 to 65535; {forms}")
+    if parts.username or parts.password:
+        raise ValueError(f"{parts.scheme}://...: a name or password does not belong into an address; {forms}")
     if parts.scheme in ("mqtt", "mqtts"):
         topic = source.split("://", 1)[1].partition("/")[2]  # its wildcards, # and +, mean nothing to a URL
         if not topic:

@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from lapwing.records import Picture
 from lapwing.serve import wire_text
-from lapwing.serve.acts import Act, ActError, Acts, Wanted
+from lapwing.serve.acts import Act, ActError, Acts, ActsUnwritable, Wanted
 from lapwing.serve.answers import json, only_known
 from lapwing.serve.guard import BODY_BYTES_MAX
 
@@ -31,7 +31,7 @@ def told(act: Act) -> Json:
 
 
 class ActsDesk:
-    """The acts that stand about the alarms of a picture, read again only when there are new ones of either."""
+    """The acts that stand about the alarms of a picture, told anew only when something about either has changed."""
 
     def __init__(self, acts: Acts) -> None:
         self.acts = acts
@@ -40,9 +40,10 @@ class ActsDesk:
 
     def text(self, picture: Picture) -> str:
         """The message about acts."""
-        now = (self.acts.count, picture.alarms.alarm_id.tobytes())
+        now = (self.acts.count, picture.alarms.alarm_id.tobytes() + picture.alarms.priority.tobytes())
         if now != self._known:
-            standing = self.acts.standing(picture.alarms.alarm_id.tolist())
+            alarms = zip(picture.alarms.alarm_id.tolist(), picture.alarms.priority.tolist(), strict=True)
+            standing = self.acts.standing(dict(alarms))
             rows = {str(k): {verb: told(act) for verb, act in stands.items()} for k, stands in standing.items()}
             self._known, self._text = now, wire_text.dump({"type": "acts", "acts": rows})
         return self._text
@@ -75,11 +76,15 @@ def add_acts_routes(app: FastAPI, acts: Acts, latest: Callable[[], Picture]) -> 
             where = ".".join(map(str, first["loc"])) or "the body"
             raise HTTPException(400, f"{where}: {first['msg']}") from None
         picture = latest()
-        if wanted.alarm not in picture.alarms.alarm_id.tolist():
+        alarms = zip(picture.alarms.alarm_id.tolist(), picture.alarms.priority.tolist(), strict=True)
+        priority = dict(alarms).get(wanted.alarm)
+        if priority is None:
             raise HTTPException(404, f"The picture has no alarm {wanted.alarm}.")
         peer = request.client.host if request.client else ""
         try:
-            written = await run_in_threadpool(acts.add, wanted, picture.time_ns, peer)
+            written = await run_in_threadpool(acts.add, wanted, priority, picture.time_ns, peer)
+        except ActsUnwritable as error:
+            raise HTTPException(503, str(error)) from None
         except ActError as error:
             raise HTTPException(400, str(error)) from None
         return json(told(written), 201)

@@ -36,6 +36,17 @@ def timely_rows(scan: Detections, to_ns: int, settings: TrackSettings) -> Int64[
     return np.flatnonzero(age_s <= settings.age_s_max)
 
 
+def sifted(
+    state: TrackerState, scan: Detections, settings: TrackSettings
+) -> tuple[TrackerState, Int64[Array, " r"] | None]:
+    """The state, begun anew or with its counts where need be, and the rows that are of its time (None: none of the
+    scan is to be believed, not even its misses). Sifting twice changes nothing."""
+    state = begun_anew(state, scan, settings)
+    rows = timely_rows(scan, max(scan.scan_ns, state.tracks.time_ns), settings)
+    away = max(len(scan), 1) if rows is None else len(scan) - len(rows)
+    return (replace(state, untimely=state.untimely + away) if away else state), rows
+
+
 def those(scan: Detections, rows: Int64[Array, " r"]) -> Detections:
     """The scan with the chosen rows alone."""
     if len(rows) == len(scan):

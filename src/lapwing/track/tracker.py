@@ -30,7 +30,7 @@ from lapwing.track.sensors import RadarSensor, SensorModel
 from lapwing.track.settings import TrackSettings
 from lapwing.track.silence import heed_silence, still_unplaced
 from lapwing.track.state import Hypotheses, ModeBeliefs, TrackerState
-from lapwing.track.timely import begun_anew, those, timely_rows
+from lapwing.track.timely import sifted, those
 from lapwing.track.undetected import looked, newborn
 
 FLOOD = 10.0
@@ -46,14 +46,11 @@ def step(
     if scan.sensor != sensor.sensor or scan.space is not sensor.space:
         mine, known = f"{scan.sensor!r} in {scan.space.name}", f"{sensor.sensor!r} in {sensor.space.name}"
         raise ValueError(f"Detections.sensor, space: {mine} met the model of {known}")
-    state = begun_anew(state, scan, settings)
-    to_ns = max(scan.scan_ns, state.tracks.time_ns)
-    rows = timely_rows(scan, to_ns, settings)
+    state, rows = sifted(state, scan, settings)
     if rows is None:
         none = np.zeros(0, dtype=np.int64)
-        nothing = Innovations(scan.sensor, scan.scan_ns, none, none, np.zeros(0), np.zeros(0), scan.z.shape[1])
-        return replace(state, untimely=state.untimely + max(len(scan), 1)), nothing
-    state = replace(state, untimely=state.untimely + len(scan) - len(rows))
+        return state, Innovations(scan.sensor, scan.scan_ns, none, none, np.zeros(0), np.zeros(0), scan.z.shape[1])
+    to_ns = max(scan.scan_ns, state.tracks.time_ns)
     after, told = _after(state, those(scan, rows), sensor, settings, to_ns)
     return after, told if len(rows) == len(scan) else replace(told, detection=rows[told.detection])
 

@@ -15,6 +15,7 @@ from lapwing.track.sensors import BearingSensor, SensorModel
 from lapwing.track.settings import TrackSettings
 from lapwing.track.state import TrackerState
 from lapwing.track.state import start as tracker_start
+from lapwing.track.timely import sifted, those
 from lapwing.track.tracker import step as tracker_step
 from lapwing.track.undetected import expected_undetected
 
@@ -34,11 +35,15 @@ def watch_start(settings: TrackSettings) -> Watch:
 
 
 def watch_step(watch: Watch, scan: Detections, sensor: SensorModel, settings: TrackSettings) -> Watch:
-    """The watch after one scan."""
-    expected = expected_undetected(watch.tracker, scan, sensor, settings)
-    tracker, told = tracker_step(watch.tracker, scan, sensor, settings)
+    """The watch after one scan. Rows whose time cannot be are put aside before anybody looks at them."""
+    before, rows = sifted(watch.tracker, scan, settings)
+    if rows is None:
+        return replace(watch, tracker=before)
+    scan = those(scan, rows)
+    tracker, told = tracker_step(before, scan, sensor, settings)
     if not isinstance(sensor, BearingSensor):
         return _kept(watch, tracker, watch.looks, scan)
+    expected = expected_undetected(before, scan, sensor, settings)
     new = crossings.look(scan, sensor, told, settings.crossings)
     looks = crossings.remember(watch.looks, new, settings.crossings)
     others = tuple(k for k in looks if k.sensor.sensor != scan.sensor)

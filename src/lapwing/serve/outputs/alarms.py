@@ -16,10 +16,12 @@ from lapwing.serve.outputs.entries_alarms import AlarmOutput
 from lapwing.serve.outputs.health import OutputHealth
 from lapwing.serve.outputs.messengers import EmailMessenger, HttpMessenger, Messenger, MqttMessenger
 from lapwing.serve.outputs.news import Listener
-from lapwing.serve.outputs.outbox import News, Outbox
+from lapwing.serve.outputs.outbox import News, Outbox, Waiting
 
 log = logging.getLogger("lapwing.outputs")
 OPEN_S = 5.0
+FAILED_S = 5.0  # pause after our own bug or a disk that refuses
+COUNT_S = 2.0  # how often its health is counted when nothing happens
 LOOK_S = 0.25  # how often the outbox is looked into
 HELD_MAX = 10_000  # news that wait for a disk
 MESSENGERS: dict[str, Callable[[Any, Path], Messenger]] = {
@@ -94,24 +96,30 @@ class AlarmOutputs:
         self, outbox: Outbox, lock: asyncio.Lock, entry: AlarmOutput, messenger: Messenger, health: OutputHealth
     ) -> None:
         """One output for ever. A failure waits in the outbox; a bug of ours is told and tried again."""
-        shown_s = 0.0
+        shown_s, counted_s = 0.0, 0.0
+        taken: list[Waiting] = []  # by the other side, which the disk is still to be told
         try:
             while True:
                 try:
                     async with lock:
+                        await asyncio.to_thread(outbox.sent, taken)
+                        taken = []
                         due = await asyncio.to_thread(outbox.due, entry.name, time.time_ns(), messenger.at_once)
                     if due:
-                        await self._try(outbox, lock, messenger, health, due)
-                    async with lock:
-                        counts = await asyncio.to_thread(outbox.counts, entry.name)
-                    health.waiting, health.dropped = counts.get("waiting", 0), counts.get("given up", 0)
+                        taken = await self._try(outbox, lock, messenger, health, due)
+                    if due or time.monotonic() >= counted_s:
+                        counted_s = time.monotonic() + COUNT_S
+                        async with lock:
+                            counts = await asyncio.to_thread(outbox.counts, entry.name)
+                        waiting = counts.get("waiting", 0) - len(taken)
+                        health.waiting, health.dropped = waiting, counts.get("given up", 0)
                     if isinstance(messenger, MqttMessenger) and time.monotonic() >= shown_s:
                         shown_s = time.monotonic() + getattr(entry, "period_s", 5.0)
                         await self._show(messenger, health)
                 except Exception:
                     log.exception("output %s failed; this is a bug or the disk", entry.name)
                     health.lost("failed")
-                    await asyncio.sleep(5.0)
+                    await asyncio.sleep(FAILED_S)
                 await asyncio.sleep(LOOK_S)
         finally:
             if isinstance(messenger, MqttMessenger):
@@ -119,19 +127,19 @@ class AlarmOutputs:
                     await messenger.close()
 
     async def _try(
-        self, outbox: Outbox, lock: asyncio.Lock, messenger: Messenger, health: OutputHealth, due: list[Any]
-    ) -> None:
+        self, outbox: Outbox, lock: asyncio.Lock, messenger: Messenger, health: OutputHealth, due: list[Waiting]
+    ) -> list[Waiting]:
+        """Those that were taken by the other side."""
         try:
             size = await messenger.send([m.news for m in due])
         except FAILURES as error:
             health.lost(reason(error))
             async with lock:
                 await asyncio.to_thread(outbox.failed, due, reason(error), time.time_ns())
-            return
-        async with lock:
-            await asyncio.to_thread(outbox.sent, due)
+            return []
         health.connected(health.to)
         health.handed_over(len(due), size, time.time_ns())
+        return due
 
     async def _show(self, messenger: MqttMessenger, health: OutputHealth) -> None:
         picture = self._picture

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lapwing.decode import encode_asterix
 from lapwing.records import Site
-from lapwing.serve.outputs.entries import AsterixOutput, address
+from lapwing.serve.outputs.entries import AsterixOutput
 from lapwing.serve.outputs.health import Box, OutputHealth
 from lapwing.serve.outputs.sockets import Datagrams
 
@@ -18,7 +18,7 @@ class AsterixSender:
 
     async def run(self, box: Box, health: OutputHealth) -> None:
         """Until it fails. Raises OSError."""
-        _, host, port, _ = address(self._entry.to, {"udp": 0}, "")
+        _, host, port, _ = self._entry.parts()
         link = await Datagrams.open(host, port, self._entry.hops, self._entry.interface)
         try:
             health.connected(f"{host}:{port}")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lapwing.decode import encode_cot
 from lapwing.records import Picture, Site
-from lapwing.serve.outputs.entries import CotOutput, address
+from lapwing.serve.outputs.entries import CotOutput
 from lapwing.serve.outputs.health import Box, OutputHealth
 from lapwing.serve.outputs.sockets import Datagrams, Stream
 
@@ -27,7 +27,7 @@ class CotSender:
 
     async def run(self, box: Box, health: OutputHealth) -> None:
         """Until it fails. Raises OSError, TimeoutError."""
-        scheme, host, port, _ = address(self._entry.to, {"tcp": 8087, "tls": 8089, "udp": 6969}, "")
+        scheme, host, port, _ = self._entry.parts()
         self._stood_s = -STANDING_S
         link = await self._open(scheme, host, port)
         try:

@@ -7,10 +7,10 @@ import os
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 FORBID = ConfigDict(extra="forbid", frozen=True)
 OutputName = Annotated[str, Field(pattern=r"^\w[\w ().,:'/&+-]{0,63}$")]
@@ -81,6 +81,7 @@ class Output(Tls):
     name: OutputName
     to: str
     recorded: bool = False  # also when the site plays recordings
+    idle: ClassVar[tuple[str, ...]] = ()  # keys of TLS that this kind has no use for
     schemes: ClassVar[Mapping[str, int]] = {}  # of `to`, with their default ports; 0 = must be named
     form: ClassVar[str] = ""  # what `to` looks like, for a person
 
@@ -89,6 +90,17 @@ class Output(Tls):
     def _reachable(cls, value: str) -> str:
         address(value, cls.schemes, cls.form)
         return value
+
+    @model_validator(mode="after")
+    def _of_use(self) -> Self:
+        for key in self.idle:
+            if getattr(self, key):
+                raise ValueError(f"{key!r} does nothing for this kind of output; leave it out")
+        return self
+
+    def parts(self) -> tuple[str, str, int, str]:
+        """(scheme, host, port, path and query) of where to."""
+        return address(self.to, self.schemes, self.form)
 
     def explain(self) -> str:
         """What it will do, for a person."""
@@ -117,6 +129,7 @@ class AsterixOutput(Output):
     """kind = "asterix": CAT062 system tracks and CAT065 service messages in UDP datagrams."""
 
     kind: Literal["asterix"]
+    idle: ClassVar[tuple[str, ...]] = ("ca", "certificate", "key", "server_name")
     schemes: ClassVar[Mapping[str, int]] = {"udp": 0}
     form: ClassVar[str] = "udp://HOST:PORT (a multicast group or one receiver)"
     sac: Octet

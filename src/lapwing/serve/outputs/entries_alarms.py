@@ -17,7 +17,6 @@ class AlarmOutput(Output):
     """What they have in common."""
 
     priority: PriorityWord = "low"  # the least urgent that is told
-    token: SecretReference = ""
 
     def explain(self) -> str:
         """What it will do, for a person."""
@@ -28,6 +27,7 @@ class AlarmOutput(Output):
 class HttpOutput(AlarmOutput):
     """Those that POST."""
 
+    token: SecretReference = ""
     schemes: ClassVar[Mapping[str, int]] = HTTP
     form: ClassVar[str] = "http://HOST/PATH or https://HOST/PATH"
 
@@ -56,6 +56,7 @@ class EmailOutput(AlarmOutput):
     """kind = "email"."""
 
     kind: Literal["email"]
+    idle: ClassVar[tuple[str, ...]] = ("server_name",)
     schemes: ClassVar[Mapping[str, int]] = SMTP
     form: ClassVar[str] = "smtp://HOST, submission://HOST (STARTTLS) or smtps://HOST"
     sender: Word
@@ -68,6 +69,7 @@ class MqttOutput(AlarmOutput):
     """kind = "mqtt": alarms and a retained state, with Home Assistant discovery."""
 
     kind: Literal["mqtt"]
+    idle: ClassVar[tuple[str, ...]] = ("server_name",)
     schemes: ClassVar[Mapping[str, int]] = MQTT
     form: ClassVar[str] = "mqtt://HOST:1883 or mqtts://HOST:8883"
     root: Word = "lapwing"

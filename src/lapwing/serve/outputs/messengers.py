@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import smtplib
 import ssl
 from collections.abc import Mapping, Sequence
@@ -11,19 +12,18 @@ from typing import Protocol
 from lapwing.serve.mqtt import Broker, MqttLink
 from lapwing.serve.mqtt_wire import Message
 from lapwing.serve.outputs import telling
-from lapwing.serve.outputs.entries import address, secret
+from lapwing.serve.outputs.entries import secret
 from lapwing.serve.outputs.entries_alarms import (
-    HTTP,
-    MQTT,
-    AlarmOutput,
     CapOutput,
     EmailOutput,
+    HttpOutput,
     MqttOutput,
     NtfyOutput,
 )
 from lapwing.serve.outputs.outbox import News
 from lapwing.serve.outputs.posting import Target, post
 
+log = logging.getLogger("lapwing.outputs")
 SMTP_S = 15.0
 GOODBYE_S = 2.0
 
@@ -42,12 +42,12 @@ class HttpMessenger:
 
     at_once = 1
 
-    def __init__(self, entry: AlarmOutput, folder: Path) -> None:
+    def __init__(self, entry: HttpOutput, folder: Path) -> None:
         self._entry, self._folder = entry, folder
 
     def _target(self) -> Target:
         e = self._entry
-        scheme, host, port, path = address(e.to, HTTP, "")
+        scheme, host, port, path = e.parts()
         token = secret(e.token, self._folder)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         path = "/" if isinstance(e, NtfyOutput) else path
@@ -85,7 +85,7 @@ class EmailMessenger:
 
     def _send(self, news: Sequence[News]) -> int:
         e = self._entry
-        scheme, host, port, _ = address(e.to, {"smtp": 25, "submission": 587, "smtps": 465}, "")
+        scheme, host, port, _ = e.parts()
         mail = telling.email(news, e.sender, e.recipients)
         try:
             tls = e.context(self._folder) if scheme != "smtp" else None
@@ -94,7 +94,9 @@ class EmailMessenger:
                     server.starttls(context=tls)
                 if e.user:
                     server.login(e.user, secret(e.password, self._folder))
-                server.send_message(mail)
+                refused = server.send_message(mail)
+                if refused:  # the others have it: sending again would tell them twice
+                    log.warning("the mail server refused %s", ", ".join(sorted(refused)))
         except smtplib.SMTPException as error:
             raise OSError(f"{type(error).__name__}: {error}"[:200]) from None
         return len(bytes(mail))
@@ -156,7 +158,7 @@ class MqttMessenger:
             await self.close()
         if self._link is None:
             e = self._entry
-            scheme, host, port, _ = address(e.to, MQTT, "")
+            scheme, host, port, _ = e.parts()
             tls = e.context(self._folder) if scheme == "mqtts" else None
             will = Message(f"{e.root}/availability", b"offline", retain=True)
             ident = f"lapwing-{e.root.replace('/', '-')}"[:60]

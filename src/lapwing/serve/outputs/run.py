@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -68,7 +68,7 @@ class Outputs:
         async with asyncio.TaskGroup() as group:
             group.create_task(_for_ever())
             if self._alarms is not None:
-                group.create_task(self._alarms.run())
+                group.create_task(_guarded(self._alarms.run))
             for sender, box, health in self._rows:
                 group.create_task(_kept_up(sender, box, health))
 
@@ -81,6 +81,16 @@ def _shown(to: str) -> str:
 
 async def _for_ever() -> None:
     await asyncio.Event().wait()
+
+
+async def _guarded(run: Callable[[], Awaitable[None]]) -> None:
+    """For ever; our own bug is seen in the log with its trace, and nobody else is harmed."""
+    while True:
+        try:
+            await run()
+        except Exception:
+            log.exception("the alarm outputs failed; this is a bug")
+        await asyncio.sleep(PAUSE_S_MAX)
 
 
 async def _kept_up(sender: Sender, box: Box, health: OutputHealth) -> None:
