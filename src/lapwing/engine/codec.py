@@ -54,8 +54,8 @@ def _tree(value: object, put: Callable[[bytes], list[int]]) -> Any:
     if isinstance(value, tuple):
         return list(value) if set(map(type, value)) <= PLAIN else [_tree(v, put) for v in value]
     if is_dataclass(value):
-        columns = _columns(type(value))  # type: ignore[arg-type]  # every class can be hashed
-        return {"d": [_name(type(value)), {name: _tree(getattr(value, name), put) for name in columns}]}
+        cls: Any = type(value)
+        return {"d": [_name(cls), {name: _tree(getattr(value, name), put) for name in _columns(cls)}]}
     raise CodecError(f"a {type(value).__name__} cannot be checkpointed")
 
 
