@@ -60,7 +60,8 @@ class Runtime:
         self.shelf = PictureShelf(self.journal, self.history, self.cells)
         self.inbox = Inbox(self.clock)
         self.counts = Counts()
-        self.watchers: list[Callable[[Picture], None]] = []
+        self.watchers: list[Callable[[Picture], None]] = []  # see what is published, on the event loop
+        self.witness: Callable[[Picture], None] = lambda _: None  # sees every tick, in the stepping thread
         self.recorded_ended = asyncio.Event()
         self._bytes_max = int(size_mib_max * (1 << 20))
         self._digest: tuple[int, bytes] | None = None
@@ -175,6 +176,7 @@ class Runtime:
         self.counts.step_s_total += took
         self.counts.step_s_max = max(self.counts.step_s_max, took)
         self._note(picture)
+        self.witness(picture)
         return picture
 
     def _save_checkpoint(self) -> None:

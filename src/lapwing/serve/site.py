@@ -149,6 +149,7 @@ class SensorEntry(BaseModel):
     second: Place | None = None
     false_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.0
     correlation_s: Annotated[float, Field(ge=0, le=600)] = 0.0
+    echo_dbm: Annotated[float, Field(ge=-200, le=200)] | None = None
 
     def config(self) -> SensorConfig:
         """Frozen, in radians."""
@@ -167,6 +168,7 @@ class SensorEntry(BaseModel):
             self.second.position() if self.second else None,
             self.false_ratio,
             self.correlation_s,
+            self.echo_dbm,
         )
 
 
