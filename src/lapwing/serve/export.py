@@ -35,7 +35,7 @@ def instant(text: str) -> int:
 def export(history: History, target: Path, since_ns: int, until_ns: int) -> int:
     """Write the period to `target`; the number of rows. Raises ExportError, OSError."""
     if target.suffix not in FORMATS:
-        raise ExportError(f"{target}: the file's ending must be one of {', '.join(FORMATS)}")
+        raise ExportError(f"{target}: the file's ending must be one of {', '.join(FORMATS)}, .courageous.json")
     rows = history.query(since_ns, until_ns)
     n = len(rows["time_ns"])
     if n == 0:
