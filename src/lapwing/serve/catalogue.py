@@ -17,6 +17,7 @@ DECODERS: dict[str, tuple[str, str]] = {
 OUTPUTS: dict[str, tuple[str, str]] = {
     "cot": ("Cursor on Target (TAK)", 'to = "tcp://tak.example:8087"'),
     "asterix": ("ASTERIX CAT062 and 065", 'to = "udp://239.255.0.62:8600"\nsac = 25\nsic = 7'),
+    "sbs": ("BaseStation lines to readers that connect", 'to = "listen://127.0.0.1:30003"'),
     "webhook": ("alarms as JSON by POST", 'to = "https://example.org/alarms"'),
     "email": (
         "alarms by mail",

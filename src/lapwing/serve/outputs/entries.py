@@ -6,6 +6,7 @@ Secrets never stand in a site file (it is kept with the journal): they are `env:
 import os
 import ssl
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
@@ -56,6 +57,14 @@ def address(to: str, schemes: Mapping[str, int], form: str) -> tuple[str, str, i
     if parts.username or parts.password:
         raise ValueError("a name or password does not belong into an address; use 'user' and 'password'")
     return parts.scheme, parts.hostname, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def loopback(host: str) -> bool:
+    """Whether a host is this machine and nothing else."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class Tls(BaseModel):
@@ -141,3 +150,18 @@ class AsterixOutput(Output):
     def explain(self) -> str:
         """What it will do, for a person."""
         return f"tracks as ASTERIX CAT062 of {self.sac}/{self.sic} to {self.to}, every {self.period_s:g} s"
+
+
+class SbsOutput(Output):
+    """kind = "sbs": BaseStation lines to whoever connects."""
+
+    kind: Literal["sbs"]
+    idle: ClassVar[tuple[str, ...]] = ("ca", "certificate", "key", "server_name")
+    schemes: ClassVar[Mapping[str, int]] = {"listen": 30003}
+    form: ClassVar[str] = "listen://127.0.0.1:30003 (an address of this machine)"
+    period_s: PeriodS = 1.0
+
+    def explain(self) -> str:
+        """What it will do, for a person."""
+        open_to = "this machine only" if loopback(self.parts()[1]) else "ANYBODY who reaches it: there is no password"
+        return f"aircraft as BaseStation lines to readers of {self.to}, every {self.period_s:g} s; open to {open_to}"
