@@ -6,7 +6,7 @@ DECODERS: dict[str, tuple[str, str]] = {
     "sbs": ("BaseStation lines", 'from = "tcp://127.0.0.1:30003"'),
     "readsb": ("readsb's aircraft.json, polled", 'from = "http://127.0.0.1:8080/data/aircraft.json"'),
     "trace": ("readsb trace files", 'from = "poll:trace_full_abcdef.json"'),
-    "nmea": ("AIS of ships (AIVDM)", 'from = "udp://0.0.0.0:10110"'),
+    "nmea": ("AIS of ships (AIVDM)", 'from = "udp://0.0.0.0:10110"        # or "gpsd://127.0.0.1", "tcp://HOST:PORT"'),
     "asterix": ("ASTERIX 010 020 021 034 048 062 065 205", 'from = "udp://239.1.2.3:8600"\nsensor = "Radar"'),
     "remoteid": ("Remote ID, radio captures (pcap)", 'from = "listen://0.0.0.0:9001"'),
     "dronescout": ("Remote ID, DroneScout receivers", 'from = "mqtt://broker.example/dronescout/1"'),

@@ -6,16 +6,16 @@ from urllib.parse import parse_qs, urlsplit
 
 TRANSPORTS = (
     *("tcp", "listen", "udp", "file", "package", "poll", "http", "stdin", "sapient"),
-    *("mqtt", "mqtts", "post"),
+    *("mqtt", "mqtts", "post", "gpsd"),
 )
-PORTS = {"http": 80, "mqtt": 1883, "mqtts": 8883}
+PORTS = {"http": 80, "mqtt": 1883, "mqtts": 8883, "gpsd": 2947}
 
 
 def split_source(source: str) -> tuple[str, str, int, str]:
     """(transport, host, port, path) of a feed's `from`. Raises ValueError with the forms that are allowed."""
     forms = (
         "write tcp://HOST:PORT, listen://HOST:PORT, udp://HOST:PORT, http://HOST/PATH, sapient://HOST:PORT,"
-        " mqtt://HOST/TOPIC, post://HOST:PORT, file:PATH, poll:PATH or stdin:"
+        " mqtt://HOST/TOPIC, post://HOST:PORT, gpsd://HOST, file:PATH, poll:PATH or stdin:"
     )
     parts = urlsplit(source)
     if parts.scheme not in TRANSPORTS:

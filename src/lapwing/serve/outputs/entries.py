@@ -6,12 +6,13 @@ Secrets never stand in a site file (it is kept with the journal): they are `env:
 import os
 import ssl
 from collections.abc import Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from lapwing.serve.guard import is_loopback
 
 FORBID = ConfigDict(extra="forbid", frozen=True)
 OutputName = Annotated[str, Field(pattern=r"^\w[\w ().,:'/&+-]{0,63}$")]
@@ -57,14 +58,6 @@ def address(to: str, schemes: Mapping[str, int], form: str) -> tuple[str, str, i
     if parts.username or parts.password:
         raise ValueError("a name or password does not belong into an address; use 'user' and 'password'")
     return parts.scheme, parts.hostname, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-
-
-def loopback(host: str) -> bool:
-    """Whether a host is this machine and nothing else."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class Tls(BaseModel):
@@ -163,5 +156,7 @@ class SbsOutput(Output):
 
     def explain(self) -> str:
         """What it will do, for a person."""
-        open_to = "this machine only" if loopback(self.parts()[1]) else "ANYBODY who reaches it: there is no password"
+        open_to = (
+            "this machine only" if is_loopback(self.parts()[1]) else "ANYBODY who reaches it: there is no password"
+        )
         return f"aircraft as BaseStation lines to readers of {self.to}, every {self.period_s:g} s; open to {open_to}"
