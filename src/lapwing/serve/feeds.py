@@ -257,7 +257,9 @@ async def _mqtt(config: FeedConfig, inbox: Inbox) -> None:
 
     while True:
         try:
-            tls = ssl.create_default_context(cafile=config.authority or None) if config.transport == "mqtts" else None
+            tls = None
+            if config.transport == "mqtts":  # reads files: not on the loop that everybody waits for
+                tls = await asyncio.to_thread(ssl.create_default_context, cafile=config.authority or None)
             password = secret(config.secret, Path())
             broker = await MqttLink.open(Broker(config.host, config.port, "", config.user, password, tls))
             try:
