@@ -8,7 +8,10 @@ DECODERS: dict[str, tuple[str, str]] = {
     "trace": ("readsb trace files", 'from = "poll:trace_full_abcdef.json"'),
     "nmea": ("AIS of ships (AIVDM)", 'from = "udp://0.0.0.0:10110"        # or "gpsd://127.0.0.1", "tcp://HOST:PORT"'),
     "asterix": ("ASTERIX 010 020 021 034 048 062 065 205", 'from = "udp://239.1.2.3:8600"\nsensor = "Radar"'),
-    "remoteid": ("Remote ID, radio captures (pcap)", 'from = "listen://0.0.0.0:9001"'),
+    "remoteid": (
+        "Remote ID, radio captures (pcap)",
+        'from = "listen://0.0.0.0:9001"        # or "stdin:", "bluetooth:"',
+    ),
     "dronescout": ("Remote ID, DroneScout receivers", 'from = "mqtt://broker.example/dronescout/1"'),
     "json": ("your own sensor, JSON lines", 'from = "post://127.0.0.1:8490"\nsensor = "Radar"'),
     "sapient": ("SAPIENT edge nodes (BSI Flex 335)", 'from = "sapient://0.0.0.0:5020"\nsensor = "Radar"'),

@@ -283,9 +283,16 @@ async def _post(config: FeedConfig, inbox: Inbox) -> None:
     await serve_intake(config, inbox)
 
 
+async def _bluetooth(config: FeedConfig, inbox: Inbox) -> None:
+    from lapwing.serve.bluetooth import hear
+
+    await hear(config, inbox)
+
+
 RUNNERS: dict[str, Callable[[FeedConfig, Inbox], Awaitable[None]]] = {
     "tcp": _tcp,
     "gpsd": _gpsd,
+    "bluetooth": _bluetooth,
     "listen": _listen,
     "udp": _udp,
     "http": _http,

@@ -201,6 +201,8 @@ class FeedEntry(BaseModel):
             raise ValueError("whoever can reach it could post: 'token' is needed unless it listens on 127.0.0.1")
         if transport == "gpsd" and self.decoder != "nmea":
             raise ValueError("gpsd:// gives AIS sentences: its decoder is 'nmea'")
+        if transport == "bluetooth" and self.decoder != "remoteid":
+            raise ValueError("bluetooth: gives Remote ID: its decoder is 'remoteid'")
         return self
 
     def config(self, folder: Path) -> FeedConfig:
