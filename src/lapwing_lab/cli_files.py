@@ -116,7 +116,8 @@ def text(s: Any, cutoff_m: float) -> str:
     lines.append(f"{mota}  fragments {c.fragmentations}")
     lives = f"  lives      {c.mostly_tracked} of {c.targets} mostly tracked, {c.mostly_lost} mostly lost"
     lines.append(f"{lives}, track life {c.track_life:.3f}")
-    lines.append(f"  NEES       {n.mean:10.3f}  of {n.dof} ({honest}; 95 % within {n.low:.3f}..{n.high:.3f})")
+    told = f"{n.mean:10.3f}  of {n.dof} ({honest}; 95 % within {n.low:.3f}..{n.high:.3f})"
+    lines.append("  NEES       " + (told if n.samples else "         -  the tracks say no covariance"))
     lines.append(f"  existence  Brier {e.brier:.4f}  reliability {e.reliability:.4f}")
     return "\n".join(lines)
 

@@ -373,7 +373,9 @@ def test_import_writes_tracks_and_a_site_gives_the_origin(tmp_path):
     truth = pl.DataFrame({"time_ns": [1_000_000_000], "target_id": [1], "east_m": [-760.6], "north_m": [0.0]})
     truth.write_parquet(tmp_path / "truth.parquet")
     score = ["score", str(path), str(tmp_path / "truth.parquet"), "--site", str(site)]
-    assert CliRunner().invoke(lab, score).exit_code == 0
+    scored = CliRunner().invoke(lab, score)
+    assert scored.exit_code == 0
+    assert "the tracks say no covariance" in scored.output  # and not that they are honest
     refused = CliRunner().invoke(lab, [*score, "--dims", "3"])
     assert refused.exit_code == 2
     assert "heights above the sea" in refused.output
