@@ -201,6 +201,10 @@ class FeedEntry(BaseModel):
         transport, host, _, _ = split_source(self.source)
         if transport == "post" and not self.token and not is_loopback(host):
             raise ValueError("whoever can reach it could post: 'token' is needed unless it listens on 127.0.0.1")
+        if transport == "gpsd" and self.decoder != "nmea":
+            raise ValueError("gpsd:// gives AIS sentences: its decoder is 'nmea'")
+        if transport == "bluetooth" and self.decoder != "remoteid":
+            raise ValueError("bluetooth: gives Remote ID: its decoder is 'remoteid'")
         return self
 
     def config(self, folder: Path) -> FeedConfig:

@@ -15,6 +15,7 @@ from lapwing.serve.outputs.cot import CotSender
 from lapwing.serve.outputs.entries import Output
 from lapwing.serve.outputs.entries_alarms import AlarmOutput
 from lapwing.serve.outputs.health import Box, OutputHealth
+from lapwing.serve.outputs.sbs import SbsServer
 
 log = logging.getLogger("lapwing.outputs")
 PAUSE_S_MIN, PAUSE_S_MAX = 1.0, 30.0
@@ -27,7 +28,11 @@ class Sender(Protocol):
         """Send what the box brings until something fails. Raises OSError, TimeoutError."""
 
 
-SENDERS: dict[str, Callable[[Any, Site, Path], Sender]] = {"cot": CotSender, "asterix": AsterixSender}
+SENDERS: dict[str, Callable[[Any, Site, Path], Sender]] = {
+    "cot": CotSender,
+    "asterix": AsterixSender,
+    "sbs": SbsServer,
+}
 
 
 class Outputs:
