@@ -62,14 +62,17 @@ class Answer:
 
 def answer(session: Session, raw: bytes, now_ns: int, our_id: str) -> tuple[Session, Answer]:
     """The session after one message, and what to do."""
-    second = now_ns // 10**9
-    count = session.in_second + 1 if second == session.second else 1
-    session = replace(session, second=second, in_second=count)
-    if count > RATE_MAX:
-        return session, Answer(end=f"more than {RATE_MAX} messages within a second")
+    session, flood = counted(session, now_ns)
+    if flood:
+        return session, Answer(end=flood)
     message, reason = parse(raw)
     if message is None:
         return _wrong(session, raw, [reason], now_ns, our_id)
+    return heard(session, message, raw, now_ns, our_id)
+
+
+def heard(session: Session, message: SapientMessage, raw: bytes, now_ns: int, our_id: str) -> tuple[Session, Answer]:
+    """The session after one message that was read already (`raw` are its bytes), and what to do."""
     kind = message.WhichOneof("content")
     if kind == "registration":
         return _registration(session, message, raw, now_ns, our_id)
@@ -91,6 +94,14 @@ def answer(session: Session, raw: bytes, now_ns: int, our_id: str) -> tuple[Sess
     if kind in ("error", "task_ack", "alert_ack"):
         return session, Answer(passed=True)
     return _wrong(session, raw, [f"{kind} is not for a fusion node"], now_ns, our_id)
+
+
+def counted(session: Session, now_ns: int) -> tuple[Session, str]:
+    """The session with one message more in this second, and why that is too many ("" = it is not)."""
+    second = now_ns // 10**9
+    count = session.in_second + 1 if second == session.second else 1
+    session = replace(session, second=second, in_second=count)
+    return session, f"more than {RATE_MAX} messages within a second" if count > RATE_MAX else ""
 
 
 def overdue(session: Session, now_ns: int) -> str:

@@ -223,6 +223,12 @@ async def _sapient(config: FeedConfig, inbox: Inbox) -> None:
     await serve_nodes(config, inbox)
 
 
+async def _sapient_peer(config: FeedConfig, inbox: Inbox) -> None:
+    from lapwing.serve.sapient_peer import join_middleware
+
+    await join_middleware(config, inbox)
+
+
 async def _mqtt(config: FeedConfig, inbox: Inbox) -> None:
     """Messages of a topic, one line each. Beside a topic that ends with /detections, /availability is heeded."""
     link, pause_s, root = Link(config.feed, inbox), PAUSE_S_MIN, config.path.removesuffix("/detections")
@@ -271,6 +277,7 @@ RUNNERS: dict[str, Callable[[FeedConfig, Inbox], Awaitable[None]]] = {
     "poll": _poll,
     "stdin": _stdin,
     "sapient": _sapient,
+    "sapient-peer": _sapient_peer,
     "mqtt": _mqtt,
     "mqtts": _mqtt,
     "post": _post,

@@ -6,6 +6,7 @@ the journal. Refuses more connections than NODES, and lengths that no message ha
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 import uuid
 
@@ -21,8 +22,14 @@ LOOK_S = 1.0
 
 
 def our_id(config: FeedConfig) -> str:
-    """This fusion node's identity: the same at every start for the same feed and port."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"lapwing:{config.feed}:{config.port}"))
+    """This fusion node's identity: the same at every start for the same feed and port. It has the form of a version 4
+    UUID, which the standard wants and strict middleware demands."""
+    return stable_uuid(f"lapwing:{config.feed}:{config.port}")
+
+
+def stable_uuid(text: str) -> str:
+    """A UUID of version 4's form out of a text: the same for the same text."""
+    return str(uuid.UUID(bytes=hashlib.blake2b(text.encode(), digest_size=16).digest(), version=4))
 
 
 async def serve_nodes(config: FeedConfig, inbox: Inbox) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 TRANSPORTS = (
-    *("tcp", "listen", "udp", "file", "package", "poll", "http", "stdin", "sapient"),
-    *("mqtt", "mqtts", "post"),
+    *("tcp", "listen", "udp", "file", "package", "poll", "http", "stdin"),
+    *("sapient", "sapient-peer", "mqtt", "mqtts", "post"),
 )
 PORTS = {"http": 80, "mqtt": 1883, "mqtts": 8883}
 
@@ -15,7 +15,7 @@ def split_source(source: str) -> tuple[str, str, int, str]:
     """(transport, host, port, path) of a feed's `from`. Raises ValueError with the forms that are allowed."""
     forms = (
         "write tcp://HOST:PORT, listen://HOST:PORT, udp://HOST:PORT, http://HOST/PATH, sapient://HOST:PORT,"
-        " mqtt://HOST/TOPIC, post://HOST:PORT, file:PATH, poll:PATH or stdin:"
+        " sapient-peer://HOST:PORT, mqtt://HOST/TOPIC, post://HOST:PORT, file:PATH, poll:PATH or stdin:"
     )
     parts = urlsplit(source)
     if parts.scheme not in TRANSPORTS:
