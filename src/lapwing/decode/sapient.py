@@ -52,7 +52,7 @@ class Node:
     time_ns: int = 0
     space: int = -1  # position in SPACES, -1 = no scan begun
     rows: tuple[Row, ...] = ()
-    frame_seq: int = 0
+    frame_seqs: tuple[int, ...] = ()  # of the rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +139,14 @@ class SapientDecoder:
             node = self._closed(node, done)
         if len(node.rows) >= ROWS_MAX:
             raise Wrong("too many detections in one scan")
-        return replace(node, time_ns=at_ns, space=space, rows=(*node.rows, told[1]), frame_seq=seq)
+        return replace(node, time_ns=at_ns, space=space, rows=(*node.rows, told[1]), frame_seqs=(*node.frame_seqs, seq))
 
     def _closed(self, node: Node, done: list[Detections]) -> Node:
         """The node without its scan, which is done."""
         if node.space >= 0:
             name = self.sensors[node.sensor].sensor
-            done.append(scan(name, SPACES[node.space], node.time_ns, node.rows, node.frame_seq))
-        return replace(node, space=-1, rows=())
+            done.append(scan(name, SPACES[node.space], node.time_ns, node.rows, node.frame_seqs))
+        return replace(node, space=-1, rows=(), frame_seqs=())
 
     def _detection(self, told: DetectionReport, sensor: SensorConfig) -> tuple[Space, Row]:
         if told.HasField("location"):

@@ -201,7 +201,8 @@ class _Run:
         for signum in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(signum, stop.set)
         try:
-            outputs = Outputs(self.entry.output, self.site, self.wish.site_folder, self.wish.folder)
+            where = (self.wish.site_folder, self.wish.folder)
+            outputs = Outputs(self.entry.output, self.site, *where, runtime.shelf.frame)
             runtime.watchers.append(outputs.put)
             web = await self._serve(runtime, summary, outputs)
             await self._until_told(runtime, [web, asyncio.create_task(outputs.run())], stop)
