@@ -258,7 +258,7 @@ def test_behind_a_middleware_one_node_s_end_is_not_another_s() -> None:
     flooding = s.bearing(4.0)
     peer, told = behind(*[flooding] * (RATE_MAX + 1), peer=peer)
     assert (told[0].passed, told[-1].passed, told[-1].end) == (True, False, "")
-    assert told[-1].notices == (("lost", f"node radar: more than {RATE_MAX} messages within a second"),)
+    assert told[-1].notices == (("lost", s.NODE, f"node radar: more than {RATE_MAX} messages within a second"),)
     peer, (more, good) = behind(flooding, of(other, s.bearing(4.0)), peer=peer)
     assert (more.passed, more.replies, good.passed) == (False, (), True)
     peer, (again, back) = behind(s.registration(), flooding, peer=peer, now_ns=T0 + S)
@@ -272,7 +272,7 @@ def test_behind_a_middleware_strangers_are_told_once_and_bounded() -> None:
     peer, told = behind(*strangers)
     assert len(peer.sessions) == NODES_MAX
     assert len(peer.ended) == ENDED_MAX
-    assert told[-1].notices[0][1].endswith("more than 64 nodes")
+    assert told[-1].notices[0][2].endswith("more than 64 nodes")
     peer, told = behind(*[of("x" * 10_000, s.status())] * (ERRORS_MAX + 1))
     assert peer.ended == {}
     assert told[-1].end == "one error after another: node_id too long"
@@ -297,8 +297,10 @@ def test_behind_a_middleware_a_silent_node_may_come_back() -> None:
     peer, _ = behind(s.registration())
     assert hush(peer, T0 + 15 * S) == (peer, ())
     peer, notices = hush(peer, T0 + 16 * S)
-    assert notices == (("lost", "node radar: no status report for 16 s"),)
+    assert notices == (("lost", s.NODE, "node radar: no status report for 16 s"),)
     assert hush(peer, T0 + 17 * S) == (peer, ())
+    peer, (dumb,) = behind(s.bearing(4.0, T0 + 18 * S), peer=peer, now_ns=T0 + 18 * S)
+    assert (dumb.passed, dumb.notices) == (False, ())
     peer, (told,) = behind(s.status(T0 + 20 * S), peer=peer, now_ns=T0 + 20 * S)
-    assert (told.passed, told.notices) == (True, (("connected", "node radar is back"),))
+    assert (told.passed, told.notices) == (True, (("connected", s.NODE, "node radar is back"),))
     assert peer.silent == frozenset()

@@ -22,7 +22,7 @@ NODE_ID_MAX = 64  # characters; a UUID has 36
 OURS = frozenset(("registration", "status_report", "detection_report", "alert", "task_ack"))  # what nodes say to us
 UNREGISTERED = "did not register first"
 TOO_MANY = f"more than {NODES_MAX} nodes"
-Notice = tuple[str, str]  # connected or lost, and what
+Notice = tuple[str, str, str]  # connected or lost, the node_id, and in words
 
 
 def _empty() -> Mapping[str, str]:
@@ -51,6 +51,7 @@ class Heard:
     passed: bool = False
     end: str = ""
     notices: tuple[Notice, ...] = ()
+    news: SapientMessage | None = None
 
 
 def hear(peer: Peer, raw: bytes, now_ns: int, our_id: str) -> tuple[Peer, Heard]:
@@ -68,13 +69,15 @@ def hear(peer: Peer, raw: bytes, now_ns: int, our_id: str) -> tuple[Peer, Heard]
     known = peer.sessions.get(node)
     if kind == "registration":
         if known is None and len(peer.sessions) >= NODES_MAX:
-            return _without(peer, node, TOO_MANY), Heard(notices=(("lost", f"node {node}: {TOO_MANY}"),))
+            return _without(peer, node, TOO_MANY), Heard(notices=(("lost", node, f"node {node}: {TOO_MANY}"),))
         return _settled(peer, message, *heard(known or Session(now_ns), message, raw, now_ns, our_id))
     if node in peer.ended:
         return peer, Heard()
     if known is None:
         _, told = heard(Session(now_ns), message, raw, now_ns, our_id)
         return _without(peer, node, UNREGISTERED), Heard(told.replies)
+    if node in peer.silent and kind != "status_report":
+        return peer, Heard()
     known, flood = counted(known, now_ns)
     if flood:
         return _settled(peer, message, known, Answer(end=flood))
@@ -84,9 +87,10 @@ def hear(peer: Peer, raw: bytes, now_ns: int, our_id: str) -> tuple[Peer, Heard]
 
 
 def hush(peer: Peer, now_ns: int) -> tuple[Peer, tuple[Notice, ...]]:
-    """The nodes whose status became overdue: they stay registered, because their own connection is the middleware's."""
+    """The nodes whose status became overdue: they stay registered, because their own connection is the middleware's,
+    but are heard again only after their next status report."""
     late = {node: why for node, s in peer.sessions.items() if node not in peer.silent and (why := overdue(s, now_ns))}
-    notices = tuple(("lost", f"{_named(peer.sessions[node])}: {why}") for node, why in late.items())
+    notices = tuple(("lost", node, f"{_named(peer.sessions[node])}: {why}") for node, why in late.items())
     return replace(peer, silent=peer.silent | set(late)) if late else peer, notices
 
 
@@ -112,13 +116,16 @@ def _settled(peer: Peer, message: SapientMessage, session: Session, told: Answer
     node = message.node_id
     if told.end:
         why = f"{_named(session)}: {told.end}" if session.node_id else f"node {node}: {told.end}"
-        return _without(peer, node, told.end), Heard(told.replies, told.passed, notices=(("lost", why),))
+        return _without(peer, node, told.end), Heard(
+            told.replies, told.passed, notices=(("lost", node, why),), news=told.news
+        )
     if not session.node_id:  # a registration that was wrong
         return _without(peer, node, UNREGISTERED), Heard(told.replies)
     new = node not in peer.sessions
     back = node in peer.silent and told.passed
-    notices = (("connected", _named(session) + (" is back" if back and not new else "")),) if new or back else ()
+    words = _named(session) + (" is back" if back and not new else "")
+    notices = (("connected", node, words),) if new or back else ()
     ended = {k: v for k, v in peer.ended.items() if k != node} if node in peer.ended else peer.ended
     silent = peer.silent - {node} if back else peer.silent
     peer = replace(peer, sessions={**peer.sessions, node: session}, ended=ended, silent=silent)
-    return peer, Heard(told.replies, told.passed, notices=notices)
+    return peer, Heard(told.replies, told.passed, notices=notices, news=told.news)

@@ -53,11 +53,13 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What follows from one message: replies, whether it is passed on, and why the connection ends ("" = it stays)."""
+    """What follows from one message: replies, whether it is passed on, why the connection ends ("" = it stays), and the
+    message itself where it says something of the node that is worth knowing for long."""
 
     replies: tuple[SapientMessage, ...] = ()
     passed: bool = False
     end: str = ""
+    news: SapientMessage | None = None
 
 
 def answer(session: Session, raw: bytes, now_ns: int, our_id: str) -> tuple[Session, Answer]:
@@ -86,7 +88,7 @@ def heard(session: Session, message: SapientMessage, raw: bytes, now_ns: int, ou
     if kind == "status_report":
         session = replace(session, status_ns=now_ns, system=message.status_report.system)
         goodbye = message.status_report.system == StatusReport.SYSTEM_GOODBYE
-        return session, Answer(passed=True, end="goodbye" if goodbye else "")
+        return session, Answer(passed=True, end="goodbye" if goodbye else "", news=message)
     if kind == "detection_report":
         return session, Answer(passed=True)
     if kind == "alert":
@@ -127,12 +129,11 @@ def _registration(
     reply.registration_ack.acceptance = not acts(told)
     if acts(told):
         reply.registration_ack.ack_response_reason.append(WATCH_ONLY)
-        return session, Answer((reply,), end=WATCH_ONLY)
+        return session, Answer((reply,), end=WATCH_ONLY, news=message)
     interval_s = _interval_s(told)
     named = told.name or told.short_name
-    return replace(session, node_id=message.node_id, name=named[:64], interval_s=interval_s, status_ns=now_ns), Answer(
-        (reply,), passed=True
-    )
+    session = replace(session, node_id=message.node_id, name=named[:64], interval_s=interval_s, status_ns=now_ns)
+    return session, Answer((reply,), passed=True, news=message)
 
 
 def _interval_s(told: Registration) -> float:

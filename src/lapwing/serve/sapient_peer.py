@@ -8,21 +8,25 @@ import asyncio
 import contextlib
 import logging
 import socket
+from dataclasses import dataclass
 
-from lapwing.decode.sapient_peer import Peer, hear, hush
+from sapient_msg.bsi_flex_335_v2_0.sapient_message_pb2 import SapientMessage
+
+from lapwing.decode.sapient_peer import Notice, Peer, hear, hush
 from lapwing.decode.sapient_wire import cut, framed
 from lapwing.records import FeedConfig
 from lapwing.serve.clock import SystemClock
 from lapwing.serve.feeds import Link, reason
 from lapwing.serve.inbox import Inbox
 from lapwing.serve.sapient import LOOK_S, our_id
+from lapwing.serve.sapient_nodes import NodeBook
 
 log = logging.getLogger("lapwing.feeds")
 RETRY_S = 10.0
 ANSWER_S = 10.0
 
 
-async def join_middleware(config: FeedConfig, inbox: Inbox) -> None:
+async def join_middleware(config: FeedConfig, inbox: Inbox, book: NodeBook) -> None:
     """Connected, or trying to be, until cancelled."""
     link = Link(config.feed, inbox)
     while True:
@@ -32,8 +36,9 @@ async def join_middleware(config: FeedConfig, inbox: Inbox) -> None:
             try:
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
                 link.connected(f"middleware {config.host}:{config.port}")
-                link.lost(await _converse(config, inbox, reader, writer))
+                link.lost(await _Talk(config, inbox, book, reader, writer).run())
             finally:
+                book.feed_lost(config.feed, "the connection to the middleware was lost")
                 writer.close()
                 with contextlib.suppress(OSError):
                     await writer.wait_closed()
@@ -42,43 +47,60 @@ async def join_middleware(config: FeedConfig, inbox: Inbox) -> None:
         await asyncio.sleep(RETRY_S)
 
 
-async def _converse(
-    config: FeedConfig, inbox: Inbox, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> str:
-    """One connection to its end; why it ended."""
-    clock, us = SystemClock(), our_id(config)
-    peer, rest, heard_ns = Peer(), b"", clock.now_ns()
-    while True:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_S):
-                data = await reader.read(65_536)
-                if not data:
-                    return "closed by the middleware"
-                rest += data
-                heard_ns = clock.now_ns()
-        found, rest, impossible = cut(rest)
-        for raw in found:
-            peer, told = hear(peer, raw, clock.now_ns(), us)
-            for event, what in told.notices:
-                _say(config, inbox, event, what)
-            if told.passed:
-                inbox.put(config.feed, len(raw).to_bytes(4, "little") + raw)
-            for reply in told.replies:
-                writer.write(framed(reply))
-            if told.end:
-                return told.end
-        async with asyncio.timeout(ANSWER_S):
-            await writer.drain()
-        if impossible:
-            return impossible
-        peer, notices = hush(peer, clock.now_ns())
-        for event, what in notices:
-            _say(config, inbox, event, what)
-        if clock.now_ns() - heard_ns > 10e9 * config.quiet_s_max:
-            return f"nothing came for {10 * config.quiet_s_max:.0f} s"
+@dataclass
+class _Talk:
+    """One connection."""
 
+    config: FeedConfig
+    inbox: Inbox
+    book: NodeBook
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
 
-def _say(config: FeedConfig, inbox: Inbox, event: str, what: str) -> None:
-    """A node came or went; the link itself still stands."""
-    log.info("feed %s: %s: %s", config.feed, event, what)
-    inbox.notice(config.feed, "connected", what if event == "connected" else f"middleware; lost: {what}")
+    async def run(self) -> str:
+        """To its end; why it ended. Raises OSError, TimeoutError."""
+        clock, us, feed = SystemClock(), our_id(self.config), self.config.feed
+        peer, rest, heard_ns = Peer(), b"", clock.now_ns()
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    data = await self.reader.read(65_536)
+                    if not data:
+                        return "closed by the middleware"
+                    rest += data
+                    heard_ns = clock.now_ns()
+            found, rest, impossible = cut(rest)
+            for raw in found:
+                peer, told = hear(peer, raw, clock.now_ns(), us)
+                self._note(told.news, told.notices)
+                if told.passed:
+                    self.inbox.put(feed, len(raw).to_bytes(4, "little") + raw)
+                for reply in told.replies:
+                    self.send(reply)
+                if told.end:
+                    return told.end
+            async with asyncio.timeout(ANSWER_S):
+                await self.writer.drain()
+            if impossible:
+                return impossible
+            peer, notices = hush(peer, clock.now_ns())
+            self._note(None, notices)
+            if clock.now_ns() - heard_ns > 10e9 * self.config.quiet_s_max:
+                return f"nothing came for {10 * self.config.quiet_s_max:.0f} s"
+
+    def send(self, message: SapientMessage) -> None:
+        """Into the buffer."""
+        self.writer.write(framed(message))
+
+    def _note(self, news: SapientMessage | None, notices: tuple[Notice, ...]) -> None:
+        """What nodes said of themselves; who came and went, while the link itself still stands."""
+        feed = self.config.feed
+        if news is not None:
+            self.book.take(feed, news, self.send)
+        for event, node, words in notices:
+            log.info("feed %s: %s: %s", feed, event, words)
+            self.inbox.notice(feed, "connected", words if event == "connected" else f"middleware; lost: {words}")
+            if event == "lost":
+                self.book.left(feed, node, words)
+            else:
+                self.book.back(feed, node, self.send)

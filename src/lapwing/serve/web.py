@@ -24,6 +24,7 @@ from lapwing.serve import metrics, web_cells, wire_text
 from lapwing.serve.acts import Acts
 from lapwing.serve.answers import json, only_known
 from lapwing.serve.guard import Guard
+from lapwing.serve.sapient_nodes import NodeBook
 from lapwing.serve.web_acts import ActsDesk, add_acts_routes
 from lapwing.serve.wire import encode_picture, field_table
 
@@ -68,6 +69,7 @@ class WebOptions:
     clients_max: int = 32
     static: Path = STATIC
     acts: Acts | None = None  # where people's acts about alarms are kept; None: the page only shows
+    nodes: NodeBook | None = None  # the SAPIENT nodes of the site
 
 
 @dataclass(slots=True)
@@ -127,6 +129,7 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
     options = options or WebOptions()
     app = FastAPI(title="Lapwing", version=__version__, docs_url=None, redoc_url=None)  # those load from a CDN
     desk = _Desk(shelf, site, options.clients_max, outputs)
+    nodes = options.nodes or NodeBook()
     app.add_exception_handler(RequestValidationError, _bad_query)
     app.add_exception_handler(StarletteHTTPException, _refused)
     _add_picture_routes(app, desk)
@@ -135,6 +138,11 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
     if options.acts is not None:
         desk.acts = ActsDesk(options.acts)
         add_acts_routes(app, options.acts, desk.picture)
+
+    @app.get("/v1/nodes", dependencies=[Depends(only_known)])
+    async def known_nodes() -> Response:
+        """The SAPIENT nodes that ever registered: what they are, can do, and how they are."""
+        return json({"nodes": nodes.rows()})
 
     @app.websocket("/v1/live")
     async def live(socket: WebSocket) -> None:
