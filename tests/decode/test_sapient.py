@@ -131,7 +131,7 @@ def test_nodes_that_act_are_refused_on_both_sides(kind: str) -> None:
     assert faults([d])["watch-only system: nodes that act are refused"] == 1
 
 
-def test_no_message_of_ours_is_ever_a_task() -> None:
+def test_no_answer_of_ours_is_ever_a_task() -> None:
     """Whatever a node says, the answers are acknowledgements and errors."""
     kinds = set()
     talk = [s.registration(), s.status(), s.bearing(4.0), s.message()]

@@ -81,7 +81,7 @@ async def test_behind_a_middleware_too_and_those_that_act_are_shown_as_refused(m
             radar.say(full(interval_s=0.5))
             bad.say(full("JAMMER", "tower", OTHER))
             await until(lambda: states(book) == {s.NODE: "connected", OTHER: "refused"})
-            assert book.node("f", OTHER).why == "watch-only system: nodes that act are refused"
+            assert book.find("f", OTHER).why == "watch-only system: nodes that act are refused"
             await until(lambda: states(book)[s.NODE] == "away", 10.0)  # its status is overdue
             radar.say(health())
             await until(lambda: states(book)[s.NODE] == "connected")

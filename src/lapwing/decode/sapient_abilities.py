@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from sapient_msg.bsi_flex_335_v2_0 import location_pb2
 from sapient_msg.bsi_flex_335_v2_0.registration_pb2 import Registration
 
+from lapwing.decode.sapient_wire import REFUSED_TYPES
+
 MANY = 32
 TEXT_MAX = 64
 # Sensors: what they may be asked for is about watching. Others (mobile, pointing, human, unknown) are asked nothing
 # but who and how they are; a pointing head may carry anything, so that it needs a camera among its types.
 WATCHERS = frozenset(("RADAR", "LIDAR", "CAMERA", "SEISMIC", "ACOUSTIC", "PROXIMITY_SENSOR", "PASSIVE_RF"))
 WATCHERS |= {"CHEMICAL", "BIOLOGICAL", "RADIATION"}
+REFUSED = frozenset(Registration.NodeType.Name(t).removeprefix("NODE_TYPE_") for t in REFUSED_TYPES)
 DEGREES, RADIANS = "degrees", "radians"
 UNITS = {
     location_pb2.LOCATION_COORDINATE_SYSTEM_LAT_LNG_DEG_M: DEGREES,
@@ -32,6 +35,11 @@ class Abilities:
     commands: tuple[tuple[str, str], ...] = ()  # (CommandType without its prefix, units), of all modes
     regions: tuple[str, ...] = ()  # RegionType without its prefix
     region_units: str = ""  # degrees, radians; "" = something else
+
+    @property
+    def acts(self) -> bool:
+        """Whether it acts instead of watching, or says a type that nobody knows here."""
+        return any(t in REFUSED or t.isdigit() for t in self.types)
 
     @property
     def watches(self) -> bool:

@@ -93,7 +93,9 @@ def heard(session: Session, message: SapientMessage, raw: bytes, now_ns: int, ou
         return session, Answer(passed=True)
     if kind == "alert":
         return session, Answer((_alert_ack(message, now_ns, our_id),), passed=True)
-    if kind in ("error", "task_ack", "alert_ack"):
+    if kind == "task_ack":
+        return session, Answer(passed=True, news=message)
+    if kind in ("error", "alert_ack"):
         return session, Answer(passed=True)
     return _wrong(session, raw, [f"{kind} is not for a fusion node"], now_ns, our_id)
 

@@ -58,6 +58,7 @@ class NodeBook:
         self._writing = threading.Lock()
         self._nodes: dict[Key, KnownNode] = {}
         self._send: dict[Key, Send] = {}
+        self.on_answer: Callable[[str, SapientMessage], None] | None = None  # told every TaskAck
         if file is not None and file.exists():
             self._load(file)
 
@@ -72,7 +73,11 @@ class NodeBook:
             self._nodes[(node.feed, node.node_id)] = away
 
     def take(self, feed: str, message: SapientMessage, send: Send) -> None:
-        """A registration that was answered, or a status report, over the connection of `send`."""
+        """A registration that was answered, a status report or a TaskAck, over the connection of `send`."""
+        if message.HasField("task_ack"):
+            if self.on_answer is not None:
+                self.on_answer(feed, message)
+            return
         key, now_ns = (feed, message.node_id), time.time_ns()
         if message.HasField("registration"):
             refused = acts(message.registration)
@@ -112,9 +117,18 @@ class NodeBook:
         for key in [k for k in self._send if k[0] == feed]:
             self.left(*key, why)
 
-    def node(self, feed: str, node_id: str) -> KnownNode | None:
-        """What is known of one."""
-        return self._nodes.get((feed, node_id))
+    def find(self, feed: str, called: str) -> KnownNode | None:
+        """What is known of one, by its node_id or its name; None where no node or more than one bears it."""
+        if (feed, called) in self._nodes:
+            return self._nodes[(feed, called)]
+        named = [n for n in self._nodes.values() if n.feed == feed and n.able.name == called]
+        return named[0] if len(named) == 1 else None
+
+    def send(self, feed: str, node_id: str, message: SapientMessage) -> None:
+        """To a connected node. Raises OSError when it is not."""
+        if (feed, node_id) not in self._send:
+            raise ConnectionError("the node is not connected")
+        self._send[(feed, node_id)](message)
 
     def rows(self) -> list[dict[str, Any]]:
         """All of them as JSON; times are decimal strings."""
