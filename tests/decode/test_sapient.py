@@ -93,7 +93,8 @@ def test_nodes_are_told_apart_by_name() -> None:
 @pytest.mark.parametrize(
     ("message", "reason"),
     [
-        (s.bearing(5.0, datum=2), "bearing not from true north"),
+        (s.bearing(5.0, datum=4), "bearing from a north that is not known here"),
+        (s.bearing(5.0, datum=0), "bearing from a north that is not known here"),
         (s.bearing(5.0, system=0), "coordinate_system is mandatory"),
         (s.bearing(999.0), "range_bearing out of range"),
         (s.bearing(5.0, range=float("nan")), "range_bearing out of range"),
