@@ -15,6 +15,7 @@ from sapient_msg.bsi_flex_335_v2_0.registration_pb2 import Registration
 from sapient_msg.bsi_flex_335_v2_0.sapient_message_pb2 import SapientMessage
 from sapient_msg.bsi_flex_335_v2_0.status_report_pb2 import StatusReport
 
+from lapwing.decode.sapient_v1 import is_v1, to_v1
 from lapwing.decode.sapient_wire import acts, parse, time_ns
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
@@ -49,6 +50,7 @@ class Session:
     errors: int = 0
     second: int = 0
     in_second: int = 0
+    old: bool = False  # it speaks v1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,13 @@ def answer(session: Session, raw: bytes, now_ns: int, our_id: str) -> tuple[Sess
 
 def heard(session: Session, message: SapientMessage, raw: bytes, now_ns: int, our_id: str) -> tuple[Session, Answer]:
     """The session after one message that was read already (`raw` are its bytes), and what to do."""
+    if message.HasField("registration"):
+        session = replace(session, old=is_v1(message.registration.icd_version))
+    session, told = _heard(session, message, raw, now_ns, our_id)
+    return session, replace(told, replies=tuple(map(to_v1, told.replies))) if session.old else told
+
+
+def _heard(session: Session, message: SapientMessage, raw: bytes, now_ns: int, our_id: str) -> tuple[Session, Answer]:
     kind = message.WhichOneof("content")
     if kind == "registration":
         return _registration(session, message, raw, now_ns, our_id)

@@ -19,6 +19,7 @@ from sapient_msg.bsi_flex_335_v2_0.sapient_message_pb2 import SapientMessage
 from sapient_msg.bsi_flex_335_v2_0.task_ack_pb2 import TaskAck
 
 from lapwing.decode.sapient_tasks import CORNERS_MAX, NotMade, Order, make
+from lapwing.decode.sapient_v1 import task_reasons
 from lapwing.records import Site
 from lapwing.serve.sapient import our_id
 from lapwing.serve.sapient_nodes import KnownNode, NodeBook
@@ -168,7 +169,7 @@ class TaskDesk:
         self._open[told.task_id] = (*known[:2], known[2] + 1)
         names = {v.number: v.name for v in TaskAck.TaskStatus.DESCRIPTOR.values}
         status = names.get(told.task_status, str(told.task_status)).removeprefix("TASK_STATUS_")
-        self._note(told.task_id, status, "; ".join(told.reason)[:500])
+        self._note(told.task_id, status, "; ".join(task_reasons(told))[:500])
 
     def _note(self, task_id: str, status: str, reason: str) -> None:
         with self._mutex:
