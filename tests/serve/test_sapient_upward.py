@@ -78,7 +78,7 @@ async def test_a_parent_gets_tracks_alarms_and_health(monkeypatch) -> None:
             await until(lambda: len(of_kind(parent, "status_report")) > 2 and of_kind(parent, "alert"), 20.0)
             assert outputs.rows()[0]["state"] == "fine"
         await until(lambda: of_kind(parent, "status_report")[-1].status_report.system == 5)  # GOODBYE
-    assert parent.refused == []  # mandatory fields, ids, timestamps, pacing: nothing to complain of
+    assert parent.complaints() == []  # mandatory fields, ids, timestamps, pacing: nothing to complain of
     first = parent.heard[0].registration
     assert [d.node_type for d in first.node_definition] == [20]  # a fusion node
     assert first.status_definition.status_interval.value == 1.0
@@ -138,7 +138,7 @@ async def test_no_more_reports_leave_than_may_and_alarms_come_first(monkeypatch)
     assert dropped > 0
     said = [x.status_value for m in of_kind(parent, "status_report") for x in m.status_report.status]
     assert any(text.endswith("reports of tracks were left out") for text in said)
-    assert parent.refused == []
+    assert parent.complaints() == []
 
 
 async def test_an_alarm_that_ended_while_the_parent_was_away_is_cleared(monkeypatch) -> None:
@@ -189,7 +189,7 @@ async def test_a_parent_asks_and_is_answered(monkeypatch) -> None:
     assert [m.task_ack.task_status for m in of_kind(parent, "task_ack")] == [3, 3, 2, 2]
     assert of_kind(parent, "task_ack")[3].task_ack.reason[0].startswith("watch-only system")
     assert len(of_kind(parent, "registration")) == 2
-    assert parent.refused == []
+    assert parent.complaints() == []
 
 
 @pytest.mark.parametrize(
