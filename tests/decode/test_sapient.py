@@ -269,6 +269,9 @@ def test_behind_a_middleware_one_node_s_end_is_not_another_s() -> None:
 def test_behind_a_middleware_strangers_are_told_once_and_bounded() -> None:
     peer, told = behind(s.bearing(4.0), s.bearing(5.0), s.status())
     assert [len(t.replies) for t in told] == [1, 0, 0]
+    assert (
+        told[0].replies[0].destination_id == s.NODE
+    )  # without it a middleware would give the Error to everybody above
     strangers = [of(f"{k:08x}-4328-47de-81fa-c495589e30c9", s.registration()) for k in range(NODES_MAX + 300)]
     peer, told = behind(*strangers)
     assert len(peer.sessions) == NODES_MAX

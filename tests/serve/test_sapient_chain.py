@@ -54,7 +54,7 @@ async def test_a_node_s_target_reaches_the_parent_with_its_source(tmp_path) -> N
     site = Site("chain", ORIGIN, (feed,), (replace(radar, clutter_per_scan=0.5),), ())
     runtime = Runtime(make_plan(site), 'name = "chain"', tmp_path, 64.0)
     entry = SapientOutput(name="up", kind="sapient", to=f"tcp://127.0.0.1:{parent_port}", status_s=1)
-    outputs = Outputs([entry], site, tmp_path, tmp_path, runtime.shelf.frame)
+    outputs = Outputs([entry], site, tmp_path, tmp_path, (runtime.shelf.frame, runtime.nodes.connected))
     runtime.watchers.append(outputs.put)
     stop = asyncio.Event()
     async with middleware(parent_port, free_port(), acknowledges=True) as parent:

@@ -100,6 +100,16 @@ def test_who_came_back_over_another_connection_is_not_gone() -> None:
     assert states(book) == {s.NODE: "away"}
 
 
+def test_only_those_that_are_connected_and_well_named_are_told_upwards() -> None:
+    book = NodeBook()
+    for node in (s.NODE, OTHER, s.NODE.upper()):
+        book.take("f", s.registration(node=node), nobody)
+    book.take("g", s.registration("JAMMER", node="c8654cdf-4328-47de-81fa-c495589e30c9"), nobody)
+    assert book.connected() == [s.NODE, OTHER]
+    book.left("f", s.NODE, "closed")
+    assert book.connected() == [OTHER]
+
+
 def test_no_more_nodes_are_kept_than_may_and_each_is_small() -> None:
     book = NodeBook()
     big = s.registration(name="x" * 10_000)

@@ -7,15 +7,17 @@ from dataclasses import replace
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 from lapwing.records import FeedConfig
-from lapwing.serve import feeds, ordering
+from lapwing.serve import cli, feeds, ordering
 from lapwing.serve.clock import SystemClock
 from lapwing.serve.inbox import Inbox
 from lapwing.serve.listening import serve_web
 from lapwing.serve.sapient import our_id
 from lapwing.serve.sapient_nodes import NodeBook
 from lapwing.serve.sapient_tasks import ANSWERS_MAX, TaskDesk, TaskError, WantedTask, tasks_file
+from lapwing.serve.site import load
 from lapwing.serve.web import WebOptions, create_app
 from tests.decode import sapient_samples as s
 from tests.serve.fake_shelf import FakeShelf, World, make_site
@@ -210,3 +212,21 @@ async def test_answers_are_bounded_and_a_disk_that_refuses_orders_nothing(place)
     (place.file.parent / "folder").mkdir()
     with pytest.raises(TaskError, match="cannot keep"):
         TaskDesk(place.file.parent / "folder", place.site, place.book)
+
+
+def test_the_command_says_what_is_missing(tmp_path) -> None:
+    """The command itself, as far as it goes without a site that runs."""
+    site = tmp_path / "site.toml"
+    site.write_text(
+        'name = "s"\norigin = {latitude_deg = 47.0, longitude_deg = 8.0}\n[[sensor]]\nname = "radar"\n'
+        "at = {latitude_deg = 47.0, longitude_deg = 8.0}\n"
+        '[[feed]]\nname = "mw"\ndecoder = "sapient"\nfrom = "sapient-peer://127.0.0.1:5001"\nsensor = "radar"\n'
+    )
+    entry, frozen = load(site)
+    assert (frozen.feeds[0].transport, frozen.feeds[0].port) == ("sapient-peer", 5001)
+    assert entry.feed[0].decoder == "sapient"
+    run = CliRunner()
+    unnamed = run.invoke(cli.app, ["task", str(site), "gate", "request", "Status"])
+    assert (unnamed.exit_code, "--by NAME" in unnamed.output) == (2, True)
+    nobody = ["task", str(site), "gate", "request", "Status", "--by", "Kim", "--port", str(free_port())]
+    assert "does not answer" in run.invoke(cli.app, nobody).output

@@ -22,6 +22,7 @@ from tests.serve.test_feeds import free_port, until
 SITE = make_site()
 SITE = replace(SITE, feeds=(*SITE.feeds, FeedConfig("hill-radar", "sapient", "sapient", "127.0.0.1", 5020)))
 WORLD = World()
+BEHIND = [s.NODE]  # nodes that are connected to us
 OBJECT = "01GGYFBAXGDG7AGAHRZ6XSNY12"
 
 
@@ -50,7 +51,7 @@ def frames(seq: int) -> Frame:
 @contextlib.asynccontextmanager
 async def publishing(out: SapientOutput, monkeypatch, first: int = 200):
     monkeypatch.setattr(sapient.SapientSender, "pause_s", 0.1)
-    outputs = Outputs([out], SITE, Path(), Path(), frames)
+    outputs = Outputs([out], SITE, Path(), Path(), (frames, lambda: list(BEHIND)))
 
     async def moving():
         for tick in range(first, 100_000):
@@ -257,3 +258,19 @@ async def test_what_the_parent_refuses_is_seen(monkeypatch) -> None:
 def test_the_world_has_what_these_tests_need() -> None:
     alarms = WORLD.picture(600).alarms
     assert DRONE_ID in alarms.subject_id[alarms.state != AlarmState.CLEARED]
+
+
+async def test_the_nodes_behind_us_are_told_and_told_again_when_they_change(monkeypatch) -> None:
+    port, other = free_port(), "b8654cdf-4328-47de-81fa-c495589e30c9"
+    monkeypatch.setattr("tests.serve.test_sapient_upward.BEHIND", [s.NODE])
+    async with (
+        middleware(port, free_port(), acknowledges=True) as parent,
+        publishing(entry(port, status_s=1), monkeypatch),
+    ):
+        await until(lambda: of_kind(parent, "status_report"))
+        BEHIND.append(other)
+        await until(lambda: len(of_kind(parent, "registration")) == 2)
+        await until(lambda: len(of_kind(parent, "status_report")) > 2)
+    told = [list(m.registration.dependent_nodes) for m in of_kind(parent, "registration")]
+    assert told == [[s.NODE], [s.NODE, other]]
+    assert parent.complaints() == []

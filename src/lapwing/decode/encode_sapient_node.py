@@ -37,8 +37,8 @@ class Us:
     status_s: float
 
 
-def registration(us: Us, at_ns: int) -> SapientMessage:
-    """A fusion node with what its sensors can do together."""
+def registration(us: Us, at_ns: int, dependents: Sequence[str] = ()) -> SapientMessage:
+    """A fusion node with what its sensors can do together, and the node_ids of the SAPIENT nodes behind it."""
     out = message(us.node_id, at_ns)
     told = out.registration
     told.node_definition.add(node_type=Registration.NODE_TYPE_FUSION_NODE)
@@ -58,6 +58,7 @@ def registration(us: Us, at_ns: int) -> SapientMessage:
         told.reporting_region[0].location_list.locations.add(
             x=corner[0], y=corner[1], coordinate_system=DEGREES, datum=ELLIPSOID
         )
+    told.dependent_nodes.extend(dependents)
     told.config_data.add(manufacturer="Lapwing project", model="Lapwing", software_version=us.version)
     return out
 

@@ -88,7 +88,7 @@ def _heard(session: Session, message: SapientMessage, raw: bytes, now_ns: int, o
     if kind == "registration":
         return _registration(session, message, raw, now_ns, our_id)
     if not session.node_id:
-        session, told = _wrong(session, raw, ["a node registers first"], now_ns, our_id)
+        session, told = _wrong(session, raw, ["a node registers first"], now_ns, our_id, message.node_id)
         return session, replace(told, end="did not register first")
     if message.node_id != session.node_id:
         return _wrong(session, raw, ["node_id differs from the registered one"], now_ns, our_id)
@@ -135,7 +135,7 @@ def _registration(
     if session.node_id and message.node_id != session.node_id:
         problems.append("node_id differs from the registered one")
     if problems:
-        return _wrong(session, raw, problems, now_ns, our_id)
+        return _wrong(session, raw, problems, now_ns, our_id, message.node_id)
     reply = _reply(message.node_id, now_ns, our_id)
     reply.registration_ack.acceptance = not acts(told)
     if acts(told):
@@ -174,9 +174,11 @@ def _reply(to: str, now_ns: int, our_id: str) -> SapientMessage:
     return reply
 
 
-def _wrong(session: Session, raw: bytes, reasons: Iterable[str], now_ns: int, our_id: str) -> tuple[Session, Answer]:
-    """An Error message, and the end when there were too many."""
-    reply = _reply(session.node_id, now_ns, our_id)
+def _wrong(
+    session: Session, raw: bytes, reasons: Iterable[str], now_ns: int, our_id: str, to: str = ""
+) -> tuple[Session, Answer]:
+    """An Error message to the session's node, else to whom the message named; and the end when there were too many."""
+    reply = _reply(session.node_id or to, now_ns, our_id)
     reply.error.packet = raw[:4096]
     reply.error.error_message.extend(reasons)
     session = replace(session, errors=session.errors + 1)

@@ -203,7 +203,7 @@ class _Run:
             asyncio.get_running_loop().add_signal_handler(signum, stop.set)
         try:
             where = (self.wish.site_folder, self.wish.folder)
-            outputs = Outputs(self.entry.output, self.site, *where, runtime.shelf.frame)
+            outputs = Outputs(self.entry.output, self.site, *where, (runtime.shelf.frame, runtime.nodes.connected))
             runtime.watchers.append(outputs.put)
             web = await self._serve(runtime, summary, outputs)
             await self._until_told(runtime, [web, asyncio.create_task(outputs.run())], stop)

@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -27,6 +28,7 @@ log = logging.getLogger("lapwing.feeds")
 NODES_MAX = 256
 REMARKS_MAX, REMARK_CHARS_MAX = 8, 120
 SAVE_S = 2.0
+UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 Send = Callable[[SapientMessage], None]  # into a connection's buffer; raises OSError when it is gone
 Key = tuple[str, str]  # feed, node_id
 
@@ -129,6 +131,11 @@ class NodeBook:
         if (feed, node_id) not in self._send:
             raise ConnectionError("the node is not connected")
         self._send[(feed, node_id)](message)
+
+    def connected(self) -> list[str]:
+        """The node_ids of those that are connected, as far as they are UUIDs of version 4 in lower case: a strict
+        parent takes no others."""
+        return sorted({node for _, node in self._send if UUID4.fullmatch(node)})
 
     def rows(self) -> list[dict[str, Any]]:
         """All of them as JSON; times are decimal strings."""

@@ -19,6 +19,7 @@ from lapwing.serve.outputs.sapient import Frames, SapientSender
 
 log = logging.getLogger("lapwing.outputs")
 PAUSE_S_MIN, PAUSE_S_MAX = 1.0, 30.0
+Behind = tuple[Frames, Callable[[], list[str]]]  # journal entries by number; SAPIENT nodes that are connected
 
 
 class Sender(Protocol):
@@ -39,7 +40,7 @@ class Outputs:
     """The outputs of one run. `put` is all that the engine's side ever calls; it waits for nothing."""
 
     def __init__(
-        self, entries: Sequence[Output], site: Site, folder: Path, store: Path, frames: Frames | None = None
+        self, entries: Sequence[Output], site: Site, folder: Path, store: Path, behind: Behind | None = None
     ) -> None:
         recorded = any(f.transport == "file" for f in site.feeds)
         self._rows: list[tuple[Sender, Box, OutputHealth]] = []
@@ -56,8 +57,8 @@ class Outputs:
                 telling.append((entry, health))
                 continue
             sender = SENDERS[kind](entry, site, folder)
-            if isinstance(sender, SapientSender) and frames is not None:
-                sender.frames = frames
+            if isinstance(sender, SapientSender) and behind is not None:
+                sender.frames, sender.nodes = behind
             self._rows.append((sender, Box(), health))
 
         self._alarms = AlarmOutputs(telling, site, folder, store / "outbox.sqlite") if telling else None

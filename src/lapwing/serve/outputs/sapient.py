@@ -45,6 +45,7 @@ class SapientSender:
     def __init__(self, entry: SapientOutput, site: Site, folder: Path) -> None:
         self._entry, self._site, self._folder = entry, site, folder
         self.frames: Frames = _no_frames
+        self.nodes: Callable[[], list[str]] = list  # node_ids of the SAPIENT nodes that are connected to us
         o = site.origin
         name = f"lapwing:{site.name}:{o.latitude_rad}:{o.longitude_rad}:{entry.name}"
         self.us = Us(entry.node_id or stable_uuid(name), site, __version__, entry.status_s)
@@ -60,10 +61,10 @@ class SapientSender:
         scheme, host, port, _ = self._entry.parts()
         tls = self._entry.context(self._folder) if scheme == "tls" else None
         parent = await _Parent.open(host, port, tls, self._entry.server_name)
-        listening = asyncio.create_task(parent.listen(self.us, health))
+        listening = asyncio.create_task(parent.listen(self, health))
         ended = True
         try:
-            await parent.say(registration(self.us, parent.now_ns()))
+            await parent.say(self.registration(parent.now_ns()))
             await _first(listening, asyncio.create_task(parent.accepted()))
             health.connected(f"{host}:{port}")
             ended = False
@@ -77,10 +78,17 @@ class SapientSender:
             await asyncio.gather(listening, return_exceptions=True)
             await parent.close(None if ended else goodbye(self.us, parent.now_ns()))
 
+    def registration(self, now_ns: int) -> SapientMessage:
+        """Ours, as things are now."""
+        return registration(self.us, now_ns, self.nodes())
+
     async def _report(self, parent: "_Parent") -> None:
         """Health at the registered interval, and when the parent asks."""
-        before = None
+        before, nodes = None, self.nodes()
         while True:
+            if self.nodes() != nodes:
+                nodes = self.nodes()
+                await parent.say(self.registration(parent.now_ns()))
             more = [f"{self._left_out} reports of tracks were left out"] if self._left_out else []
             now = condition(self._picture.feeds if self._picture else (), more)
             self._left_out = 0
@@ -206,7 +214,7 @@ class _Parent:
         if self._refusal:
             raise ConnectionRefusedError(self._refusal)
 
-    async def listen(self, us: Us, health: OutputHealth) -> None:
+    async def listen(self, sender: SapientSender, health: OutputHealth) -> None:
         """To the end of what the parent says. Raises OSError when that is no message."""
         rest = b""
         while data := await self._reader.read(READ_BYTES):
@@ -215,11 +223,11 @@ class _Parent:
                 message, reason = parse(raw)
                 if message is None:
                     raise ConnectionAbortedError(f"the parent sent what is {reason}")
-                await self._heard(message, us, health)
+                await self._heard(message, sender, health)
             if impossible:
                 raise ConnectionAbortedError(f"the parent sent a {impossible}")
 
-    async def _heard(self, message: SapientMessage, us: Us, health: OutputHealth) -> None:
+    async def _heard(self, message: SapientMessage, sender: SapientSender, health: OutputHealth) -> None:
         kind = message.WhichOneof("content")
         if kind == "registration_ack":
             ack = message.registration_ack
@@ -233,10 +241,10 @@ class _Parent:
         elif kind == "alert_ack":
             health.accepted += 1
         elif kind == "task":
-            reply, wanted = task_answer(us, message, self.now_ns())
+            reply, wanted = task_answer(sender.us, message, self.now_ns())
             await self.say(reply)
             if wanted == "Registration":
-                await self.say(registration(us, self.now_ns()))
+                await self.say(sender.registration(self.now_ns()))
             elif wanted == "Status":
                 self.asked.set()
 
