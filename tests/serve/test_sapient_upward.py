@@ -260,6 +260,17 @@ def test_the_world_has_what_these_tests_need() -> None:
     assert DRONE_ID in alarms.subject_id[alarms.state != AlarmState.CLEARED]
 
 
+async def test_a_node_that_comes_before_the_acknowledgement_is_told(monkeypatch) -> None:
+    port = free_port()
+    monkeypatch.setattr("tests.serve.test_sapient_upward.BEHIND", [])
+    async with middleware(port, free_port()) as parent, publishing(entry(port, status_s=60), monkeypatch):
+        await until(lambda: of_kind(parent, "registration"))
+        BEHIND.append(s.NODE)
+        parent.children[parent.heard[0].node_id].say(parent.ack(parent.heard[0].node_id))
+        await until(lambda: len(of_kind(parent, "registration")) == 2)
+    assert [list(m.registration.dependent_nodes) for m in of_kind(parent, "registration")] == [[], [s.NODE]]
+
+
 async def test_the_nodes_behind_us_are_told_and_told_again_when_they_change(monkeypatch) -> None:
     port, other = free_port(), "b8654cdf-4328-47de-81fa-c495589e30c9"
     monkeypatch.setattr("tests.serve.test_sapient_upward.BEHIND", [s.NODE])

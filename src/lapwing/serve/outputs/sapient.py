@@ -50,6 +50,7 @@ class SapientSender:
         name = f"lapwing:{site.name}:{o.latitude_rad}:{o.longitude_rad}:{entry.name}"
         self.us = Us(entry.node_id or stable_uuid(name), site, __version__, entry.status_s)
         self._sapient = frozenset(f.feed for f in site.feeds if f.decoder == "sapient")
+        self._nodes_told: list[str] = []
         self._told_ns: dict[int, int] = {}  # by track_id
         self._last_ns = 0
         self._alerts: dict[tuple[int, int], tuple[int, bool]] = {}  # what the parent was told: priority, cleared
@@ -80,14 +81,14 @@ class SapientSender:
 
     def registration(self, now_ns: int) -> SapientMessage:
         """Ours, as things are now."""
-        return registration(self.us, now_ns, self.nodes())
+        self._nodes_told = self.nodes()
+        return registration(self.us, now_ns, self._nodes_told)
 
     async def _report(self, parent: "_Parent") -> None:
         """Health at the registered interval, and when the parent asks."""
-        before, nodes = None, self.nodes()
+        before = None
         while True:
-            if self.nodes() != nodes:
-                nodes = self.nodes()
+            if self.nodes() != self._nodes_told:
                 await parent.say(self.registration(parent.now_ns()))
             more = [f"{self._left_out} reports of tracks were left out"] if self._left_out else []
             now = condition(self._picture.feeds if self._picture else (), more)
