@@ -21,6 +21,7 @@ OUTPUTS: dict[str, tuple[str, str]] = {
     "cot": ("Cursor on Target (TAK)", 'to = "tcp://tak.example:8087"'),
     "asterix": ("ASTERIX CAT062 and 065", 'to = "udp://239.255.0.62:8600"\nsac = 25\nsic = 7'),
     "sbs": ("BaseStation lines to readers that connect", 'to = "listen://127.0.0.1:30003"'),
+    "sapient": ("SAPIENT, a fusion node of a parent", 'to = "tcp://parent.example:5020"'),
     "webhook": ("alarms as JSON by POST", 'to = "https://example.org/alarms"'),
     "email": (
         "alarms by mail",

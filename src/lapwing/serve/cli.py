@@ -277,6 +277,36 @@ def verify(
         raise typer.Exit(1) from None
 
 
+@app.command()
+@plainly
+def task(
+    site: Annotated[Path, typer.Argument(help="The site file of the site that is running on this machine.")],
+    node: Annotated[str, typer.Argument(help="The SAPIENT node: its name or node_id.")],
+    kind: Annotated[str, typer.Argument(help="request, mode_change, look_at, ... (docs/sensors.md)")],
+    value: Annotated[str, typer.Argument(help="Of the task: Status, low, the mode, the type of region.")] = "",
+    by: Annotated[str, typer.Option(help="Your name; it is written down.")] = "",
+    feed: Annotated[str, typer.Option(help="The feed of the node, where the site has more than one.")] = "",
+    azimuth: Annotated[float | None, typer.Option(help="Where to look: degrees from true north.")] = None,
+    elevation: Annotated[float | None, typer.Option(help="And above the horizon.")] = None,
+    corners: Annotated[str, typer.Option(help="Of a region: LATITUDE,LONGITUDE, three or more, with spaces.")] = "",
+    port: PortOption = None,
+) -> None:
+    """Order something of a SAPIENT sensor: only what it advertised, and only what is about watching.
+
+    The order is written down with your name; the sensor's answer is awaited for ten seconds and printed.
+    """
+    from lapwing.serve.ordering import OrderError, give
+    from lapwing.serve.site import load
+
+    entry, frozen = load(site)
+    wanted: dict[str, Any] = {"feed": feed, "node": node, "task": kind, "value": value, "name": by}
+    wanted |= {"azimuth_deg": azimuth, "elevation_deg": elevation, "corners": corners}
+    try:
+        typer.echo(give(entry.web.host, entry.web.port if port is None else port, frozen, wanted))
+    except OrderError as error:
+        raise Trouble(str(error)) from None
+
+
 @app.command(name="track")
 @plainly
 def track_(

@@ -23,6 +23,7 @@ from lapwing.serve.inbox import Inbox
 from lapwing.serve.mqtt import Broker, MqttLink
 from lapwing.serve.mqtt_wire import Message
 from lapwing.serve.outputs.entries import secret
+from lapwing.serve.sapient_nodes import NodeBook
 
 log = logging.getLogger("lapwing.feeds")
 READ_BYTES = 65_536
@@ -65,10 +66,13 @@ def reason(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-async def listen_to(config: FeedConfig, inbox: Inbox) -> None:
-    """Run one live feed until cancelled. Raises OSError only when its own port cannot be opened."""
-    runner = RUNNERS[config.transport]
-    await runner(config, inbox)
+async def listen_to(config: FeedConfig, inbox: Inbox, book: NodeBook | None = None) -> None:
+    """Run one live feed until cancelled; SAPIENT nodes are known to `book`. Raises OSError only when its own port
+    cannot be opened."""
+    if config.transport in ("sapient", "sapient-peer"):
+        await _sapient(config, inbox, book or NodeBook())
+    else:
+        await RUNNERS[config.transport](config, inbox)
 
 
 async def _tcp(config: FeedConfig, inbox: Inbox) -> None:
@@ -235,10 +239,12 @@ async def _stdin(config: FeedConfig, inbox: Inbox) -> None:
     link.lost("standard input ended")
 
 
-async def _sapient(config: FeedConfig, inbox: Inbox) -> None:
+async def _sapient(config: FeedConfig, inbox: Inbox, book: NodeBook) -> None:
     from lapwing.serve.sapient import serve_nodes
+    from lapwing.serve.sapient_peer import join_middleware
 
-    await serve_nodes(config, inbox)
+    run = serve_nodes if config.transport == "sapient" else join_middleware
+    await run(config, inbox, book)
 
 
 async def _mqtt(config: FeedConfig, inbox: Inbox) -> None:
@@ -298,7 +304,6 @@ RUNNERS: dict[str, Callable[[FeedConfig, Inbox], Awaitable[None]]] = {
     "http": _http,
     "poll": _poll,
     "stdin": _stdin,
-    "sapient": _sapient,
     "mqtt": _mqtt,
     "mqtts": _mqtt,
     "post": _post,

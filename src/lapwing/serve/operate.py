@@ -18,6 +18,7 @@ from lapwing.serve.guard import is_loopback
 from lapwing.serve.listening import serve_web
 from lapwing.serve.outputs.run import Outputs
 from lapwing.serve.runtime import Runtime
+from lapwing.serve.sapient_tasks import TaskDesk, TaskError, tasks_file
 from lapwing.serve.site import SiteFile
 from lapwing.serve.web import WebOptions, create_app
 
@@ -203,7 +204,8 @@ class _Run:
         for signum in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(signum, stop.set)
         try:
-            outputs = Outputs(self.entry.output, self.site, self.wish.site_folder, self.wish.folder)
+            where = (self.wish.site_folder, self.wish.folder)
+            outputs = Outputs(self.entry.output, self.site, *where, (runtime.shelf.frame, runtime.nodes.connected))
             runtime.watchers.append(outputs.put)
             web = await self._serve(runtime, summary, outputs)
             await self._until_told(runtime, [web, asyncio.create_task(outputs.run())], stop)
@@ -212,11 +214,26 @@ class _Run:
         self.observer.fill(summary, runtime)
         return summary
 
-    def _acts(self, runtime: Runtime) -> Acts | None:
-        """Where people's acts about alarms are kept; None where the site does not let them act. Raises JournalError."""
+    def _may_act(self) -> bool:
+        """Whether the site lets people act."""
         web = self.entry.web
         here = is_loopback(web.host) and not web.names  # further names are for others: a proxy
-        if not (here if web.acts is None else web.acts):
+        return here if web.acts is None else web.acts
+
+    def _tasks(self, runtime: Runtime) -> TaskDesk | None:
+        """Where orders to sensors are taken; None where people may not act or nobody can be ordered. Raises
+        JournalError."""
+        nodes = any(f.transport in ("sapient", "sapient-peer") for f in self.site.feeds)
+        if not nodes or not self._may_act():
+            return None
+        try:
+            return TaskDesk(tasks_file(runtime.journal.folder), self.site, runtime.nodes)
+        except TaskError as error:
+            raise JournalError(str(error)) from error
+
+    def _acts(self, runtime: Runtime) -> Acts | None:
+        """Where people's acts about alarms are kept; None where the site does not let them act. Raises JournalError."""
+        if not self._may_act():
             return None
         try:
             return Acts(acts_file(runtime.journal.folder))
@@ -235,7 +252,8 @@ class _Run:
             self.on_url(summary.url)
             started.set()
 
-        options = WebOptions(host, wanted, tuple(self.entry.web.names), acts=self._acts(runtime))
+        names, acts, tasks = tuple(self.entry.web.names), self._acts(runtime), self._tasks(runtime)
+        options = WebOptions(host, wanted, names, acts=acts, nodes=runtime.nodes, tasks=tasks)
         app = create_app(runtime.shelf, self.site, options, outputs.rows)
         web = asyncio.create_task(serve_web(app, host, wanted, up))
         listening = asyncio.create_task(started.wait())

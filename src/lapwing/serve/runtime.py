@@ -25,6 +25,7 @@ from lapwing.serve import recordings
 from lapwing.serve.clock import Clock, SystemClock
 from lapwing.serve.feeds import listen_to, reason
 from lapwing.serve.inbox import Chunk, Inbox
+from lapwing.serve.sapient_nodes import NodeBook, nodes_file
 from lapwing.serve.shelf import PictureShelf, cells_folder, history_folder
 from lapwing.serve.site import essence
 
@@ -59,6 +60,7 @@ class Runtime:
         self.cells = CellHistory(cells_folder(folder), plan.site.origin)
         self.shelf = PictureShelf(self.journal, self.history, self.cells)
         self.inbox = Inbox(self.clock)
+        self.nodes = NodeBook(nodes_file(folder))
         self.counts = Counts()
         self.watchers: list[Callable[[Picture], None]] = []  # see what is published, on the event loop
         self.witness: Callable[[Picture], None] = lambda _: None  # sees every tick, in the stepping thread
@@ -113,6 +115,7 @@ class Runtime:
     async def _run_live(self, stop: asyncio.Event) -> None:
         feeds = [asyncio.create_task(self._guarded(f)) for f in self.plan.site.feeds]
         ticker = asyncio.create_task(self._tick_live(stop))
+        keeper = asyncio.create_task(self.nodes.keep())
         try:
             await asyncio.wait([*feeds, ticker], return_when=asyncio.FIRST_COMPLETED)
             for task in (*feeds, ticker):
@@ -123,10 +126,12 @@ class Runtime:
             for task in (*feeds, ticker):
                 task.cancel()
             await asyncio.gather(*feeds, ticker, return_exceptions=True)
+            keeper.cancel()  # last: the nodes' leaving is written down too
+            await asyncio.gather(keeper, return_exceptions=True)
 
     async def _guarded(self, feed) -> None:  # type: ignore[no-untyped-def]
         try:
-            await listen_to(feed, self.inbox)
+            await listen_to(feed, self.inbox, self.nodes)
         except OSError as error:
             raise OSError(f"feed {feed.feed!r} cannot listen on {feed.host}:{feed.port}: {reason(error)}") from error
         await asyncio.Event().wait()  # standard input ended: the rest goes on

@@ -274,8 +274,11 @@ class SiteFile(BaseModel):
         for f in self.feed:
             if (f.sensor or f.decoder in ("json", "sapient", "blah2")) and f.sensor not in known:
                 raise ValueError(f"feed {f.name!r}: sensor = {f.sensor!r} is none of the sensors {known}")
-            if (f.decoder == "sapient") != f.source.startswith("sapient:") and not f.source.startswith("file:"):
-                raise ValueError(f"feed {f.name!r}: decoder 'sapient' and from = 'sapient://HOST:PORT' need each other")
+            if (f.decoder == "sapient") != f.source.startswith(
+                ("sapient:", "sapient-peer:")
+            ) and not f.source.startswith("file:"):
+                pair = "decoder 'sapient' and from = 'sapient://HOST:PORT' or 'sapient-peer://HOST:PORT'"
+                raise ValueError(f"feed {f.name!r}: {pair} need each other")
         recorded = [f.name for f in self.feed if f.source.startswith(("file:", "package:"))]
         live = [f.name for f in self.feed if f.name not in recorded]
         if recorded and live:

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 TRANSPORTS = (
-    *("tcp", "listen", "udp", "file", "package", "poll", "http", "stdin", "sapient"),
+    *("tcp", "listen", "udp", "file", "package", "poll", "http", "stdin", "sapient", "sapient-peer"),
     *("mqtt", "mqtts", "post", "gpsd", "bluetooth"),
 )
 PORTS = {"http": 80, "mqtt": 1883, "mqtts": 8883, "gpsd": 2947}
@@ -16,7 +16,8 @@ def split_source(source: str) -> tuple[str, str, int, str]:
     """(transport, host, port, path) of a feed's `from`. Raises ValueError with the forms that are allowed."""
     forms = (
         "write tcp://HOST:PORT, listen://HOST:PORT, udp://HOST:PORT, http://HOST/PATH, sapient://HOST:PORT,"
-        " mqtt://HOST/TOPIC, post://HOST:PORT, gpsd://HOST, file:PATH, poll:PATH, bluetooth: or stdin:"
+        " sapient-peer://HOST:PORT, mqtt://HOST/TOPIC, post://HOST:PORT, gpsd://HOST, file:PATH, poll:PATH,"
+        " bluetooth: or stdin:"
     )
     parts = urlsplit(source)
     if parts.scheme not in TRANSPORTS:
