@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
+from lapwing.engine.alarm_history import COLUMNS as ALARM_COLUMNS
 from lapwing.engine.cell_history import BIN_NS, VISITS
 from lapwing.integrity.cells import library_cells
 from lapwing.records import (
@@ -275,6 +276,17 @@ class FakeShelf:
                     why = "integrity category (NIC) fell to 0, its own normal is 8.0" if bad else ""
                     rows.append((number, at, key, bad, number * BIN_NS if bad else 0, why))
         return pl.DataFrame(rows, schema=VISITS, orient="row")
+
+    def extent_ns(self) -> tuple[int, int] | None:
+        return (START_NS, self._picture.time_ns) if self._picture else None
+
+    def alarms(self, since_ns: int, until_ns: int) -> pl.DataFrame:
+        """The drone's and the interference, as the pictures have them."""
+        a = self.world.picture(600).alarms
+        columns = (a.alarm_id, a.raised_ns, a.cleared_ns, a.priority, list(a.rule), list(a.zone), a.subject,
+                   a.subject_id, a.north_m * 1e-5 + 37.9, a.east_m * 1e-5 + 126.6, list(a.reason))  # fmt: skip
+        rows = pl.DataFrame(dict(zip(ALARM_COLUMNS, columns, strict=True)), schema_overrides=ALARM_COLUMNS)
+        return rows.filter(pl.col("raised_ns").is_between(since_ns, until_ns, closed="left")).sort("raised_ns")
 
     async def play(self, speed: float = 1.0) -> None:
         while True:

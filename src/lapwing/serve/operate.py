@@ -233,7 +233,9 @@ class _Run:
             self.on_url(summary.url)
             started.set()
 
-        options = WebOptions(host, wanted, tuple(self.entry.web.names), acts=self._acts(runtime))
+        options = WebOptions(
+            host, wanted, tuple(self.entry.web.names), acts=self._acts(runtime), journal=self.wish.folder
+        )
         app = create_app(runtime.shelf, self.site, options, outputs.rows)
         web = asyncio.create_task(serve_web(app, host, wanted, up))
         listening = asyncio.create_task(started.wait())

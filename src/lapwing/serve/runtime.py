@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lapwing.engine import codec
+from lapwing.engine.alarm_history import AlarmHistory
 from lapwing.engine.cell_history import CellHistory
 from lapwing.engine.history import History
 from lapwing.engine.journal import Journal, JournalError
@@ -25,7 +26,7 @@ from lapwing.serve import recordings
 from lapwing.serve.clock import Clock, SystemClock
 from lapwing.serve.feeds import listen_to, reason
 from lapwing.serve.inbox import Chunk, Inbox
-from lapwing.serve.shelf import PictureShelf, cells_folder, history_folder
+from lapwing.serve.shelf import PictureShelf, alarms_folder, cells_folder, history_folder
 from lapwing.serve.site import essence
 
 log = logging.getLogger("lapwing")
@@ -57,7 +58,8 @@ class Runtime:
         self.journal = open_journal(folder, site_text)
         self.history = History(history_folder(folder), plan.site.origin)
         self.cells = CellHistory(cells_folder(folder), plan.site.origin)
-        self.shelf = PictureShelf(self.journal, self.history, self.cells)
+        self.alarms = AlarmHistory(alarms_folder(folder), plan.site.origin)
+        self.shelf = PictureShelf(self.journal, self.history, self.cells, self.alarms)
         self.inbox = Inbox(self.clock)
         self.counts = Counts()
         self.watchers: list[Callable[[Picture], None]] = []
@@ -82,6 +84,7 @@ class Runtime:
         return state, picture
 
     def _note(self, picture: Picture) -> None:
+        self.alarms.add(picture)
         if picture.tick % HISTORY_TICKS == 0:
             self.history.add(picture)
             self.cells.add(picture)
@@ -182,7 +185,11 @@ class Runtime:
         if self._digest is not None:
             self.journal.witness(*self._digest)
         errors: list[OSError] = []
-        for store in (self.history, self.cells):  # each by itself: one that fails must not let the other grow
+        for store in (
+            self.history,
+            self.cells,
+            self.alarms,
+        ):  # each by itself: one that fails must not let the other grow
             try:
                 store.flush()
             except OSError as error:
@@ -258,7 +265,7 @@ def open_journal(folder: Path, site_text: str) -> Journal:
         aside = folder / f"before-{journal.last_seq}-{epoch}"
         aside.mkdir()
         files = [f"{name}.sqlite{tail}" for name in ("journal", "acts") for tail in ("", "-wal", "-shm")]
-        for name in (*files, "history", "cells"):
+        for name in (*files, "history", "cells", "alarms"):
             if (folder / name).exists():
                 (folder / name).rename(aside / name)
         log.warning("the site file has changed: the journal so far was moved to %s", aside)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
+from lapwing.engine.alarm_history import AlarmHistory
 from lapwing.engine.cell_history import CellHistory
 from lapwing.engine.history import CLAIM, TRACK, History
 from lapwing.engine.journal import Journal
@@ -14,8 +15,8 @@ from lapwing.records import Array, Frame, Picture
 class PictureShelf:
     """Pictures for many readers; belongs to one event loop."""
 
-    def __init__(self, journal: Journal, history: History, cells: CellHistory) -> None:
-        self._journal, self._history, self._cells = journal, history, cells
+    def __init__(self, journal: Journal, history: History, cells: CellHistory, alarms: AlarmHistory) -> None:
+        self._journal, self._history, self._cells, self._alarms = journal, history, cells, alarms
         self._latest: Picture | None = None
         self._changed = asyncio.Event()
 
@@ -47,6 +48,14 @@ class PictureShelf:
         """Who was in which cell, ten minutes by ten minutes; see engine/cell_history.py."""
         return self._cells.query(since_ns, until_ns)
 
+    def extent_ns(self) -> tuple[int, int] | None:
+        """Times of the first and the last picture that can be replayed, or None."""
+        return self._journal.extent_ns()
+
+    def alarms(self, since_ns: int, until_ns: int) -> pl.DataFrame:
+        """Alarms raised in an interval, as they were last seen; see engine/alarm_history.py."""
+        return self._alarms.query(since_ns, until_ns)
+
 
 def history_folder(journal_folder: Path) -> Path:
     """Where the history of a journal lies."""
@@ -56,3 +65,8 @@ def history_folder(journal_folder: Path) -> Path:
 def cells_folder(journal_folder: Path) -> Path:
     """Where its cells lie."""
     return journal_folder / "cells"
+
+
+def alarms_folder(journal_folder: Path) -> Path:
+    """Where its alarms lie."""
+    return journal_folder / "alarms"
