@@ -136,7 +136,7 @@ async def test_it_plays_at_the_rate_that_was_wished(past, folder):
         while told["tick"] < first["tick"] + 50:  # 10 s of then
             told, _, _ = await picture(socket, "playing")
         took = loop.time() - began
-        assert 1.9 < took < 6.0  # 2 s on a machine that is not busy; never faster
+        assert 1.9 < took < 9.9  # never faster than wished: 2 s on a machine that is not busy; 10 s were it not heard
         assert told["rate"] == 5
 
 

@@ -133,7 +133,7 @@ class Player:
         self._stopped, self._rate_real = False, 0.0
         self._teller, self._acts = Teller(STRIDE_TICKS), self._all_acts()
         self._anchor_here()
-        self._put(hello(self._site))
+        self._put(hello(self._site, replay=True))
         self._show()
 
     def _all_acts(self) -> tuple[Act, ...]:

@@ -36,10 +36,10 @@ def parcel(picture: Picture, origin: Position, more: Mapping[str, str]) -> Parce
     )
 
 
-def hello(site: Site) -> str:
-    """The first message."""
-    told = {"type": "hello", "version": __version__, "site": wire_text.site(site), "fields": field_table()}
-    return wire_text.dump(told)
+def hello(site: Site, *, replay: bool) -> str:
+    """The first message; `replay` says whether recorded pictures can be had."""
+    told = {"type": "hello", "version": __version__, "site": wire_text.site(site), "replay": replay}
+    return wire_text.dump(told | {"fields": field_table()})
 
 
 def told_act(act: Act) -> dict[str, Any]:

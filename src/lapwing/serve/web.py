@@ -89,7 +89,7 @@ class _Desk:
         self.clients_max = clients_max
         self.acts: ActsDesk | None = None
         self._parcel: Parcel | None = None
-        self.hello = hello(site)
+        self.hello = hello(site, replay=False)
 
     @property
     def origin(self) -> Position:
@@ -129,6 +129,7 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
         add_acts_routes(app, options.acts, desk.picture)
 
     if options.journal is not None:
+        desk.hello = hello(site, replay=True)
         add_replay_routes(app, shelf, ReplayDesk(options.journal))
 
     @app.websocket("/v1/live")
