@@ -133,7 +133,7 @@ def test_a_link_to_a_moment_and_a_live_alarm_meanwhile(past, launch):
     card.locator("summary").click()
     card.get_by_role("button", name="Show from 60 s before").click()
     seat.until(lambda: seat.read("replay") in ("playing", "paused"), "the replay from the alarm", 40)
-    assert seat.read("ticks") < tick
+    seat.until(lambda: seat.read("ticks") < tick, "a picture from before the alarm")
     assert f"sel=t{past.rows[tick].picture.alarms.subject_id[0]}" in seat.page.url or number == 0
     assert seat.complaints == []
 
@@ -150,3 +150,21 @@ def test_a_third_replay_is_refused_in_words(past, launch):
     third.until(lambda: third.read("ticks") == 50, "the live picture")
     message = encode_picture(past.rows[50].picture, past.site.origin)
     assert third.page.request.get(f"{past.url}/v1/picture").body() == message
+
+
+def test_what_is_beside_the_map_is_of_the_same_moment_even_when_it_is_paused_at_once(past, launch):
+    """The lists and the panel are drawn seldom; the last picture before a pause must still reach them."""
+    tick, _ = raised(past)
+    track = int(past.rows[tick].picture.alarms.subject_id[0])
+    seat = Seat(launch(), f"{past.url}/#at=2025-06-15T15:07:05.000Z&sel=t{track}")
+    seat.until(lambda: seat.read("ticks") == 125, "the moment of the link", 40)
+    for at in (130, 131, 132):  # three pictures faster than anything is drawn
+        ms = 1_750_000_000_000 + at * 200
+        seat.page.evaluate(f"location.hash = '#at=' + new Date({ms}).toISOString()")
+        seat.until(lambda at=at: seat.read("ticks") == at, "the next moment", 30)
+    tracks = past.rows[132].picture.tracks
+    age = (past.rows[132].picture.time_ns - tracks.updated_ns[tracks.track_id.tolist().index(track)]) * 1e-9
+    line = seat.page.locator("#detail dl div", has_text="Last seen")
+    seat.until(lambda: f"{age:.1f} s" in line.inner_text(), f"the age {age:.1f} s in the panel")
+    row = seat.page.locator("table.tracks tbody tr[aria-selected=true] td").nth(5)
+    seat.until(lambda: row.inner_text() == f"{age:.1f} s", "the same in the list")

@@ -6,7 +6,8 @@ from lapwing.engine.history import History
 from lapwing.engine.journal import Journal
 from lapwing.engine.plan import make_plan
 from lapwing.engine.replay import base, replay
-from lapwing.serve.shelf import PictureShelf, alarms_folder, cells_folder, history_folder
+from lapwing.engine.track_history import TrackHistory
+from lapwing.serve.shelf import PictureShelf, Stores, alarms_folder, cells_folder, history_folder, tracks_folder
 from lapwing.serve.site import parse
 
 
@@ -18,6 +19,6 @@ def recorded(folder):
     rows = {r.tick.tick: r for r in replay(journal, plan, base(journal, plan, newest=False))}
     stores = (kind(place(folder), site.origin) for kind, place in (
         (History, history_folder), (CellHistory, cells_folder), (AlarmHistory, alarms_folder)))  # fmt: skip
-    shelf = PictureShelf(journal, *stores)
+    shelf = PictureShelf(journal, Stores(*stores, TrackHistory(tracks_folder(folder))))
     shelf.put(rows[max(rows)].picture)
     return shelf, site, rows

@@ -1,11 +1,12 @@
 // What is known of the selected track or claim.
 
-import { $, h } from "./dom";
+import { $, h, seldom } from "./dom";
 import { ask, frameLink } from "./evidence";
 import { nameOf } from "./labels";
 import { claimKey } from "./lists";
 import type { Store } from "./store";
 import { col, HEIGHT_UNKNOWN, type Table } from "./wire";
+import { Why } from "./why";
 import { CONDITIONS, NO_TRACK, SOURCES, STATUSES, age, degrees, kindOf, latlon, msOf, nameAddress, utc, type Alarm } from "./words";
 
 const KNOT = 1.943844;
@@ -18,23 +19,22 @@ export class Detail {
   private readonly kind = h("p", { class: "kind" });
   private readonly list = h("dl");
   private readonly proof = h("p", { class: "frames" });
-  private due = 0;
 
   private readonly evidence = h("button", { type: "button", class: "quiet", click: () => void this.prove() }, "Show evidence");
   private readonly past = h("button", { type: "button", class: "quiet", click: () => this.before() });
 
   constructor(private readonly store: Store, private readonly replayFrom: (ms: number) => void) {
+    const why = new Why(store, replayFrom);
     const close = h("button", { type: "button", "aria-label": "Close", title: "Close (Esc)", click: () => store.select("") }, "×");
-    $("detail").replaceChildren(this.title, close, this.kind, this.list, this.evidence, this.past, this.proof);
+    $("detail").replaceChildren(this.title, close, this.kind, this.list, h("p", { class: "doings" }, this.evidence, this.past), this.proof, why.box);
     store.on("select", () => {
       this.proof.replaceChildren();
       this.draw();
     });
-    store.on("picture", () => { if (performance.now() >= this.due) this.draw(); });
+    store.on("picture", seldom(450, () => this.draw()));
   }
 
   private draw(): void {
-    this.due = performance.now() + 450;
     const key = this.store.selected;
     $("detail").hidden = !key;
     if (!key || !this.store.picture) return;

@@ -8,8 +8,8 @@ const named = (words: URLSearchParams, list: string, layer: Layer): boolean => (
 
 export interface Wish { latitude?: number; longitude?: number; zoom?: number; selected: string; tab: Tab; off: Layer[]; atMs?: number }
 
-export function read(): Wish {
-  const words = new URLSearchParams(location.hash.slice(1));
+export function read(hash = location.hash): Wish {
+  const words = new URLSearchParams(hash.slice(1));
   const [zoom, latitude, longitude] = (words.get("map") ?? "").split("/").map(Number);
   const placed = [zoom, latitude, longitude].every((v) => v !== undefined && Number.isFinite(v)) && words.has("map");
   const tab = words.get("list");

@@ -161,8 +161,8 @@ $("zoom-home").addEventListener("click", home);
 lists.show(wish.tab);
 if (wish.selected) store.select(wish.selected);
 if (wish.atMs !== undefined) replay.go(wish.atMs, true);
-window.addEventListener("hashchange", () => { // a link to a moment, followed in this very page
-  const { atMs } = hash.read();
+window.addEventListener("hashchange", ({ newURL }) => { // a link to a moment, followed in this very page
+  const { atMs } = hash.read(new URL(newURL).hash); // the address itself may have been written anew since
   if (atMs !== undefined) replay.go(atMs, true);
 });
 

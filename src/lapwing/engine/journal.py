@@ -306,6 +306,14 @@ class Journal:
         names = {i: name for name, i in self._feeds.items()}
         return _frame(names, row) if row else None
 
+    def feeds_of(self, seqs: Sequence[int]) -> dict[int, str]:
+        """Which feed delivered each of these entries, of those that are there."""
+        names = {i: name for name, i in self._feeds.items()}
+        marks = ",".join("?" * len(seqs))
+        with self._mutex:
+            rows = self._db.execute(f"SELECT seq, feed FROM frames WHERE seq IN ({marks})", tuple(seqs)).fetchall()
+        return {int(seq): names.get(feed, "?") for seq, feed in rows}
+
     def _write(self, sql: str, values: tuple[object, ...] = ()) -> None:
         try:
             with self._mutex:

@@ -5,7 +5,7 @@ opens the page can look; all that it takes are people's acts about alarms (web_a
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
@@ -27,6 +27,7 @@ from lapwing.serve.guard import Guard
 from lapwing.serve.telling import SECOND_NS, Parcel, Teller, hello, parcel
 from lapwing.serve.web_acts import ActsDesk, add_acts_routes
 from lapwing.serve.web_replay import ReplayDesk, add_replay_routes
+from lapwing.serve.web_why import why
 from lapwing.serve.wire import encode_picture
 
 STATIC = Path(__file__).with_name("static")
@@ -57,6 +58,12 @@ class Shelf(Protocol):
 
     def cells(self, since_ns: int, until_ns: int) -> pl.DataFrame:
         """Who was in which cell, ten minutes by ten minutes (engine/cell_history.py)."""
+
+    def beliefs(self, since_ns: int, until_ns: int, track_id: int) -> pl.DataFrame:
+        """What was believed of one track (engine/track_history.py)."""
+
+    def feeds_of(self, seqs: Sequence[int]) -> dict[int, str]:
+        """Which feed delivered each of these journal entries, of those that are there."""
 
     def extent_ns(self) -> tuple[int, int] | None:
         """Times of the first and the last picture that can be replayed, or None."""
@@ -265,6 +272,16 @@ def _add_history_routes(app: FastAPI, desk: _Desk) -> None:
             {"kind": kind, "id": ident, "since_ns": str(since), "until_ns": str(until)}
             | {"columns": wire_text.history(columns)}
         )
+
+    @app.get("/v1/why", dependencies=known)
+    def why_of(
+        track: Annotated[int, Query(ge=0, le=INT64_MAX)],
+        since_ns: Moment = None,
+        until_ns: Moment = None,
+    ) -> Response:
+        """What was believed of a track and on which evidence; without times, the last ten minutes."""
+        since, until = _interval(desk, since_ns, until_ns, HISTORY_S_DEFAULT)
+        return json(why(desk.shelf, desk.site, track, (since, until)))
 
     @app.get("/v1/cells", dependencies=known)
     def cells(
