@@ -152,6 +152,8 @@ class Runtime:
             self._publish(picture)
 
     def _publish(self, picture: Picture) -> None:
+        self.counts.wall_s = time.monotonic() - self._first[0]
+        self.counts.cpu_s = time.process_time() - self._first[1]
         self.shelf.put(picture)
         for watcher in self.watchers:
             watcher(picture)
@@ -177,8 +179,6 @@ class Runtime:
         self._digest = (tick, codec.digest(picture))
         took = time.perf_counter() - began
         self.counts.ticks += 1
-        self.counts.wall_s = time.monotonic() - self._first[0]
-        self.counts.cpu_s = time.process_time() - self._first[1]
         self.counts.step_s_total += took
         self.counts.step_s_max = max(self.counts.step_s_max, took)
         self._note(picture)

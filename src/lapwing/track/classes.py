@@ -11,7 +11,7 @@ fitted to any simulator; one number, their common sharpness, was chosen on simul
 say what a track intends.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Protocol, final, runtime_checkable
 
 import numpy as np
@@ -132,8 +132,9 @@ def probabilities(
     log_p = np.log(np.array(settings.prior))[None, :] + declared
     if len(features.track_id):
         found = features.track_id[at] == names
+        theirs = Features(*(getattr(features, f.name)[at] for f in fields(features)))
         for classifier in settings.classifiers:
-            log_p = log_p + settings.sharpness * np.where(found[:, None], classifier.log_likelihood(features)[at], 0.0)
+            log_p = log_p + settings.sharpness * np.where(found[:, None], classifier.log_likelihood(theirs), 0.0)
     p = np.exp(log_p - log_p.max(axis=1, keepdims=True)) if len(names) else np.zeros((0, len(Kind)))
     return np.asarray(p / p.sum(axis=1, keepdims=True))
 
