@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lapwing.engine import codec
+from lapwing.engine.alarm_history import AlarmHistory
 from lapwing.engine.cell_history import CellHistory
 from lapwing.engine.history import History
 from lapwing.engine.journal import Journal, JournalError
@@ -20,13 +21,14 @@ from lapwing.engine.plan import TICK_NS, Plan
 from lapwing.engine.replay import base, freeze, replay
 from lapwing.engine.state import State
 from lapwing.engine.tick import step
+from lapwing.engine.track_history import TrackHistory
 from lapwing.records import Picture
 from lapwing.serve import recordings
 from lapwing.serve.clock import Clock, SystemClock
 from lapwing.serve.feeds import listen_to, reason
 from lapwing.serve.inbox import Chunk, Inbox
 from lapwing.serve.sapient_nodes import NodeBook, nodes_file
-from lapwing.serve.shelf import PictureShelf, cells_folder, history_folder
+from lapwing.serve.shelf import PictureShelf, Stores, alarms_folder, cells_folder, history_folder, tracks_folder
 from lapwing.serve.site import essence
 
 log = logging.getLogger("lapwing")
@@ -58,7 +60,9 @@ class Runtime:
         self.journal = open_journal(folder, site_text)
         self.history = History(history_folder(folder), plan.site.origin)
         self.cells = CellHistory(cells_folder(folder), plan.site.origin)
-        self.shelf = PictureShelf(self.journal, self.history, self.cells)
+        self.alarms = AlarmHistory(alarms_folder(folder), plan.site.origin)
+        self.tracks = TrackHistory(tracks_folder(folder))
+        self.shelf = PictureShelf(self.journal, Stores(self.history, self.cells, self.alarms, self.tracks))
         self.inbox = Inbox(self.clock)
         self.nodes = NodeBook(nodes_file(folder))
         self.counts = Counts()
@@ -75,6 +79,7 @@ class Runtime:
         """Last checkpoint + journal tail: the same path as any replay."""
         state, picture = base(self.journal, self.plan, newest=True), None
         self.history.forget_after(state.tick)
+        self.tracks.forget_after(state.tick)
         replayed = 0
         for row in replay(self.journal, self.plan, state):
             state, picture = row.state, row.picture
@@ -85,6 +90,8 @@ class Runtime:
         return state, picture
 
     def _note(self, picture: Picture) -> None:
+        self.alarms.add(picture)
+        self.tracks.add(picture)
         if picture.tick % HISTORY_TICKS == 0:
             self.history.add(picture)
             self.cells.add(picture)
@@ -189,7 +196,7 @@ class Runtime:
         if self._digest is not None:
             self.journal.witness(*self._digest)
         errors: list[OSError] = []
-        for store in (self.history, self.cells):  # each by itself: one that fails must not let the other grow
+        for store in (self.history, self.cells, self.alarms, self.tracks):  # one that fails must not stop another
             try:
                 store.flush()
             except OSError as error:
@@ -265,7 +272,7 @@ def open_journal(folder: Path, site_text: str) -> Journal:
         aside = folder / f"before-{journal.last_seq}-{epoch}"
         aside.mkdir()
         files = [f"{name}.sqlite{tail}" for name in ("journal", "acts") for tail in ("", "-wal", "-shm")]
-        for name in (*files, "history", "cells"):
+        for name in (*files, "history", "cells", "alarms", "tracks"):
             if (folder / name).exists():
                 (folder / name).rename(aside / name)
         log.warning("the site file has changed: the journal so far was moved to %s", aside)
