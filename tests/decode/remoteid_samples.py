@@ -4,6 +4,7 @@ import base64
 import json
 import struct
 import zlib
+from pathlib import Path
 
 from tests.decode.helpers import T0
 
@@ -150,3 +151,9 @@ def dronescout() -> bytes:
     one = json.dumps({"protocol": 1.0, "data": {**data, "UASdata": base64.b64encode(raw).decode()}})
     status = json.dumps({"protocol": 1.0, "data": {"sensor ID": "S1", "status": "normal {"}})
     return f"{one}{status}\n[\n{one},\n{one}]\n".encode()
+
+
+def mavlink() -> bytes:
+    """The golden frames of builders/golden_mavlink.py, one after the other."""
+    golden = Path(__file__).parents[1] / "golden" / "mavlink_odid.json"
+    return b"".join(bytes.fromhex(row["frame"]) for row in json.loads(golden.read_text()))

@@ -92,6 +92,23 @@ async def _gpsd(config: FeedConfig, inbox: Inbox) -> None:
     await _kept_connected(config, inbox, watch)
 
 
+async def _serial(config: FeedConfig, inbox: Inbox) -> None:
+    from lapwing.serve.serial_line import hear, opened
+
+    link, pause_s = Link(config.feed, inbox), PAUSE_S_MIN
+    while True:
+        try:
+            line = await asyncio.to_thread(opened, config.path, config.port)
+            link.connected(config.path)
+            got = await hear(line, config, inbox)
+            pause_s = PAUSE_S_MIN if got else pause_s
+            link.lost("the line is gone")
+        except (OSError, TimeoutError) as error:
+            link.lost(reason(error))
+        await asyncio.sleep(pause_s)
+        pause_s = min(2.0 * pause_s, PAUSE_S_MAX)
+
+
 async def _kept_connected(config: FeedConfig, inbox: Inbox, talk: Talk) -> None:
     """Connect, read, and connect again with growing pauses."""
     link, pause_s = Link(config.feed, inbox), PAUSE_S_MIN
@@ -298,6 +315,7 @@ async def _bluetooth(config: FeedConfig, inbox: Inbox) -> None:
 RUNNERS: dict[str, Callable[[FeedConfig, Inbox], Awaitable[None]]] = {
     "tcp": _tcp,
     "gpsd": _gpsd,
+    "serial": _serial,
     "bluetooth": _bluetooth,
     "listen": _listen,
     "udp": _udp,

@@ -21,7 +21,19 @@ from lapwing.serve.site_mistakes import sentence
 from lapwing.serve.sources import packaged, split_source
 
 DecoderName = Literal[
-    "beast", "avr", "sbs", "readsb", "trace", "nmea", "asterix", "remoteid", "dronescout", "json", "sapient", "blah2"
+    "beast",
+    "avr",
+    "sbs",
+    "readsb",
+    "trace",
+    "nmea",
+    "asterix",
+    "remoteid",
+    "dronescout",
+    "mavlink",
+    "json",
+    "sapient",
+    "blah2",
 ]
 DECODER_NAMES: tuple[str, ...] = get_args(DecoderName)
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

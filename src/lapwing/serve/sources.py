@@ -7,8 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 
 TRANSPORTS = (
     *("tcp", "listen", "udp", "file", "package", "poll", "http", "stdin", "sapient", "sapient-peer"),
-    *("mqtt", "mqtts", "post", "gpsd", "bluetooth"),
+    *("mqtt", "mqtts", "post", "gpsd", "serial", "bluetooth"),
 )
+RATES_BAUD = (4_800, 9_600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 921_600)
 PORTS = {"http": 80, "mqtt": 1883, "mqtts": 8883, "gpsd": 2947}
 
 
@@ -17,7 +18,7 @@ def split_source(source: str) -> tuple[str, str, int, str]:
     forms = (
         "write tcp://HOST:PORT, listen://HOST:PORT, udp://HOST:PORT, http://HOST/PATH, sapient://HOST:PORT,"
         " sapient-peer://HOST:PORT, mqtt://HOST/TOPIC, post://HOST:PORT, gpsd://HOST, file:PATH, poll:PATH,"
-        " bluetooth: or stdin:"
+        " serial:/dev/ttyUSB0?baud=38400, bluetooth: or stdin:"
     )
     parts = urlsplit(source)
     if parts.scheme not in TRANSPORTS:
@@ -29,6 +30,12 @@ def split_source(source: str) -> tuple[str, str, int, str]:
         if adapter and not re.fullmatch(r"hci\d{1,3}", adapter):
             raise ValueError(f"{source!r}: write bluetooth: or bluetooth:hci0")
         return "bluetooth", "", 0, adapter
+    if parts.scheme == "serial":
+        rate = parse_qs(parts.query, keep_blank_values=True).get("baud", ["38400"])[0] if parts.query else "38400"
+        if not parts.path.startswith("/") or rate not in map(str, RATES_BAUD):
+            rates = ", ".join(map(str, RATES_BAUD))
+            raise ValueError(f"{source!r}: write serial:/dev/ttyUSB0?baud=38400; rates are {rates}")
+        return "serial", "", int(rate), parts.path
     if parts.scheme in ("file", "package", "poll"):
         path = source.split(":", 1)[1].removeprefix("//")
         if not path:
