@@ -227,17 +227,15 @@ def table(pieces: list[tuple[int, list[Point]]], with_height: bool) -> pl.DataFr
     times = _instants(sorted({p.time_ms for _, points in pieces for p in points}))
     rows: list[tuple[int, int, int, float, float, float, float, float, float]] = []
     for ident, points in pieces:
-        own = [p.time_ms for p in points]
-        for time in times[bisect_left(times, own[0]) : bisect_left(times, own[-1] + APART_MS)]:
-            p = points[bisect_right(own, time) - 1]
-            after_ms = time - p.time_ms
-            if after_ms > HOLD_MS:
-                continue
+        until = [*(p.time_ms for p in points[1:]), points[-1].time_ms + APART_MS]  # then the next word counts, or none
+        for p, end in zip(points, until, strict=True):
             assert p.enu is not None
-            e, n, u = (x + v * after_ms * 1e-3 for x, v in zip(p.enu, p.velocity, strict=True))
-            rows.append((time, ident, after_ms, e, n, u, *p.velocity))
-            if len(rows) > ROWS_MAX:
-                raise FileError(f"over {ROWS_MAX} positions of tracks; cut the document into shorter periods")
+            for time in times[bisect_left(times, p.time_ms) : bisect_left(times, min(end, p.time_ms + HOLD_MS + 1))]:
+                after_ms = time - p.time_ms
+                e, n, u = (x + v * after_ms * 1e-3 for x, v in zip(p.enu, p.velocity, strict=True))
+                rows.append((time, ident, after_ms, e, n, u, *p.velocity))
+                if len(rows) > ROWS_MAX:
+                    raise FileError(f"over {ROWS_MAX} positions of tracks; cut the document into shorter periods")
     names = ["time_ms", "track_id", "after_ms", "east_m", "north_m", "up_m", "east_mps", "north_mps", "up_mps"]
     kinds = [*[pl.Int64] * 3, *[pl.Float64] * 6]
     frame = pl.DataFrame(rows, schema=dict(zip(names, kinds, strict=True)), orient="row")

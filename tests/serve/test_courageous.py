@@ -1,12 +1,15 @@
 """COURAGEOUS documents: what the journal shows, true to the format; read back by the examiner, and scored."""
 
 import json
+import time
 from dataclasses import replace
 
 import jsonschema
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from lapwing.decode import encode_courageous as courageous
@@ -360,6 +363,45 @@ def test_what_is_too_large_is_refused(tmp_path, monkeypatch):
         reader.read(path)
     with pytest.raises(FileError, match="cannot be read"):
         reader.read(tmp_path / "none.json")
+
+
+def test_many_long_and_silent_tracks_take_no_long_time(tmp_path):
+    """Tracks that span everything and say little: what is not there is not looked at."""
+    told = whole()
+    ends = [{"uas_id": i, "records": [record(i * 20_000), record(10**9 + i * 20_000)]} for i in range(2_000)]
+    path = save(tmp_path, told | {"tracks": ends})
+    began = time.process_time()
+    rows = reader.read(path).tracks.drop_nulls("track_id")
+    assert time.process_time() - began < 5.0
+    assert len(rows) == 4_000
+
+
+@pytest.fixture(scope="module")
+def valid():
+    polar = {"$type": "BearingElevationDistance", "bearing": 90.0, "elevation": 30.0, "distance": 1000.0}
+    return json.dumps(
+        whole(record(1_000, velocity={"east": 1.0, "north": 2.0, "up": 0.0}), record(2_000, location=polar))
+    )
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(deadline=None, max_examples=300)
+def test_a_document_with_broken_bytes_is_read_or_refused(seed, valid, tmp_path_factory):
+    rng = np.random.default_rng(seed)
+    raw = bytearray(valid.encode())
+    for _ in range(rng.integers(1, 6)):
+        at = int(rng.integers(0, len(raw)))
+        piece = bytes(rng.integers(0, 256, int(rng.integers(0, 4)), dtype=np.uint8)) + rng.choice(
+            [b"", b"e999", b"-", b"[", b"null"]
+        )
+        raw[at : at + int(rng.integers(0, 8))] = piece
+    path = tmp_path_factory.getbasetemp() / "broken.json"
+    path.write_bytes(raw)
+    try:
+        frame = reader.read(path).tracks
+    except FileError:
+        return
+    assert np.isfinite(frame.drop_nulls("track_id").to_numpy()).all()
 
 
 def test_import_writes_tracks_and_a_site_gives_the_origin(tmp_path):

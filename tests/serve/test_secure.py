@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import shutil
+import smtplib
 import socket
 import ssl
 import struct
@@ -11,7 +12,6 @@ import subprocess
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
-from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from lapwing.decode import encode_cot
@@ -26,6 +26,7 @@ from lapwing.serve.outputs.news import Listener
 from lapwing.serve.outputs.run import Outputs
 from lapwing.serve.outputs.sockets import TlsOnce
 from lapwing.serve.outputs.telling import cap
+from lapwing.serve.site import parse
 from tests.peers import peer, wait_for_port
 from tests.serve.authority import authority
 from tests.serve.fake_shelf import World, make_site
@@ -194,9 +195,21 @@ def test_check_refuses_a_password_in_clear(tmp_path):
     assert "smtp:// would send the password in clear: write submission:// (STARTTLS) or smtps://" in refused.output
     for good in ("smtp://127.0.0.1:2525", "smtp://localhost", "submission://mail.example", "smtps://mail.example"):
         assert check(good).exit_code == 0
-    EmailOutput(**MAIL, to="smtp://mail.example")  # without a user there is nothing to hide
-    with pytest.raises(ValidationError, match="in clear"):
-        EmailOutput(**MAIL, to="smtp://10.0.0.5", user="x")
+    assert EmailOutput(**MAIL, to="smtp://mail.example").refusal() == ""  # without a user there is nothing to hide
+    assert "in clear" in EmailOutput(**MAIL, to="smtp://10.0.0.5", user="x").refusal()
+    parse(SITE_FILE % "smtp://mail.example")  # what a journal keeps of former times can still be read
+
+
+async def test_a_password_in_clear_is_not_sent_either(tmp_path, monkeypatch):
+    """Were it ever started: nothing is connected to."""
+    monkeypatch.setattr(smtplib, "SMTP", None)
+    entry = EmailOutput(**MAIL, to="smtp://10.255.255.1", user="x", password="env:WORD")
+
+    async def scene(outputs):
+        await until(lambda: outputs.rows()[0]["failures"])
+        assert "in clear" in outputs.rows()[0]["link"]
+
+    await running([entry], tmp_path, scene)
 
 
 @pytest.mark.parametrize(

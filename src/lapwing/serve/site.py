@@ -356,4 +356,7 @@ def load(path: Path) -> tuple[SiteFile, Site]:
     missing = [f for f in site.feeds if f.transport == "file" and not Path(f.path).is_file()]
     if missing:
         raise SiteError(str(path), [f"feed {f.feed!r}: there is no file {f.path}" for f in missing])
+    refused = [f"output {o.name!r}: {o.refusal()}" for o in entry.output if o.refusal()]
+    if refused:
+        raise SiteError(str(path), refused)
     return entry, site

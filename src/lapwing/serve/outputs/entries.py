@@ -109,6 +109,11 @@ class Output(Tls):
         """What it will do, for a person."""
         raise AssertionError  # every kind says its own
 
+    def refusal(self) -> str:
+        """Why it must not be started, "" = it may. Not a mistake of form: a journal keeps site files of former times,
+        which must still be read."""
+        return ""
+
 
 class CotOutput(Output):
     """kind = "cot": Cursor on Target events."""

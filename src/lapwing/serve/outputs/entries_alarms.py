@@ -1,9 +1,9 @@
 """[[output]] tables of the kinds that tell alarms through the outbox."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from lapwing.serve.guard import is_loopback
 from lapwing.serve.outputs.entries import Output, PeriodS, PriorityWord, SecretReference
@@ -73,14 +73,14 @@ class EmailOutput(AlarmOutput):
     user: str = ""
     password: SecretReference = ""
 
-    @model_validator(mode="after")
-    def _password_stays_secret(self) -> Self:
-        if self.user and self.parts()[0] in CLEAR and not is_loopback(self.parts()[1]):
-            raise ValueError(
-                "smtp:// would send the password in clear: write submission:// (STARTTLS) or smtps://, "
-                "or leave 'user' out"
-            )
-        return self
+    def refusal(self) -> str:
+        """A password never goes in clear to another machine."""
+        scheme, host, _, _ = self.parts()
+        if not self.user or scheme not in CLEAR or is_loopback(host):
+            return ""
+        return (
+            "smtp:// would send the password in clear: write submission:// (STARTTLS) or smtps://, or leave 'user' out"
+        )
 
 
 class MqttOutput(AlarmOutput):

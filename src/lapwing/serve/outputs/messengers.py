@@ -103,6 +103,8 @@ class EmailMessenger:
 
     def _send(self, news: Sequence[News], tls: ssl.SSLContext | None) -> int:
         e = self._entry
+        if e.refusal():
+            raise OSError(e.refusal())
         scheme, host, port, _ = e.parts()
         mail = telling.email(news, e.sender, e.recipients)
         try:
