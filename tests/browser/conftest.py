@@ -27,8 +27,13 @@ class Stand:
         self._acts = Acts(folder / "acts.sqlite")
         self.port = 0
 
+    def make(self):
+        """The shelf and the application over it."""
+        shelf = fake_shelf.FakeShelf(fake_shelf.World(), self._tick)
+        return shelf, create_app(shelf, fake_shelf.make_site(), WebOptions(acts=self._acts))
+
     def start(self) -> None:
-        self.shelf = fake_shelf.FakeShelf(fake_shelf.World(), self._tick)
+        self.shelf, self._app = self.make()
         self._bound = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
         self._thread.start()
@@ -36,9 +41,8 @@ class Stand:
 
     async def _serve(self) -> None:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
-        app = create_app(self.shelf, fake_shelf.make_site(), WebOptions(acts=self._acts))
         with contextlib.suppress(asyncio.CancelledError):
-            await serve_web(app, "127.0.0.1", self.port, self._listens)
+            await serve_web(self._app, "127.0.0.1", self.port, self._listens)
 
     def _listens(self, port: int) -> None:
         self.port = port

@@ -87,6 +87,21 @@ def advertisement(payload: bytes, mac: bytes = MAC) -> bytes:
     return b"\xd6\xbe\x89\x8e" + pdu + slow_crc24(pdu)
 
 
+def hci(*payloads: bytes, mac: bytes = MAC, rssi: int = -61, extended: bool = False, kind: int = 0) -> bytes:
+    """A controller's event to its host, as link type 187 carries it: one report for each payload."""
+    reports = b""
+    for payload in payloads:
+        data = b"\x02\x01\x06" + bytes([len(payload) + 5]) + b"\x16\xfa\xff\x0d\x01" + payload
+        strength = struct.pack("<b", rssi)
+        if extended:
+            head = struct.pack("<HB6sBBBb", kind, 1, mac[::-1], 1, 3, 0, 127) + strength + bytes(2) + bytes(7)
+            reports += head + bytes([len(data)]) + data
+        else:
+            reports += bytes([3, 1]) + mac[::-1] + bytes([len(data)]) + data + strength
+    body = bytes([13 if extended else 2, len(payloads)]) + reports
+    return b"\x04\x3e" + bytes([len(body)]) + body
+
+
 def pcap(*packets: bytes, link: int = 127, time_ns: int = T0) -> bytes:
     out = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262_144, link)
     for i, packet in enumerate(packets):

@@ -72,8 +72,15 @@ def test_reports_of_one_time_are_one_scan() -> None:
     ]  # fmt: skip
 
 
-def test_heights_above_the_geoid_are_not_believed() -> None:
-    (scan,) = scans(s.location(8.01, 47.0, z=100.0, datum=2)).scans
+def test_heights_above_the_geoid_become_heights_above_the_ellipsoid() -> None:
+    (scan,) = scans(s.location(8.01, 47.0, z=400.0, datum=2)).scans
+    (other,) = scans(s.location(8.01, 47.0, z=400.0, datum=1)).scans
+    assert scan.space is other.space is Space.POSITION_3D
+    assert scan.z[0, 2] - other.z[0, 2] == pytest.approx(48.5, abs=1.0)  # the geoid's height at Zug, 47 N 8 E
+
+
+def test_heights_of_no_datum_are_not_believed() -> None:
+    (scan,) = scans(s.location(8.01, 47.0, z=100.0, datum=0)).scans
     assert scan.space is Space.POSITION_2D
 
 

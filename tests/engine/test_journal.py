@@ -170,3 +170,42 @@ def test_a_letter_is_no_journal(tmp_path):
     assert not is_plain(tmp_path / "a")
     (tmp_path / "b").write_bytes(b"")
     assert not is_plain(tmp_path / "b")
+
+
+def test_parts_are_read_at_once_and_hold_nothing_open(tmp_path):
+    with Journal(tmp_path, write=True) as writer, Journal(tmp_path, write=False) as reader:
+        assert reader.extent_ns() is None
+        assert reader.tick_at(5) is None
+        assert reader.part(0, 0, 10) == []
+        fill(writer, 40)
+        writer.begin()
+        writer.append(41, 41_000, [])
+        writer.commit()
+        assert reader.extent_ns() == (1_000, 41_000)
+        assert [reader.tick_at(t) for t in (0, 1_000, 1_999, 20_500, 41_000, 10**9)] == [1, 1, 1, 20, 41, 41]
+        part = reader.part(10, 30, 5)
+        assert [t.tick for t, _ in part] == [11, 12, 13, 14, 15]
+        assert [f.seq for _, frames in part for f in frames] == list(range(31, 46))
+        assert [(t.tick, len(frames)) for t, frames in reader.part(39, 117, 50)] == [(40, 3), (41, 0)]
+        assert reader.part(41, 120, 5) == []
+        log = sqlite3.connect(tmp_path / "journal.sqlite").execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        assert log == (0, 0, 0)  # no reader is in the way
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            reader._db.execute("DELETE FROM ticks")
+
+
+def test_what_was_deleted_meanwhile_is_told(tmp_path):
+    with Journal(tmp_path, write=True) as writer, Journal(tmp_path, write=False) as reader:
+        fill(writer, 20)
+        for sql in ("DELETE FROM ticks WHERE tick <= 10", "DELETE FROM frames WHERE seq <= 30"):
+            writer._db.execute(sql)
+        with pytest.raises(JournalError, match="no longer holds that moment"):
+            reader.part(5, 15, 5)
+        assert reader.tick_at(0) == 11
+        assert [t.tick for t, _ in reader.part(10, 30, 2)] == [11, 12]
+        writer._db.execute("UPDATE frames SET data=x'00' WHERE seq=31")
+        with pytest.raises(JournalError, match="entry 31 is damaged"):
+            reader.part(10, 30, 2)
+        writer._db.execute("DROP TABLE frames")
+        with pytest.raises(JournalError, match="cannot be read"):
+            reader.part(10, 30, 2)

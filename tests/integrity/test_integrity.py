@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from lapwing.integrity import IntegritySettings, start, step
 from lapwing.integrity.interference import tail
+from lapwing.integrity.step import IntegrityState
 from lapwing.records import NO_TRACK, Claims, Condition, Doubt, Field, Source, Tracks, TrackStatus
 from lapwing.records.claims import FIELD_COLUMN
 
@@ -285,3 +286,24 @@ def test_the_end_is_told_by_what_the_exposed_say():
     assert calm[0] >= settings.threshold  # a minute of nobody affected
     assert calmer(np.array([4.0]), peak, np.array([7]), n, settings)[0] < 1.0  # most affected again
     assert calmer(np.zeros(1), peak, np.array([0]), np.array([1]), settings)[0] < 1.0  # one alone says little
+
+
+def test_a_silence_in_which_nobody_is_remembered_is_skipped_and_changes_no_verdict(monkeypatch):
+    def story():
+        state = start(SETTINGS)
+        for t in range(120):
+            state, verdict = step(state, Claims.empty(T0 + t * S), Tracks.empty(T0), SETTINGS)
+            assert len(verdict) == 0
+        sky, said = Sky(4), []
+        for t in range(120, 400):
+            sky.position_age_s[:3] = max(t - 250, 0)
+            state, verdict = step(state, sky.claims(t), Tracks.empty(T0), SETTINGS)
+            said.append((verdict.condition.tolist(), verdict.since_ns.tolist(), len(verdict.interference)))
+        return said
+
+    fresh = start(SETTINGS)
+    assert step(fresh, Claims.empty(T0), Tracks.empty(T0), SETTINGS)[0] is fresh
+    skipped = story()
+    assert Condition.LOST in skipped[-1][0]
+    monkeypatch.setattr(IntegrityState, "nobody", False)
+    assert story() == skipped

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import zlib
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from lapwing.engine.journal import Journal, JournalError
 from lapwing.engine.plan import TICK_NS, make_plan
 from lapwing.engine.replay import base, replay
 from lapwing.engine.state import start
+from lapwing.engine.tape import Tape, same
 from lapwing.engine.tick import step
 from lapwing.serve.replaying import replay_folder
 from lapwing.serve.runtime import Runtime
@@ -194,3 +196,41 @@ def test_killed_while_running_loses_nothing_and_verifies(world, tmp_path):
     assert [t.tick for t, _ in rows] == list(range(1, len(rows) + 1))
     good, text = replay_folder(tmp_path, compare=True)
     assert good, text
+
+
+def test_a_tape_shows_any_moment_as_it_was(journaled):
+    folder, digests = journaled
+    with Journal(folder, write=False) as j:
+        tape = Tape(j, make_plan(parse(j.meta("site")).site(folder)))
+        assert tape.next() is None  # it stands nowhere yet
+        for tick in (160, 155, 20, 175, 1, 151):
+            steps = list(tape.go(T0 + tick * TICK_NS + 5))
+            assert tape.row.tick.tick == tick
+            assert codec.digest(tape.row.picture) == digests[tick - 1]
+            assert steps == sorted(steps)
+            assert all(0.0 < s < 1.0 for s in steps)
+        list(tape.go(T0 + 149 * TICK_NS))
+        assert len(list(tape.go(T0 + 140 * TICK_NS))) < 25  # states on the way were kept
+        while tape.next() is not None:
+            assert codec.digest(tape.row.picture) == digests[tape.row.tick.tick - 1]
+        assert tape.row.tick.tick == 175
+        assert same(tape.row) is True
+        assert tape.peek() is None
+        list(tape.go(0))
+        assert tape.row.tick.tick == 1  # before the beginning is the beginning
+
+
+def test_a_tape_without_a_usable_beginning_says_so(journaled, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(journaled[0], folder)
+    db = sqlite3.connect(folder / "journal.sqlite")
+    db.execute("DELETE FROM ticks WHERE tick <= 150")
+    db.execute("UPDATE checkpoints SET state=?", (zlib.compress(codec.encode(("another version", None))),))
+    db.commit()
+    db.close()
+    with Journal(folder, write=False) as j:
+        tape = Tape(j, make_plan(parse(j.meta("site")).site(folder)))
+        with pytest.raises(JournalError, match="no checkpoint of this version"):
+            list(tape.go(T0 + 170 * TICK_NS))
+    with Journal(tmp_path / "empty", write=True) as j, pytest.raises(JournalError, match="no picture yet"):
+        list(Tape(j, tape._plan).go(5))

@@ -7,12 +7,15 @@ import asyncio
 import math
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 
+from lapwing.engine.alarm_history import COLUMNS as ALARM_COLUMNS
 from lapwing.engine.cell_history import BIN_NS, VISITS
+from lapwing.engine.track_history import COLUMNS as BELIEFS
 from lapwing.integrity.cells import library_cells
 from lapwing.records import (
     ANONYMOUS,
@@ -275,6 +278,34 @@ class FakeShelf:
                     why = "integrity category (NIC) fell to 0, its own normal is 8.0" if bad else ""
                     rows.append((number, at, key, bad, number * BIN_NS if bad else 0, why))
         return pl.DataFrame(rows, schema=VISITS, orient="row")
+
+    def extent_ns(self) -> tuple[int, int] | None:
+        return (START_NS, self._picture.time_ns) if self._picture else None
+
+    def alarms(self, since_ns: int, until_ns: int) -> pl.DataFrame:
+        """The drone's and the interference, as the pictures have them."""
+        a = self.world.picture(600).alarms
+        columns = (a.alarm_id, a.raised_ns, a.cleared_ns, a.priority, list(a.rule), list(a.zone), a.subject,
+                   a.subject_id, a.north_m * 1e-5 + 37.9, a.east_m * 1e-5 + 126.6, list(a.reason))  # fmt: skip
+        rows = pl.DataFrame(dict(zip(ALARM_COLUMNS, columns, strict=True)), schema_overrides=ALARM_COLUMNS)
+        return rows.filter(pl.col("raised_ns").is_between(since_ns, until_ns, closed="left")).sort("raised_ns")
+
+    def beliefs(self, since_ns: int, until_ns: int, track_id: int) -> pl.DataFrame:
+        """Of the drone, a row a second and a detection every fourth: ever less a bird."""
+        if track_id != DRONE_ID:
+            return pl.DataFrame(schema=BELIEFS)
+        time_ns = np.arange(max(since_ns, until_ns - 120 * 10**9), until_ns, 10**9)
+        n, seen = len(time_ns), np.arange(len(time_ns)) % 4 == 0
+        bird = np.linspace(0.8, 0.1, n)
+        kinds = [0 * bird, 0.9 - bird, 0 * bird, bird, 0 * bird, 0 * bird, 0 * bird, 0 * bird + 0.1]
+        frames = 1 + np.cumsum(seen)
+        seen_ns = time_ns - (np.arange(n) % 4) * 10**9 - 300_000_000
+        columns = (time_ns, np.full(n, track_id), np.linspace(0.5, 0.99, n), seen, seen_ns, frames, *kinds)
+        return pl.DataFrame(dict(zip(BELIEFS, columns, strict=True))).cast(BELIEFS)
+
+    def feeds_of(self, seqs: Sequence[int]) -> dict[int, str]:
+        """Every third entry came by ADS-B (a radar's track would not, but the page must tell them apart)."""
+        return {seq: "adsb-north" if seq % 3 == 0 else "hill-radar" for seq in seqs if seq > 2}
 
     async def play(self, speed: float = 1.0) -> None:
         while True:

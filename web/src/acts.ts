@@ -8,7 +8,7 @@ const NAME = "lapwing.name";
 const SHELVES: [string, number][] = [["15 min", 900], ["1 h", 3600], ["8 h", 28800]];
 
 export class Deeds {
-  constructor(private readonly store: Store) {
+  constructor(private readonly store: Store, private readonly live: Store) {
     const who = $<HTMLInputElement>("who");
     who.value = localStorage.getItem(NAME) ?? "";
     who.addEventListener("change", () => localStorage.setItem(NAME, who.value.trim()));
@@ -17,7 +17,7 @@ export class Deeds {
     this.show();
   }
   private show(): void {
-    $("who-box").hidden = this.store.acts === null;
+    $("who-box").hidden = this.store.acts === null || this.store.replaying;
   }
 
   /** The line under an alarm: what was done, and what can be. Nothing where the server takes no acts. */
@@ -35,6 +35,7 @@ export class Deeds {
     const button = (text: string, label: string, act: () => void): HTMLButtonElement =>
       h("button", { type: "button", "aria-label": label, "data-act": text, click: act }, text);
     const words = h("input", { type: "text", maxlength: 1000, placeholder: "Note", "aria-label": `Note on alarm ${a.id}`, "data-note": a.id });
+    if (this.store.replaying) return h("div", { class: "acts" }, said && h("p", {}, said)); // the past cannot be changed
     return h("div", { class: "acts" },
       said && h("p", {}, said),
       h("p", {},
@@ -65,7 +66,9 @@ export class Deeds {
       });
       if (!answer.ok) throw new Error(((await answer.json()) as { error?: string }).error ?? answer.statusText);
       words.value = "";
-      this.store.takeAct((await answer.json()) as Act); // at once: after a recording's end no picture brings it
+      const act = (await answer.json()) as Act;
+      this.live.takeAct(act);
+      this.store.takeAct(act); // at once: after a recording's end no picture brings it
       say($("announce"), `Alarm ${a.id}: ${verb} is written down.`);
     } catch (error) {
       const text = `Alarm ${a.id}: ${verb} was NOT written down: ${error instanceof Error ? error.message : String(error)}`;

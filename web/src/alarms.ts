@@ -12,11 +12,13 @@ export class AlarmList {
   private shown = "";
   private readonly deeds: Deeds;
 
-  constructor(private readonly store: Store, private readonly stage: Stage) {
-    this.deeds = new Deeds(store);
-    store.on("alarms", () => {
+  constructor(private readonly store: Store, private readonly live: Store, private readonly stage: Stage, private readonly replayFrom: (ms: number) => void) {
+    this.deeds = new Deeds(store, live);
+    live.on("alarms", () => this.announce());
+    store.on("alarms", () => this.draw());
+    store.on("mode", () => {
       this.announce();
-      this.draw();
+      this.draw(true);
     });
     store.on("acts", () => this.draw());
     store.on("picture", () => {
@@ -28,11 +30,11 @@ export class AlarmList {
   }
 
   private announce(): void {
-    for (const a of this.store.freshAlarms) {
-      say($("announce"), `${a.priority} alarm: ${a.rule}${a.zone ? `, zone ${a.zone}` : ""}. ${a.reason}`);
+    for (const a of this.live.freshAlarms) {
+      say($("announce"), `${this.store.replaying ? "Live: " : ""}${a.priority} alarm: ${a.rule}${a.zone ? `, zone ${a.zone}` : ""}. ${a.reason}`);
     }
-    const standing = this.store.alarms.filter((a) => a.state !== "cleared").length;
-    document.title = standing ? `(${standing}) Lapwing` : "Lapwing";
+    const standing = this.live.alarms.filter((a) => a.state !== "cleared").length;
+    document.title = `${this.store.replaying ? "REPLAY " : ""}${standing ? `(${standing}) ` : ""}Lapwing`;
   }
 
   private draw(force = false): void {
@@ -69,6 +71,7 @@ export class AlarmList {
     const why = h("details", { open: this.open.has(a.id), toggle: (e) => { if ((e.target as HTMLDetailsElement).open) this.open.add(a.id); else this.open.delete(a.id); } },
       h("summary", {}, a.frames_total ? `Why: ${a.frames_total} frame${a.frames_total > 1 ? "s" : ""} of evidence` : "Why"),
       h("p", {}, `Raised ${utc(msOf(a.raised_ns))} UTC, updated ${utc(msOf(a.updated_ns))} UTC.`),
+      this.store.canReplay && h("p", {}, h("button", { type: "button", class: "jump", "data-before": a.id, click: () => this.before(a) }, "Show from 60 s before")),
       h("p", { class: "frames" }, ...a.frames.map(frameLink), a.frames_total > a.frames.length ? ` and ${a.frames_total - a.frames.length} more` : ""),
     );
     const aside = this.store.shelved(a) ? " shelved" : this.store.acts?.[a.id]?.acknowledge ? " seen" : "";
@@ -91,6 +94,12 @@ export class AlarmList {
     for (const e of document.querySelectorAll<HTMLElement>("#alarm-list .since")) {
       say(e, duration((now - Number(e.dataset["raised"])) / 1000));
     }
+  }
+
+  private before(a: Alarm): void {
+    const key = this.store.keyOf(a);
+    if (key) this.store.select(key);
+    this.replayFrom(msOf(a.raised_ns) - 60_000);
   }
 
   private go(a: Alarm): void {

@@ -5,6 +5,7 @@ import type { Store } from "./store";
 import { duration, utc } from "./words";
 
 const AGAIN_MS = 60_000;
+const PAST_MS = 10_800_000;
 const ROWS_MAX = 100;
 export const SHADES: [string, string, string][] = [ // colour, meaning, class of a share
   ["#2fc49a", "under 2 % affected", "low"], ["#f0c24a", "2 to 10 %", "some"], ["#ff7340", "10 % or more", "many"],
@@ -33,6 +34,7 @@ export class Cells {
     $("times").append(...SHADES.map(([colour, meaning]) => h("span", { class: "shade" }, drawing([{ d: "M5 5h14v14H5z", fill: colour }]), meaning)));
     $("time").addEventListener("input", () => this.draw());
     store.on("layers", () => this.show());
+    store.on("mode", () => { this.asked = -Infinity; });
     store.on("picture", () => { if (store.shows("cells") && performance.now() - this.asked > AGAIN_MS) void this.ask(); });
     this.show();
   }
@@ -45,7 +47,8 @@ export class Cells {
   private async ask(): Promise<void> {
     this.asked = performance.now();
     try {
-      const reply = await fetch("/v1/cells");
+      const until = this.store.replaying ? Math.ceil(this.store.nowMs) : 0;
+      const reply = await fetch(until ? `/v1/cells?since_ns=${BigInt(until - PAST_MS) * 1_000_000n}&until_ns=${BigInt(until) * 1_000_000n}` : "/v1/cells");
       if (!reply.ok) throw new Error(`the server answered ${reply.status}`);
       this.answer = (await reply.json()) as Answer;
     } catch (error) {

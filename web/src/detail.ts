@@ -1,12 +1,13 @@
 // What is known of the selected track or claim.
 
-import { $, h } from "./dom";
+import { $, h, seldom } from "./dom";
 import { ask, frameLink } from "./evidence";
 import { nameOf } from "./labels";
 import { claimKey } from "./lists";
 import type { Store } from "./store";
 import { col, HEIGHT_UNKNOWN, type Table } from "./wire";
-import { CONDITIONS, NO_TRACK, SOURCES, STATUSES, age, degrees, kindOf, latlon, msOf, nameAddress, utc } from "./words";
+import { Why } from "./why";
+import { CONDITIONS, NO_TRACK, SOURCES, STATUSES, age, degrees, kindOf, latlon, msOf, nameAddress, utc, type Alarm } from "./words";
 
 const KNOT = 1.943844;
 const FOOT = 3.28084;
@@ -18,25 +19,29 @@ export class Detail {
   private readonly kind = h("p", { class: "kind" });
   private readonly list = h("dl");
   private readonly proof = h("p", { class: "frames" });
-  private due = 0;
 
-  constructor(private readonly store: Store) {
+  private readonly evidence = h("button", { type: "button", class: "quiet", click: () => void this.prove() }, "Show evidence");
+  private readonly past = h("button", { type: "button", class: "quiet", click: () => this.before() });
+
+  constructor(private readonly store: Store, private readonly replayFrom: (ms: number) => void) {
+    const why = new Why(store, replayFrom);
     const close = h("button", { type: "button", "aria-label": "Close", title: "Close (Esc)", click: () => store.select("") }, "×");
-    const evidence = h("button", { type: "button", class: "quiet", click: () => void this.prove() }, "Show evidence");
-    $("detail").replaceChildren(this.title, close, this.kind, this.list, evidence, this.proof);
+    $("detail").replaceChildren(this.title, close, this.kind, this.list, h("p", { class: "doings" }, this.evidence, this.past), this.proof, why.box);
     store.on("select", () => {
       this.proof.replaceChildren();
       this.draw();
     });
-    store.on("picture", () => { if (performance.now() >= this.due) this.draw(); });
+    store.on("picture", seldom(450, () => this.draw()));
   }
 
   private draw(): void {
-    this.due = performance.now() + 450;
     const key = this.store.selected;
     $("detail").hidden = !key;
     if (!key || !this.store.picture) return;
     this.title.textContent = nameOf(this.store, key);
+    this.evidence.hidden = this.store.replaying; // it is of the live picture
+    this.past.hidden = !this.store.canReplay;
+    this.past.textContent = this.alarm() ? "Show from 60 s before its alarm" : "Show its last 60 s";
     const lines = key.startsWith("t") ? this.track(Number(key.slice(1))) : this.claim(key.slice(1));
     this.list.replaceChildren(...lines.map(([name, ...value]) => h("div", {}, h("dt", {}, name), h("dd", {}, ...value))));
   }
@@ -84,6 +89,16 @@ export class Detail {
       ["Last heard", age(col(t, "heard")[row]!)],
       ["Track", track === NO_TRACK ? "none agrees" : this.jump(`t${track}`)],
     ];
+  }
+
+  /** The alarm about what is selected, the latest raised. */
+  private alarm(): Alarm | undefined {
+    const mine = this.store.alarms.filter((a) => this.store.keyOf(a) === this.store.selected);
+    return mine.sort((a, b) => msOf(b.raised_ns) - msOf(a.raised_ns))[0];
+  }
+  private before(): void {
+    const alarm = this.alarm();
+    this.replayFrom((alarm ? msOf(alarm.raised_ns) : this.store.nowMs) - 60_000);
   }
 
   private jump(key: string): HTMLButtonElement {

@@ -24,6 +24,22 @@ export function say(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** `act`, at most once in so many milliseconds. The last call is never lost: a picture may be the last for long. */
+export function seldom(ms: number, act: () => void): () => void {
+  let next = 0;
+  let timer = 0;
+  const now = (): void => {
+    timer = 0;
+    next = performance.now() + ms;
+    act();
+  };
+  return () => {
+    const wait = next - performance.now();
+    if (wait <= 0) now();
+    else timer ||= window.setTimeout(now, wait);
+  };
+}
+
 const SVG = "http://www.w3.org/2000/svg";
 /** A small drawing: paths of a 24 x 24 box, each with its attributes. */
 export function drawing(parts: Record<string, string>[], label = ""): SVGSVGElement {

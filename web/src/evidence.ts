@@ -14,10 +14,10 @@ export async function ask<T>(target: string): Promise<T> {
 
 /** A link to one journal entry that opens it in place. */
 export function frameLink(seq: number): HTMLAnchorElement {
-  return h("a", { href: `/v1/frames/${seq}`, class: "frame", click: (event) => { event.preventDefault(); void show(seq); } }, `#${seq}`);
+  return h("a", { href: `/v1/frames/${seq}`, class: "frame", click: (event) => { event.preventDefault(); void showFrame(seq); } }, `#${seq}`);
 }
 
-async function show(seq: number): Promise<void> {
+export async function showFrame(seq: number): Promise<void> {
   const dialog = $<HTMLDialogElement>("evidence");
   const close = h("button", { type: "button", autofocus: true, click: () => dialog.close() }, "Close");
   const body = h("div", {}, "…");

@@ -6,23 +6,25 @@ import type { Tab } from "./lists";
 const ASKED_FOR: Layer[] = ["cells"]; // not shown unless asked for
 const named = (words: URLSearchParams, list: string, layer: Layer): boolean => (words.get(list) ?? "").split(",").includes(layer);
 
-export interface Wish { latitude?: number; longitude?: number; zoom?: number; selected: string; tab: Tab; off: Layer[] }
+export interface Wish { latitude?: number; longitude?: number; zoom?: number; selected: string; tab: Tab; off: Layer[]; atMs?: number }
 
-export function read(): Wish {
-  const words = new URLSearchParams(location.hash.slice(1));
+export function read(hash = location.hash): Wish {
+  const words = new URLSearchParams(hash.slice(1));
   const [zoom, latitude, longitude] = (words.get("map") ?? "").split("/").map(Number);
   const placed = [zoom, latitude, longitude].every((v) => v !== undefined && Number.isFinite(v)) && words.has("map");
   const tab = words.get("list");
   const selected = words.get("sel") ?? "";
+  const atMs = Date.parse(words.get("at") ?? "");
   return {
     ...(placed ? { zoom: zoom!, latitude: Math.max(-85, Math.min(85, latitude!)), longitude: Math.max(-180, Math.min(180, longitude!)) } : {}),
+    ...(Number.isFinite(atMs) && atMs >= 0 ? { atMs } : {}),
     selected: /^(t\d+|c\d+:\d+)$/.test(selected) ? selected : "",
     tab: tab === "claims" || tab === "feeds" ? tab : "tracks",
     off: LAYERS.filter((l) => (ASKED_FOR.includes(l) ? !named(words, "on", l) : named(words, "off", l))),
   };
 }
 
-export function write(store: Store, tab: Tab, at: { latitude: number; longitude: number }, zoom: number): void {
+export function write(store: Store, tab: Tab, at: { latitude: number; longitude: number }, zoom: number, pastMs: number | null): void {
   const words = [`map=${zoom.toFixed(2)}/${at.latitude.toFixed(5)}/${at.longitude.toFixed(5)}`];
   if (store.selected) words.push(`sel=${store.selected}`);
   if (tab !== "tracks") words.push(`list=${tab}`);
@@ -30,6 +32,7 @@ export function write(store: Store, tab: Tab, at: { latitude: number; longitude:
   const off = [...store.hidden].filter((l) => !ASKED_FOR.includes(l));
   if (on.length) words.push(`on=${on.join(",")}`);
   if (off.length) words.push(`off=${off.join(",")}`);
+  if (pastMs !== null) words.push(`at=${new Date(pastMs).toISOString()}`);
   const hash = `#${words.join("&")}`;
   if (hash !== location.hash) history.replaceState(null, "", hash);
 }

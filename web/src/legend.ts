@@ -28,7 +28,7 @@ const NAMES: Record<Layer, string> = {
   sensors: "Sensors and reach", regions: "GNSS interference", cells: "GNSS by cell and time", airfields: "Airfields",
 };
 const KEYS: [string, string][] = [
-  ["A T C F", "alarms, tracks, claims, feeds"], ["/", "filter"], ["arrows + −", "move, zoom"], ["H", "back to the site"], ["L", "legend"], ["Esc", "close, deselect"],
+  ["A T C F", "alarms, tracks, claims, feeds"], ["/", "filter"], ["arrows + −", "move, zoom"], ["H", "back to the site"], ["L", "legend"], ["R", "replay, back to live"], ["space , .", "play or pause, 10 s back, on"], ["[ ]", "alarm before, after"], ["1 to 6", "speed of the replay"], ["Esc", "close, deselect"],
 ];
 
 export function drawLegend(store: Store): void {

@@ -1,6 +1,7 @@
 // One WebSocket to where the page came from; comes back by itself, ever more patiently, at most every 10 s.
 
-import type { Store } from "./store";
+import type { Message, Store } from "./store";
+import { timeOf } from "./wire";
 
 const STALE_MS = 3000;
 
@@ -9,7 +10,9 @@ export class Link {
   private tries = 0;
   private lastMs = 0;
 
-  constructor(private readonly store: Store, private readonly stride: number) {
+  aside = false; // the past is being shown: only alarms and what people did about them are taken, by `live`
+
+  constructor(private readonly store: Store, private readonly live: Store, private readonly stride: number) {
     this.open();
     setInterval(() => this.watch(), 500);
   }
@@ -23,11 +26,12 @@ export class Link {
     const socket = new WebSocket(`${scheme}://${location.host}/v1/live?stride=${this.stride}`);
     socket.binaryType = "arraybuffer";
     socket.onmessage = ({ data }: MessageEvent<ArrayBuffer | string>) => {
-      if (typeof data === "string") this.store.takeText(data);
+      if (typeof data === "string") this.text(JSON.parse(data) as Message);
       else {
         this.tries = 0;
         this.lastMs = performance.now();
-        this.store.takePicture(data);
+        if (!this.aside) this.store.takePicture(data);
+        this.live.nowMs = this.aside ? timeOf(data) : this.store.nowMs;
         if (this.store.link !== "live") this.store.setLink("live");
       }
     };
@@ -37,6 +41,20 @@ export class Link {
       setTimeout(() => this.open(), Math.min(10_000, 500 * 2 ** Math.min(this.tries, 5)));
     };
     this.socket = socket;
+  }
+
+  private text(message: Message): void {
+    if (!this.aside) this.store.take(message);
+    if (message.type === "alarms" || message.type === "acts") this.live.take(message);
+  }
+
+  /** A new connection at once, that tells everything. */
+  again(): void {
+    const { socket } = this;
+    if (socket?.readyState !== WebSocket.OPEN) return; // it is being opened, or will be
+    socket.onclose = socket.onmessage = null;
+    socket.close();
+    this.open();
   }
 
   private watch(): void {

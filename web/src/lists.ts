@@ -1,6 +1,6 @@
 // Tracks, claims and feeds as tables: everything on the map can be read, sorted and reached without it.
 
-import { $, h, say } from "./dom";
+import { $, h, say, seldom } from "./dom";
 import { nameOf } from "./labels";
 import { frameLink } from "./evidence";
 import type { Store } from "./store";
@@ -23,15 +23,12 @@ export class Lists {
   private rows = new Map<string, HTMLTableRowElement>();
   private body: HTMLTableSectionElement | null = null;
   private foot: HTMLElement | null = null;
-  private due = 0;
 
   constructor(private readonly store: Store, private readonly stage: Stage, private readonly changed: () => void) {
     for (const tab of ["tracks", "claims", "feeds"] as const) $(`tab-${tab}`).addEventListener("click", () => this.show(tab));
     $("tabs").addEventListener("keydown", (event) => this.arrow(event));
     $("filter").addEventListener("input", () => this.draw());
-    store.on("picture", () => {
-      if (this.tab !== "feeds" && performance.now() >= this.due) this.draw();
-    });
+    store.on("picture", seldom(900, () => this.draw()));
     store.on("feeds", () => { if (this.tab === "feeds") this.drawFeeds(); });
     store.on("select", () => this.tab !== "feeds" && this.draw());
   }
@@ -80,7 +77,6 @@ export class Lists {
   private draw(): void {
     const { tab } = this;
     if (tab === "feeds" || !this.body || !this.store.picture) return;
-    this.due = performance.now() + 900;
     const by = this.sortBy[tab];
     $("list").querySelectorAll("th").forEach((th, i) => th.setAttribute("aria-sort", i !== by.at ? "none" : by.down ? "descending" : "ascending"));
     const wanted = $<HTMLInputElement>("filter").value.trim().toLowerCase();

@@ -12,24 +12,27 @@ import { Link } from "./link";
 import { Lists } from "./lists";
 import { MapStage } from "./map";
 import { build } from "./marks";
+import { Replay } from "./replay";
 import { ScopeStage } from "./scope";
 import { Sound } from "./sound";
 import { Store } from "./store";
+import { Timebar } from "./timebar";
 import type { Stage } from "./view";
 import { col } from "./wire";
 import { duration, utc } from "./words";
 
 const FRAME_MS = 100;
-const REPLAY_MS = 5000;
+const RECORDED_MS = 5000;
 const HOME_ZOOM = 10;
 
 const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-const store = new Store();
+const store = new Store(); // what is shown
+const live = new Store(); // alarms of now, also while the past is shown
 const wish = hash.read();
 for (const layer of wish.off) store.hidden.add(layer);
 
 // The counters that tests read; nothing in the page depends on them.
-const counters = { ticks: 0, tracks: 0, claims: 0, alarms: 0, frames: 0, beeps: 0, renderer: "" };
+const counters = { ticks: 0, tracks: 0, claims: 0, alarms: 0, frames: 0, beeps: 0, renderer: "", replay: "" };
 declare global {
   interface Window { lapwing: typeof counters }
 }
@@ -55,12 +58,16 @@ function openStage(): Stage & { take(marks: ReturnType<typeof build>): void } {
 await Promise.all(["400 12px 'Open Sans'", "600 12px 'Open Sans'"].map((f) => document.fonts.load(f)));
 const stage = openStage();
 const labels = new Labels(store, stage, $<HTMLCanvasElement>("labels"), still);
-const remember = (): void => hash.write(store, lists.tab, stage.centre, stage.zoom);
+const remember = (): void => hash.write(store, lists.tab, stage.centre, stage.zoom, replay.on ? replay.atMs : null);
+const link = new Link(store, live, 5);
+const replay = new Replay(store, link);
+const timebar = new Timebar(store, live, replay);
+const replayFrom = (ms: number): void => replay.go(ms, false);
 const lists = new Lists(store, stage, () => remember());
-new AlarmList(store, stage);
-const sound = new Sound(store);
+new AlarmList(store, live, stage, replayFrom);
+const sound = new Sound(live);
 setInterval(() => { counters.beeps = sound.beeps; }, 250);
-new Detail(store);
+new Detail(store, replayFrom);
 new Cells(store);
 drawLegend(store);
 
@@ -112,14 +119,19 @@ function head(): void {
   });
   say($("utc"), utc(picture.timeMs));
   $<HTMLTimeElement>("utc").dateTime = new Date(picture.timeMs).toISOString();
-  $("replay").hidden = Math.abs(Date.now() - picture.timeMs) < REPLAY_MS;
+  $("recorded").hidden = store.replaying || Math.abs(Date.now() - picture.timeMs) < RECORDED_MS;
 }
 
-const link = new Link(store, 5);
+store.on("replay", () => { counters.replay = replay.told?.state ?? ""; });
+store.on("mode", () => {
+  counters.replay = "";
+  store.emit("link");
+  remember();
+});
 store.on("link", () => {
-  const text = { wait: "connecting", live: "live", stale: `stale ${duration(link.silentS)}`, lost: "disconnected: reconnecting" }[store.link];
-  $("link").dataset["state"] = store.link;
-  document.body.dataset["link"] = store.link;
+  const text = store.replaying ? (store.link === "lost" ? "replay, live is disconnected" : "replay") : { wait: "connecting", live: "live", stale: `stale ${duration(link.silentS)}`, lost: "disconnected: reconnecting" }[store.link];
+  $("link").dataset["state"] = store.replaying ? "replay" : store.link;
+  document.body.dataset["link"] = store.replaying && store.link !== "lost" ? "live" : store.link;
   say($("link").lastElementChild!, text);
 });
 
@@ -132,7 +144,7 @@ stage.onFrame(() => {
   asked = 0;
 });
 function animate(): void {
-  if (!document.hidden && !still && store.link === "live") {
+  if (!document.hidden && !still && (store.replaying ? store.pace > 0 : store.link === "live")) {
     asked = performance.now();
     stage.redraw();
   }
@@ -148,6 +160,11 @@ $("zoom-out").addEventListener("click", () => stage.zoomBy(-1));
 $("zoom-home").addEventListener("click", home);
 lists.show(wish.tab);
 if (wish.selected) store.select(wish.selected);
+if (wish.atMs !== undefined) replay.go(wish.atMs, true);
+window.addEventListener("hashchange", ({ newURL }) => { // a link to a moment, followed in this very page
+  const { atMs } = hash.read(new URL(newURL).hash); // the address itself may have been written anew since
+  if (atMs !== undefined) replay.go(atMs, true);
+});
 
 const KEYS: Record<string, () => void> = {
   ArrowLeft: () => stage.panBy(-120, 0), ArrowRight: () => stage.panBy(120, 0),
@@ -158,6 +175,9 @@ const KEYS: Record<string, () => void> = {
   c: () => { lists.show("claims"); $("list").focus(); },
   f: () => { lists.show("feeds"); $("list").focus(); },
   l: () => { const legend = $<HTMLDetailsElement>("legend"); legend.open = !legend.open; },
+  r: () => timebar.toggle(), " ": () => timebar.playPause(), ",": () => timebar.step(-10), ".": () => timebar.step(10),
+  "[": () => timebar.jump(-1), "]": () => timebar.jump(1),
+  ...Object.fromEntries([0, 1, 2, 3, 4, 5].map((i) => [String(i + 1), () => timebar.rate(i)])),
   "/": () => $("filter").focus(),
   Escape: () => {
     const legend = $<HTMLDetailsElement>("legend");
@@ -168,11 +188,12 @@ const KEYS: Record<string, () => void> = {
 document.addEventListener("keydown", (event) => {
   const target = event.target as HTMLElement;
   if (event.ctrlKey || event.metaKey || event.altKey || $<HTMLDialogElement>("evidence").open) return;
-  if (target.matches("input")) {
+  if (event.key === " " && target.closest("button, summary, select, a")) return; // there it presses
+  if (target.matches("input:not([type=range])")) {
     if (event.key === "Escape") target.blur();
     return;
   }
-  if (event.key.startsWith("Arrow") && target.closest("#panel, #legend, #cells")) return; // there they scroll
+  if (event.key.startsWith("Arrow") && target.closest("#panel, #legend, #cells, #timebar")) return; // there they scroll
   const act = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (!act) return;
   event.preventDefault();

@@ -168,8 +168,8 @@ function addDirections(table: Table, point: (x: number, y: number, c: Rgb, alpha
 
 /** Seconds that symbols run ahead of the picture; nothing runs on when pictures stop coming. */
 export function runAhead(store: Store, still: boolean): number {
-  if (still || store.link !== "live") return 0;
-  return Math.min((performance.now() - store.arrivedMs) / 1000, DEAD_RECKON_S_MAX);
+  if (still || (store.link !== "live" && !store.replaying)) return 0;
+  return Math.min((store.pace * (performance.now() - store.arrivedMs)) / 1000, DEAD_RECKON_S_MAX);
 }
 
 export const colourOf = (marks: Marks, i: number, alpha = 1): string =>

@@ -1,4 +1,4 @@
-// Sound for alarms that nobody has seen yet. Browsers are silent until somebody clicks: that is said, loudly, until done.
+// Sound for live alarms that nobody has seen yet, whatever is shown. Browsers are silent until somebody clicks: that is said, loudly, until done.
 
 import { $, say } from "./dom";
 import type { Store } from "./store";

@@ -4,13 +4,13 @@ import { Trails } from "./trails";
 import { decode, col, type Picture } from "./wire";
 import { bookOf, type Act, type Alarm, type Feed, type LikelySource, type Output, type Reason, type Region, type Sensor, type Site } from "./words";
 
-export type Topic = "site" | "picture" | "alarms" | "acts" | "feeds" | "regions" | "names" | "link" | "select" | "layers" | "cells";
+export type Topic = "site" | "picture" | "alarms" | "acts" | "feeds" | "regions" | "names" | "link" | "select" | "layers" | "cells" | "mode" | "replay";
 export type LinkState = "wait" | "live" | "stale" | "lost";
 export const LAYERS = ["tracks", "claims", "trails", "ellipses", "labels", "zones", "sensors", "regions", "cells", "airfields"] as const;
 export type Layer = (typeof LAYERS)[number];
 
-type Message =
-  | { type: "hello"; version: string; site: Site }
+export type Message =
+  | { type: "hello"; version: string; site: Site; replay?: boolean }
   | { type: "alarms"; alarms: Alarm[] }
   | { type: "acts"; acts: Record<string, Standing> }
   | { type: "feeds"; time_ns: string; feeds: Feed[] }
@@ -25,6 +25,10 @@ export type Standing = Partial<Record<"acknowledge" | "shelve" | "note", Act>>;
 
 export class Store {
   picture: Picture | null = null;
+  replaying = false; // what is shown is of the past
+  canReplay = false;
+  pace = 1; // seconds of the picture in a second of now
+  nowMs = 0; // time of the newest picture
   pictures = 0;
   arrivedMs = 0; // performance.now() of the last picture
   site: Site | null = null;
@@ -48,6 +52,7 @@ export class Store {
   readonly alarmed = new Set<string>();
   readonly trails = new Trails();
   readonly hidden = new Set<Layer>();
+  readonly unseen = new Map<number, Alarm>(); // alarms that came while the past was looked at
   private readonly known = new Set<number>();
   private alarmsSeen = false;
   private readonly listeners = new Map<Topic, Set<() => void>>();
@@ -82,6 +87,7 @@ export class Store {
   takePicture(buffer: ArrayBuffer): void {
     const picture = decode(buffer);
     this.picture = picture;
+    this.nowMs = picture.timeMs;
     this.pictures += 1;
     this.arrivedMs = performance.now();
     this.trackRow.clear();
@@ -101,13 +107,26 @@ export class Store {
     this.emit("picture");
   }
 
-  takeText(text: string): void {
-    const message = JSON.parse(text) as Message;
+  /** Forget the picture and all that belongs to it: the next one is of another time. */
+  reset(): void {
+    this.picture = null;
+    this.alarms = this.freshAlarms = [];
+    this.alarmed.clear();
+    this.known.clear();
+    this.alarmsSeen = false;
+    this.acts = null;
+    this.outputs = [];
+    this.trails.of.clear();
+    this.pace = 1;
+  }
+
+  take(message: Message): void {
     switch (message.type) {
       case "hello":
         this.site = message.site;
         this.names.clear(); // a new connection tells all names again
         this.acts = null;
+        this.canReplay = message.replay ?? false;
         this.emit("site");
         break;
       case "alarms":
@@ -170,7 +189,7 @@ export class Store {
   /** Whether somebody put the alarm aside until later than now. */
   shelved(alarm: Alarm): boolean {
     const act = this.acts?.[alarm.id]?.shelve;
-    return act !== undefined && Number(act.until_ns) / 1e6 > (this.picture?.timeMs ?? 0);
+    return act !== undefined && Number(act.until_ns) / 1e6 > this.nowMs;
   }
   /** The alarms that still ask for somebody: standing, seen by nobody, not put aside; the most urgent first. */
   waiting(): Alarm[] {

@@ -35,6 +35,13 @@ function raw(kind: string, buffer: ArrayBuffer, at: number, n: number): Raw {
   }
 }
 
+/** Only when a picture is of. */
+export function timeOf(buffer: ArrayBuffer): number {
+  const length = new DataView(buffer).getUint32(4, true);
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 8, length))) as Header;
+  return Number(header.time_ns) / 1e6;
+}
+
 const EMPTY: Table = { n: 0, columns: {} };
 
 export function decode(buffer: ArrayBuffer): Picture {

@@ -24,6 +24,7 @@ from lapwing.decode.sapient_wire import acts, cut, parse, time_ns
 from lapwing.decode.scans import scan
 from lapwing.decode.utm import utm_to_geodetic
 from lapwing.kernel.geodesy import geodetic_to_enu
+from lapwing.kernel.geoid import geoid_height_m
 from lapwing.records import Decoded, Detections, Frame, Position, SensorConfig, Space
 
 NODES_MAX = 64
@@ -33,6 +34,7 @@ DEGREES = location_pb2.LOCATION_COORDINATE_SYSTEM_LAT_LNG_DEG_M
 RADIANS = location_pb2.LOCATION_COORDINATE_SYSTEM_LAT_LNG_RAD_M
 UTM = location_pb2.LOCATION_COORDINATE_SYSTEM_UTM_M
 ELLIPSOID = location_pb2.LOCATION_DATUM_WGS84_E
+GEOID = location_pb2.LOCATION_DATUM_WGS84_G
 Row = tuple[tuple[float, ...], tuple[float, ...]]
 ANGLE = {
     range_bearing_pb2.RANGE_BEARING_COORDINATE_SYSTEM_DEGREES_M: (math.pi / 180.0, 1.0),
@@ -158,8 +160,10 @@ class SapientDecoder:
 
     def _location(self, told: Location, sensor: SensorConfig) -> tuple[Space, Row]:
         flat = _geodetic(told)
-        solid = told.HasField("z") and told.datum == ELLIPSOID  # heights above the geoid need a geoid: not believed
+        solid = told.HasField("z") and told.datum in (ELLIPSOID, GEOID)
         height = told.z if solid else self.origin.height_ellipsoid_m
+        if solid and told.datum == GEOID:
+            height += float(geoid_height_m(*flat))
         if not abs(height) <= 100_000.0:
             raise Wrong("location out of range")
         o = self.origin

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -53,10 +54,17 @@ def _tree(value: object, put: Callable[[bytes], list[int]]) -> Any:
     if isinstance(value, tuple):
         return list(value) if set(map(type, value)) <= PLAIN else [_tree(v, put) for v in value]
     if is_dataclass(value):
-        return {"d": [_name(type(value)), {f.name: _tree(getattr(value, f.name), put) for f in fields(value)}]}
+        cls: Any = type(value)
+        return {"d": [_name(cls), {name: _tree(getattr(value, name), put) for name in _columns(cls)}]}
     raise CodecError(f"a {type(value).__name__} cannot be checkpointed")
 
 
+@cache
+def _columns(cls: type) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(cls))
+
+
+@cache
 def _name(cls: type) -> str:
     return f"{cls.__module__}:{cls.__qualname__}"
 

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import numpy as np
+
 from lapwing.records import Frame
 
 FORMAT = 1
@@ -70,7 +72,8 @@ class Journal:
                 self._lock = _locked(folder / "lock")
             elif not (folder / "journal.sqlite").exists():
                 raise JournalError(f"{folder} holds no journal")
-            self._db = sqlite3.connect(folder / "journal.sqlite", isolation_level=None, check_same_thread=False)
+            path = (folder / "journal.sqlite").absolute().as_uri() + ("" if write else "?mode=ro")
+            self._db = sqlite3.connect(path, uri=True, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA busy_timeout=5000")
             if write:
                 self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;" + SCHEMA)
@@ -154,8 +157,9 @@ class Journal:
         """Record the digest of the picture that this tick gave."""
         self._write("UPDATE ticks SET digest=? WHERE tick=?", (digest, tick))
 
-    def checkpoint(self, tick: int, through_seq: int, state: bytes, keep: int = 3) -> None:
-        """Store a state; of older ones keep the first (the base of what is retained) and the last few."""
+    def checkpoint(self, tick: int, through_seq: int, state: bytes, keep: int = 21) -> None:
+        """Store a state; of older ones keep the first (the base of what is retained), the last few (ten minutes at
+        one every 30 s, so that a replay of what just happened begins near) and one in ten."""
         self._write("INSERT OR REPLACE INTO checkpoints VALUES (?,?,?)", (tick, through_seq, zlib.compress(state, 1)))
         self._write(
             "DELETE FROM checkpoints WHERE tick NOT IN (SELECT tick FROM checkpoints ORDER BY tick DESC LIMIT ?)"
@@ -248,6 +252,51 @@ class Journal:
             yield Tick(tick, time_ns, through, digest), [_frame(names, r) for r in rows]
             done = through
 
+    def part(self, after_tick: int, after_seq: int, ticks_max: int) -> list[tuple[Tick, list[Frame]]]:
+        """Committed ticks after one (with what follows its last frame), at most so many; fewer at the end. Read at
+        once: between two calls nothing is held open, so a reader who takes his time keeps no writer from tidying up.
+        Only of a journal opened for reading. Raises JournalError when the oldest part was deleted meanwhile, or a
+        frame is damaged."""
+        sql = "SELECT tick, time_ns, through_seq, digest FROM ticks WHERE tick>? ORDER BY tick LIMIT ?"
+        try:
+            self._db.execute("BEGIN")
+            ticks = [Tick(*row) for row in self._db.execute(sql, (after_tick, ticks_max))]
+            names: dict[int, str] = dict(self._db.execute("SELECT id, name FROM feeds").fetchall())
+            rows = self._db.execute(
+                "SELECT seq, feed, received_ns, crc, data FROM frames WHERE seq>? AND seq<=? ORDER BY seq",
+                (after_seq, ticks[-1].through_seq if ticks else after_seq),
+            ).fetchall()
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal {self.folder} cannot be read: {error}") from error
+        finally:
+            self._db.rollback()
+        if ticks and ticks[0].tick != after_tick + 1:
+            raise JournalError("the journal no longer holds that moment: its oldest part was deleted to save space")
+        frames = [_frame(names, row) for row in rows]
+        ends = np.searchsorted([f.seq for f in frames], [t.through_seq for t in ticks], side="right").tolist()
+        return [(t, frames[a:b]) for t, a, b in zip(ticks, [0, *ends], ends, strict=False)]
+
+    def extent_ns(self) -> tuple[int, int] | None:
+        """Times of the first and the last tick that are kept, or None."""
+        with self._mutex:
+            row = self._db.execute(
+                "SELECT (SELECT time_ns FROM ticks ORDER BY tick LIMIT 1),"
+                " (SELECT time_ns FROM ticks ORDER BY tick DESC LIMIT 1)"
+            ).fetchone()
+        return None if row[0] is None else (int(row[0]), int(row[1]))
+
+    def tick_at(self, time_ns: int) -> int | None:
+        """The newest tick that is not after a time; the first one kept when all are; None in an empty journal."""
+        first, last = self._db.execute("SELECT min(tick), max(tick) FROM ticks").fetchone()
+        while first is not None and first < last:
+            middle = (first + last + 1) // 2
+            row = self._db.execute("SELECT time_ns FROM ticks WHERE tick=?", (middle,)).fetchone()
+            if row is None or row[0] <= time_ns:  # None: deleted meanwhile, so it was old
+                first = middle
+            else:
+                last = middle - 1
+        return None if first is None else int(first)
+
     def frame(self, seq: int) -> Frame | None:
         """One frame: the bytes behind a piece of evidence, or None when it is not (or no longer) there."""
         with self._mutex:
@@ -256,6 +305,14 @@ class Journal:
             ).fetchone()
         names = {i: name for name, i in self._feeds.items()}
         return _frame(names, row) if row else None
+
+    def feeds_of(self, seqs: Sequence[int]) -> dict[int, str]:
+        """Which feed delivered each of these entries, of those that are there."""
+        names = {i: name for name, i in self._feeds.items()}
+        marks = ",".join("?" * len(seqs))
+        with self._mutex:
+            rows = self._db.execute(f"SELECT seq, feed FROM frames WHERE seq IN ({marks})", tuple(seqs)).fetchall()
+        return {int(seq): names.get(feed, "?") for seq, feed in rows}
 
     def _write(self, sql: str, values: tuple[object, ...] = ()) -> None:
         try:

@@ -35,14 +35,23 @@ class Labels:
         return cls(none, none, none)
 
 
+def _found(sorted_names: Array, at: Array, names: Array) -> Array:
+    """Whether each name stands where it would."""
+    if not len(sorted_names):
+        return np.zeros(len(names), dtype=bool)
+    return np.asarray(sorted_names[np.minimum(at, len(sorted_names) - 1)] == names)
+
+
 def labelled(labels: Labels, tracks: Tracks) -> tuple[Labels, Tracks]:
     """The tracks with labels in place of names; those shown for the first time get the next ones, in their order."""
     names = tracks.track_id
-    fresh = names[~np.isin(names, labels.name)]
+    old = np.searchsorted(labels.name, names)
+    fresh = names[~_found(labels.name, old, names)]
     name = np.concatenate([labels.name, fresh])
     label = np.concatenate([labels.label, labels.next_label + np.arange(len(fresh))])
     seen = np.concatenate([labels.seen_ns, np.zeros(len(fresh), dtype=np.int64)])
-    seen[np.isin(name, names)] = tracks.time_ns
+    seen[old[_found(labels.name, old, names)]] = tracks.time_ns
+    seen[len(labels.name) :] = tracks.time_ns
     kept = seen >= tracks.time_ns - round(KEEP_S * 1e9)
     name, label, seen = name[kept], label[kept], seen[kept]
     rank = np.argsort(name, kind="stable")

@@ -41,6 +41,18 @@ def base(journal: Journal, plan: Plan, *, newest: bool) -> State:
     return start(plan)
 
 
+def base_before(journal: Journal, plan: Plan, tick: int) -> State:
+    """The newest state before a tick that a replay can begin with: a checkpoint, else the very start.
+    Raises JournalError when the journal holds none."""
+    for at in journal.checkpoints_before(tick):
+        state = thaw(journal.state_at(at) or b"")
+        if state is not None:
+            return state
+    if journal.first_tick() != 1:
+        raise JournalError("the journal has no checkpoint of this version of the software before that moment")
+    return start(plan)
+
+
 # What a checkpoint's arrays mean depends on these; one that was made with others is passed over, not misread.
 MAKE = f"{__version__} {len(FIELDS)} fields"
 

@@ -52,6 +52,12 @@ class IntegrityState:
     seeking: Seeking
     next_region: int
 
+    @property
+    def nobody(self) -> bool:
+        """Whether nobody has spoken, or all who did are forgotten: then time alone changes nothing."""
+        remembered = (self.navigation.address, self.navigation.kept_key, self.shapes.key, self.trail.key)
+        return len(self.interference) == 0 and not any(len(key) for key in remembered)
+
 
 def start(settings: IntegritySettings) -> IntegrityState:
     """Nothing known."""
@@ -68,10 +74,18 @@ def start(settings: IntegritySettings) -> IntegrityState:
     )
 
 
+def _silence() -> Integrity:
+    """The verdict where there are no claims."""
+    i, f = np.zeros(0, np.int64), np.zeros(0)
+    return Integrity(i, i, (), f, f, i, i, i, no_interference())
+
+
 def step(
     state: IntegrityState, claims: Claims, tracks: Tracks, settings: IntegritySettings
 ) -> tuple[IntegrityState, Integrity]:
     """The verdict at the claims' time. Normals are learned only while no interference is suspected."""
+    if not len(claims) and state.nobody:
+        return state, _silence()
     seen = shaped(state.shapes, claims, family(claims.source), settings.shapes)
     magnet, circle = standing(seen, settings.shapes)
     shape = np.where(circle, kernel.CIRCLE, np.where(magnet, kernel.MAGNET, 0))

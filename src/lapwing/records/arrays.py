@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import fields
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -34,10 +35,15 @@ def column(values: Sequence[Any] | npt.NDArray[Any], dtype: npt.DTypeLike) -> np
 
 def freeze_columns(record: object) -> None:
     """Make every array field of a frozen dataclass read-only; call from `__post_init__`."""
-    for f in fields(record):  # type: ignore[arg-type]
-        value = getattr(record, f.name)
+    for name in _names(type(record)):  # type: ignore[arg-type]  # every class can be hashed
+        value = getattr(record, name)
         if isinstance(value, np.ndarray):
-            object.__setattr__(record, f.name, freeze(value))
+            object.__setattr__(record, name, freeze(value))
+
+
+@cache
+def _names(cls: type) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(cls))
 
 
 def same_length(record: object, *names: str) -> int:

@@ -10,7 +10,7 @@ yet: a name is what the person typed, kept with the address that it came from.
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,12 +86,8 @@ class Acts:
             raise ActError(f"cannot keep what people do about alarms in {path}: {error}") from error
 
     def _take(self, act: Act) -> None:
-        stands = dict(self._stands.get(act.alarm, {}))  # never changed in place: another thread may be reading
-        if act.verb == "unshelve":
-            stands.pop("shelve", None)
-        else:
-            stands[act.verb] = act
-        self._stands[act.alarm] = stands
+        # Never changed in place: another thread may be reading.
+        self._stands[act.alarm] = _with(self._stands.get(act.alarm, {}), act)
         self.count = act.act
 
     def add(self, wanted: Wanted, priority: int, picture_ns: int, peer: str) -> Act:
@@ -127,13 +123,7 @@ class Acts:
     def standing(self, priorities: Mapping[int, int]) -> dict[int, dict[str, Act]]:
         """Per alarm (given with its priority now) the acts that stand: the newest acknowledgement, shelving and note.
         From memory. What is shelved until a time that has passed is for the reader to see."""
-        out: dict[int, dict[str, Act]] = {}
-        for alarm, priority in priorities.items():
-            acts = self._stands.get(alarm, {})
-            stands = {v: act for v, act in acts.items() if v == "note" or priority >= act.priority}
-            if stands:
-                out[alarm] = stands
-        return out
+        return _standing(self._stands, priorities)
 
     def close(self) -> None:
         """No more acts."""
@@ -141,13 +131,37 @@ class Acts:
             self._db.close()
 
 
+def _with(stands: Mapping[str, Act], act: Act) -> dict[str, Act]:
+    """What stands about an alarm after one more act."""
+    rest = {verb: old for verb, old in stands.items() if verb != {"unshelve": "shelve"}.get(act.verb, act.verb)}
+    return rest if act.verb == "unshelve" else {**rest, act.verb: act}
+
+
+def _standing(stands: Mapping[int, Mapping[str, Act]], priorities: Mapping[int, int]) -> dict[int, dict[str, Act]]:
+    out: dict[int, dict[str, Act]] = {}
+    for alarm, priority in priorities.items():
+        acts = stands.get(alarm, {})
+        if fit := {v: act for v, act in acts.items() if v == "note" or priority >= act.priority}:
+            out[alarm] = fit
+    return out
+
+
+def standing_then(acts: Iterable[Act], priorities: Mapping[int, int], picture_ns: int) -> dict[int, dict[str, Act]]:
+    """What stood when a picture was shown: like `Acts.standing`, of the acts (oldest first) up to then."""
+    stands: dict[int, dict[str, Act]] = {}
+    for act in acts:
+        if act.alarm in priorities and act.picture_ns <= picture_ns:
+            stands[act.alarm] = _with(stands.get(act.alarm, {}), act)
+    return _standing(stands, priorities)
+
+
 def acts_file(journal_folder: Path) -> Path:
     """Where the acts of a journal lie."""
     return journal_folder / "acts.sqlite"
 
 
-def read_acts(path: Path, alarms: set[int]) -> tuple[Act, ...]:
-    """All acts about these alarms, oldest first; none where nobody ever did anything. Makes no file, changes none.
+def read_acts(path: Path, alarms: set[int] | None = None) -> tuple[Act, ...]:
+    """All acts (about these alarms), oldest first; none where nobody ever did anything. Makes no file, changes none.
     Raises ActError."""
     if not path.exists():
         return ()
@@ -155,6 +169,6 @@ def read_acts(path: Path, alarms: set[int]) -> tuple[Act, ...]:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
             db.execute("PRAGMA busy_timeout=5000")
             rows = db.execute(f"SELECT {COLUMNS} FROM acts ORDER BY act")
-            return tuple(act for row in rows if (act := Act(*row)).alarm in alarms)
+            return tuple(Act(*row) for row in rows if alarms is None or row[3] in alarms)
     except sqlite3.Error as error:
         raise ActError(f"what people did about alarms cannot be read from {path}: {error}") from error

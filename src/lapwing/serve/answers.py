@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import HTTPException, Request, Response
+from fastapi import HTTPException, Request, Response, WebSocket
 
 from lapwing.serve import wire_text
 
@@ -20,3 +20,11 @@ def json(value: Any, status: int = 200) -> Response:
     """JSON that no cache keeps. Raises ValueError on a NaN, which would be our own bug."""
     headers = {"Cache-Control": "no-cache"}
     return Response(wire_text.dump(value), status_code=status, media_type="application/json", headers=headers)
+
+
+async def send(socket: WebSocket, message: str | bytes) -> None:
+    """One message, as what it is."""
+    if isinstance(message, str):
+        await socket.send_text(message)
+    else:
+        await socket.send_bytes(message)

@@ -192,20 +192,31 @@ def replay(
 @plainly
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A journal folder.")],
-    out: Annotated[Path, typer.Argument(help="The file to write: .geojson .kml .csv .gpx .czml .mfjson .parquet")],
+    out: Annotated[
+        Path,
+        typer.Argument(help="The file to write: .geojson .kml .csv .gpx .czml .mfjson .parquet, or .courageous.json"),
+    ],
     since: Annotated[
         str, typer.Option(help="From this time on (ISO 8601, UTC unless it says otherwise).")
     ] = "1970-01-01",
     until: Annotated[str, typer.Option(help="Up to this time.")] = "2200-01-01",
 ) -> None:
-    """Write the history of a journal for other tools: paths of all tracks and claims, once a second."""
+    """Write the history of a journal for other tools: paths of all tracks and claims, once a second.
+
+    NAME.courageous.json is the format of CWA 18150 trials; it runs the journal again, for its classes and alarms.
+    """
     from lapwing.engine.history import History
     from lapwing.records import Position
+    from lapwing.serve import export_courageous
     from lapwing.serve.export import ExportError, instant
     from lapwing.serve.export import export as write
     from lapwing.serve.shelf import history_folder
 
     try:
+        if out.name.endswith(export_courageous.SUFFIX):
+            records = export_courageous.export(folder, out, instant(since), instant(until))
+            typer.echo(f"{out}: {records} records")
+            return
         rows = write(History(history_folder(folder), Position(0.0, 0.0, 0.0)), out, instant(since), instant(until))
     except ExportError as error:
         raise Trouble(str(error)) from None

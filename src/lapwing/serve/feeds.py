@@ -30,6 +30,7 @@ READ_BYTES = 65_536
 DOCUMENT_BYTES_MAX = 16 << 20
 PAUSE_S_MIN, PAUSE_S_MAX = 0.5, 30.0
 POLL_S = 1.0
+Talk = Callable[[FeedConfig, asyncio.StreamReader, asyncio.StreamWriter, Inbox], Awaitable[bool]]
 
 
 class Link:
@@ -75,6 +76,23 @@ async def listen_to(config: FeedConfig, inbox: Inbox, book: NodeBook | None = No
 
 
 async def _tcp(config: FeedConfig, inbox: Inbox) -> None:
+    """Whatever a server sends."""
+
+    async def read(
+        config: FeedConfig, reader: asyncio.StreamReader, _writer: asyncio.StreamWriter, inbox: Inbox
+    ) -> bool:
+        return await _read_all(config.feed, reader, inbox, config.quiet_s_max)
+
+    await _kept_connected(config, inbox, read)
+
+
+async def _gpsd(config: FeedConfig, inbox: Inbox) -> None:
+    from lapwing.serve.gpsd import watch
+
+    await _kept_connected(config, inbox, watch)
+
+
+async def _kept_connected(config: FeedConfig, inbox: Inbox, talk: Talk) -> None:
     """Connect, read, and connect again with growing pauses."""
     link, pause_s = Link(config.feed, inbox), PAUSE_S_MIN
     where = f"{config.host}:{config.port}"
@@ -84,7 +102,7 @@ async def _tcp(config: FeedConfig, inbox: Inbox) -> None:
                 reader, writer = await asyncio.open_connection(config.host, config.port)
             link.connected(where)
             try:
-                got = await _read_all(config.feed, reader, inbox, config.quiet_s_max)
+                got = await talk(config, reader, writer, inbox)
             finally:
                 writer.close()
             pause_s = PAUSE_S_MIN if got else pause_s
@@ -245,7 +263,9 @@ async def _mqtt(config: FeedConfig, inbox: Inbox) -> None:
 
     while True:
         try:
-            tls = ssl.create_default_context(cafile=config.authority or None) if config.transport == "mqtts" else None
+            tls = None
+            if config.transport == "mqtts":  # reads files: not on the loop that everybody waits for
+                tls = await asyncio.to_thread(ssl.create_default_context, cafile=config.authority or None)
             password = secret(config.secret, Path())
             broker = await MqttLink.open(Broker(config.host, config.port, "", config.user, password, tls))
             try:
@@ -269,8 +289,16 @@ async def _post(config: FeedConfig, inbox: Inbox) -> None:
     await serve_intake(config, inbox)
 
 
+async def _bluetooth(config: FeedConfig, inbox: Inbox) -> None:
+    from lapwing.serve.bluetooth import hear
+
+    await hear(config, inbox)
+
+
 RUNNERS: dict[str, Callable[[FeedConfig, Inbox], Awaitable[None]]] = {
     "tcp": _tcp,
+    "gpsd": _gpsd,
+    "bluetooth": _bluetooth,
     "listen": _listen,
     "udp": _udp,
     "http": _http,

@@ -12,7 +12,7 @@ import numpy as np
 
 from lapwing.engine.journal import JournalError
 from lapwing.engine.plan import make_plan
-from lapwing.records import CAUSES, AlarmState, Picture, Site, Sources, TrackStatus
+from lapwing.records import CAUSES, Alarms, AlarmState, Picture, Site, Sources, TrackStatus
 from lapwing.serve.acts import ActError, Acts, acts_file
 from lapwing.serve.guard import is_loopback
 from lapwing.serve.listening import serve_web
@@ -82,30 +82,32 @@ class Observer:
         self.alarms: dict[int, dict[str, Any]] = {}
         self.regions: dict[int, dict[str, Any]] = {}
 
+    def _alarm(self, a: Alarms, i: int) -> None:
+        """What an alarm was when it was raised, and its state now."""
+        ident = int(a.alarm_id[i])
+        if ident not in self.alarms:
+            assert self.first_ns is not None
+            self.alarms[ident] = {
+                "alarm_id": ident,
+                "rule": a.rule[i],
+                "zone": a.zone[i],
+                "subject_id": int(a.subject_id[i]),
+                "priority": ("critical", "high", "medium", "low")[int(a.priority[i])],
+                "raised_ns": int(a.raised_ns[i]),
+                "after_s": (int(a.raised_ns[i]) - self.first_ns) * 1e-9,
+                "east_m": float(a.east_m[i]),
+                "north_m": float(a.north_m[i]),
+                "reason": a.reason[i],
+                "frame_seq": list(a.frame_seq[i]),
+            }
+        self.alarms[ident]["state"] = AlarmState(int(a.state[i])).name.lower()
+
     def see(self, picture: Picture) -> None:
-        """One published picture."""
+        """The picture of one tick."""
         self.first_ns = picture.time_ns if self.first_ns is None else self.first_ns
         self.last = picture
-        a = picture.alarms
-        for i in range(len(a)):
-            ident = int(a.alarm_id[i])
-            row = self.alarms.setdefault(
-                ident,
-                {
-                    "alarm_id": ident,
-                    "rule": a.rule[i],
-                    "zone": a.zone[i],
-                    "subject_id": int(a.subject_id[i]),
-                    "priority": ("critical", "high", "medium", "low")[int(a.priority[i])],
-                    "raised_ns": int(a.raised_ns[i]),
-                    "after_s": (int(a.raised_ns[i]) - self.first_ns) * 1e-9,
-                    "east_m": float(a.east_m[i]),  # where its subject was when it was first shown
-                    "north_m": float(a.north_m[i]),
-                    "reason": a.reason[i],
-                    "frame_seq": list(a.frame_seq[i]),
-                },
-            )
-            row["state"] = AlarmState(int(a.state[i])).name.lower()
+        for i in range(len(picture.alarms)):
+            self._alarm(picture.alarms, i)
         r = picture.integrity.interference
         for i in range(len(r)):
             ident = int(r.region_id[i])
@@ -197,7 +199,7 @@ class _Run:
 
     async def run(self) -> Summary:
         runtime = Runtime(make_plan(self.site), self.text, self.wish.folder, self.entry.journal.size_mib_max)
-        runtime.watchers.append(self.observer.see)
+        runtime.witness = self.observer.see
         summary, stop = Summary(self.site.name), asyncio.Event()
         for signum in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(signum, stop.set)
@@ -251,7 +253,7 @@ class _Run:
             started.set()
 
         names, acts, tasks = tuple(self.entry.web.names), self._acts(runtime), self._tasks(runtime)
-        options = WebOptions(host, wanted, names, acts=acts, nodes=runtime.nodes, tasks=tasks)
+        options = WebOptions(host, wanted, names, acts=acts, nodes=runtime.nodes, tasks=tasks, journal=self.wish.folder)
         app = create_app(runtime.shelf, self.site, options, outputs.rows)
         web = asyncio.create_task(serve_web(app, host, wanted, up))
         listening = asyncio.create_task(started.wait())

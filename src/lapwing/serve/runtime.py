@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lapwing.engine import codec
+from lapwing.engine.alarm_history import AlarmHistory
 from lapwing.engine.cell_history import CellHistory
 from lapwing.engine.history import History
 from lapwing.engine.journal import Journal, JournalError
@@ -20,13 +21,14 @@ from lapwing.engine.plan import TICK_NS, Plan
 from lapwing.engine.replay import base, freeze, replay
 from lapwing.engine.state import State
 from lapwing.engine.tick import step
+from lapwing.engine.track_history import TrackHistory
 from lapwing.records import Picture
 from lapwing.serve import recordings
 from lapwing.serve.clock import Clock, SystemClock
 from lapwing.serve.feeds import listen_to, reason
 from lapwing.serve.inbox import Chunk, Inbox
 from lapwing.serve.sapient_nodes import NodeBook, nodes_file
-from lapwing.serve.shelf import PictureShelf, cells_folder, history_folder
+from lapwing.serve.shelf import PictureShelf, Stores, alarms_folder, cells_folder, history_folder, tracks_folder
 from lapwing.serve.site import essence
 
 log = logging.getLogger("lapwing")
@@ -58,11 +60,14 @@ class Runtime:
         self.journal = open_journal(folder, site_text)
         self.history = History(history_folder(folder), plan.site.origin)
         self.cells = CellHistory(cells_folder(folder), plan.site.origin)
-        self.shelf = PictureShelf(self.journal, self.history, self.cells)
+        self.alarms = AlarmHistory(alarms_folder(folder), plan.site.origin)
+        self.tracks = TrackHistory(tracks_folder(folder))
+        self.shelf = PictureShelf(self.journal, Stores(self.history, self.cells, self.alarms, self.tracks))
         self.inbox = Inbox(self.clock)
         self.nodes = NodeBook(nodes_file(folder))
         self.counts = Counts()
-        self.watchers: list[Callable[[Picture], None]] = []
+        self.watchers: list[Callable[[Picture], None]] = []  # see what is published, on the event loop
+        self.witness: Callable[[Picture], None] = lambda _: None  # sees every tick, in the stepping thread
         self.recorded_ended = asyncio.Event()
         self._bytes_max = int(size_mib_max * (1 << 20))
         self._digest: tuple[int, bytes] | None = None
@@ -74,6 +79,7 @@ class Runtime:
         """Last checkpoint + journal tail: the same path as any replay."""
         state, picture = base(self.journal, self.plan, newest=True), None
         self.history.forget_after(state.tick)
+        self.tracks.forget_after(state.tick)
         replayed = 0
         for row in replay(self.journal, self.plan, state):
             state, picture = row.state, row.picture
@@ -84,6 +90,8 @@ class Runtime:
         return state, picture
 
     def _note(self, picture: Picture) -> None:
+        self.alarms.add(picture)
+        self.tracks.add(picture)
         if picture.tick % HISTORY_TICKS == 0:
             self.history.add(picture)
             self.cells.add(picture)
@@ -150,6 +158,8 @@ class Runtime:
             self._publish(picture)
 
     def _publish(self, picture: Picture) -> None:
+        self.counts.wall_s = time.monotonic() - self._first[0]
+        self.counts.cpu_s = time.process_time() - self._first[1]
         self.shelf.put(picture)
         for watcher in self.watchers:
             watcher(picture)
@@ -175,11 +185,10 @@ class Runtime:
         self._digest = (tick, codec.digest(picture))
         took = time.perf_counter() - began
         self.counts.ticks += 1
-        self.counts.wall_s = time.monotonic() - self._first[0]
-        self.counts.cpu_s = time.process_time() - self._first[1]
         self.counts.step_s_total += took
         self.counts.step_s_max = max(self.counts.step_s_max, took)
         self._note(picture)
+        self.witness(picture)
         return picture
 
     def _save_checkpoint(self) -> None:
@@ -187,7 +196,7 @@ class Runtime:
         if self._digest is not None:
             self.journal.witness(*self._digest)
         errors: list[OSError] = []
-        for store in (self.history, self.cells):  # each by itself: one that fails must not let the other grow
+        for store in (self.history, self.cells, self.alarms, self.tracks):  # one that fails must not stop another
             try:
                 store.flush()
             except OSError as error:
@@ -263,7 +272,7 @@ def open_journal(folder: Path, site_text: str) -> Journal:
         aside = folder / f"before-{journal.last_seq}-{epoch}"
         aside.mkdir()
         files = [f"{name}.sqlite{tail}" for name in ("journal", "acts") for tail in ("", "-wal", "-shm")]
-        for name in (*files, "history", "cells"):
+        for name in (*files, "history", "cells", "alarms", "tracks"):
             if (folder / name).exists():
                 (folder / name).rename(aside / name)
         log.warning("the site file has changed: the journal so far was moved to %s", aside)

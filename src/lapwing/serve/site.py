@@ -149,6 +149,7 @@ class SensorEntry(BaseModel):
     second: Place | None = None
     false_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.0
     correlation_s: Annotated[float, Field(ge=0, le=600)] = 0.0
+    echo_dbm: Annotated[float, Field(ge=-200, le=200)] | None = None
 
     def config(self) -> SensorConfig:
         """Frozen, in radians."""
@@ -167,6 +168,7 @@ class SensorEntry(BaseModel):
             self.second.position() if self.second else None,
             self.false_ratio,
             self.correlation_s,
+            self.echo_dbm,
         )
 
 
@@ -199,6 +201,10 @@ class FeedEntry(BaseModel):
         transport, host, _, _ = split_source(self.source)
         if transport == "post" and not self.token and not is_loopback(host):
             raise ValueError("whoever can reach it could post: 'token' is needed unless it listens on 127.0.0.1")
+        if transport == "gpsd" and self.decoder != "nmea":
+            raise ValueError("gpsd:// gives AIS sentences: its decoder is 'nmea'")
+        if transport == "bluetooth" and self.decoder != "remoteid":
+            raise ValueError("bluetooth: gives Remote ID: its decoder is 'remoteid'")
         return self
 
     def config(self, folder: Path) -> FeedConfig:

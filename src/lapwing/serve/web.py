@@ -6,7 +6,7 @@ opens the page can look; all that it takes are people's acts about alarms (web_a
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
@@ -23,20 +23,22 @@ from lapwing import __version__
 from lapwing.records import Array, Frame, Picture, Position, Site
 from lapwing.serve import metrics, web_cells, wire_text
 from lapwing.serve.acts import Acts
-from lapwing.serve.answers import json, only_known
+from lapwing.serve.answers import json, only_known, send
 from lapwing.serve.guard import Guard
 from lapwing.serve.sapient_nodes import NodeBook
 from lapwing.serve.sapient_tasks import TaskDesk
+from lapwing.serve.telling import SECOND_NS, Parcel, Teller, hello, parcel
 from lapwing.serve.web_acts import ActsDesk, add_acts_routes
+from lapwing.serve.web_replay import ReplayDesk, add_replay_routes
 from lapwing.serve.web_tasks import add_task_routes
-from lapwing.serve.wire import encode_picture, field_table
+from lapwing.serve.web_why import why
+from lapwing.serve.wire import encode_picture
 
 STATIC = Path(__file__).with_name("static")
 INT64_MAX = 2**63 - 1
 HISTORY_S_MAX = 86_400
 HISTORY_S_DEFAULT = 600
 CELLS_S_DEFAULT = 10_800
-SECOND_NS = 1_000_000_000
 Moment = Annotated[int | None, Query(ge=0, le=INT64_MAX)]
 OutputRows = Callable[[], list[dict[str, Any]]]  # health of every output, now
 PICTURE_TYPE = "application/vnd.lapwing.picture"
@@ -61,6 +63,18 @@ class Shelf(Protocol):
     def cells(self, since_ns: int, until_ns: int) -> pl.DataFrame:
         """Who was in which cell, ten minutes by ten minutes (engine/cell_history.py)."""
 
+    def beliefs(self, since_ns: int, until_ns: int, track_id: int) -> pl.DataFrame:
+        """What was believed of one track (engine/track_history.py)."""
+
+    def feeds_of(self, seqs: Sequence[int]) -> dict[int, str]:
+        """Which feed delivered each of these journal entries, of those that are there."""
+
+    def extent_ns(self) -> tuple[int, int] | None:
+        """Times of the first and the last picture that can be replayed, or None."""
+
+    def alarms(self, since_ns: int, until_ns: int) -> pl.DataFrame:
+        """Alarms raised in an interval, as they were last seen (engine/alarm_history.py)."""
+
 
 @dataclass(frozen=True, slots=True)
 class WebOptions:
@@ -74,16 +88,7 @@ class WebOptions:
     acts: Acts | None = None  # where people's acts about alarms are kept; None: the page only shows
     nodes: NodeBook | None = None  # the SAPIENT nodes of the site
     tasks: TaskDesk | None = None  # where orders to them are taken; None: nowhere
-
-
-@dataclass(slots=True)
-class _Parcel:
-    """One picture, encoded once for all clients."""
-
-    tick: int
-    binary: bytes
-    texts: dict[str, str]
-    names: dict[str, str]
+    journal: Path | None = None  # the folder that replays are made from; None: no replay
 
 
 class _Desk:
@@ -96,26 +101,20 @@ class _Desk:
         self.clients = 0
         self.clients_max = clients_max
         self.acts: ActsDesk | None = None
-        self._parcel: _Parcel | None = None
-        hello = {"type": "hello", "version": __version__, "site": wire_text.site(site), "fields": field_table()}
-        self.hello = wire_text.dump(hello)
+        self._parcel: Parcel | None = None
+        self.hello = hello(site, replay=False)
 
     @property
     def origin(self) -> Position:
         return self.site.origin
 
-    def parcel(self, picture: Picture) -> _Parcel:
+    def parcel(self, picture: Picture) -> Parcel:
         kept = self._parcel
         if kept is None or kept.tick != picture.tick:
-            kept = _Parcel(
-                picture.tick,
-                encode_picture(picture, self.origin),
-                {**wire_text.texts(picture, self.origin), "outputs": self._outputs()},
-                wire_text.names(picture.claims),
-            )
+            more = {"outputs": self._outputs()}
             if self.acts is not None:
-                kept.texts["acts"] = self.acts.text(picture)
-            self._parcel = kept
+                more["acts"] = self.acts.text(picture)
+            kept = self._parcel = parcel(picture, self.origin, more)
         return kept
 
     def _outputs(self) -> str:
@@ -149,6 +148,10 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
     async def known_nodes() -> Response:
         """The SAPIENT nodes that ever registered: what they are, can do, and how they are."""
         return json({"nodes": nodes.rows()})
+
+    if options.journal is not None:
+        desk.hello = hello(site, replay=True)
+        add_replay_routes(app, shelf, ReplayDesk(options.journal))
 
     @app.websocket("/v1/live")
     async def live(socket: WebSocket) -> None:
@@ -284,6 +287,16 @@ def _add_history_routes(app: FastAPI, desk: _Desk) -> None:
             | {"columns": wire_text.history(columns)}
         )
 
+    @app.get("/v1/why", dependencies=known)
+    def why_of(
+        track: Annotated[int, Query(ge=0, le=INT64_MAX)],
+        since_ns: Moment = None,
+        until_ns: Moment = None,
+    ) -> Response:
+        """What was believed of a track and on which evidence; without times, the last ten minutes."""
+        since, until = _interval(desk, since_ns, until_ns, HISTORY_S_DEFAULT)
+        return json(why(desk.shelf, desk.site, track, (since, until)))
+
     @app.get("/v1/cells", dependencies=known)
     def cells(
         since_ns: Moment = None,
@@ -354,27 +367,11 @@ async def _tell(socket: WebSocket, desk: _Desk, stride: int) -> None:
     """Sends the newest picture whenever one is due. Nothing is queued: while a slow client still takes the last
     message, pictures pass it by, so it costs no memory and delays nobody."""
     await socket.send_text(desk.hello)
-    tick, sent_tick, feeds_ns = 0, -stride, 0
-    signature = b""
-    sent: dict[str, str] = {}
-    names: dict[str, str] = {}
+    teller, tick = Teller(stride), 0
     while True:
         picture = await desk.shelf.wait(tick)
         tick = picture.tick
-        alarmed = wire_text.alarm_signature(picture.alarms)
-        if tick < sent_tick + stride and alarmed == signature:
+        if not teller.due(picture):
             continue
-        sent_tick, signature = tick, alarmed
-        parcel = desk.parcel(picture)
-        calm = picture.time_ns < feeds_ns + SECOND_NS  # feeds and reasons at most once a second
-        for kind, text in parcel.texts.items():
-            if sent.get(kind) != text and not (calm and kind in ("feeds", "reasons", "sensors", "outputs")):
-                await socket.send_text(text)
-                sent[kind] = text
-        if not calm:
-            feeds_ns = picture.time_ns
-        difference = wire_text.names_difference(names, parcel.names)
-        if difference is not None:
-            await socket.send_text(difference)
-            names = parcel.names
-        await socket.send_bytes(parcel.binary)
+        for message in teller.messages(picture, desk.parcel(picture)):
+            await send(socket, message)

@@ -1,33 +1,17 @@
 """The web's door for people's acts about alarms. GET shows them; POST takes one."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from lapwing.records import Picture
-from lapwing.serve import wire_text
-from lapwing.serve.acts import Act, ActError, Acts, ActsUnwritable, Wanted
+from lapwing.serve.acts import ActError, Acts, ActsUnwritable, Wanted
 from lapwing.serve.answers import json, only_known
 from lapwing.serve.guard import BODY_BYTES_MAX
-
-Json = dict[str, Any]
-
-
-def told(act: Act) -> Json:
-    """An act as JSON; times as strings, because they do not fit into a double."""
-    return {
-        "act": act.act,
-        "at_ns": str(act.at_ns),
-        "picture_ns": str(act.picture_ns),
-        "alarm": act.alarm,
-        "verb": act.verb,
-        "name": act.name,
-        "note": act.note,
-        "until_ns": str(act.until_ns),
-    }
+from lapwing.serve.telling import acts_text, told_act
 
 
 class ActsDesk:
@@ -44,8 +28,7 @@ class ActsDesk:
         if now != self._known:
             alarms = zip(picture.alarms.alarm_id.tolist(), picture.alarms.priority.tolist(), strict=True)
             standing = self.acts.standing(dict(alarms))
-            rows = {str(k): {verb: told(act) for verb, act in stands.items()} for k, stands in standing.items()}
-            self._known, self._text = now, wire_text.dump({"type": "acts", "acts": rows})
+            self._known, self._text = now, acts_text(standing)
         return self._text
 
 
@@ -57,7 +40,7 @@ def add_acts_routes(app: FastAPI, acts: Acts, latest: Callable[[], Picture]) -> 
     def about(alarm: Annotated[int, Query(ge=1, le=2**53)]) -> Response:
         """All that was done about one alarm, oldest first."""
         try:
-            return json({"acts": [told(act) for act in acts.about(alarm)]})
+            return json({"acts": [told_act(act) for act in acts.about(alarm)]})
         except ActError as error:
             raise HTTPException(503, str(error)) from None
 
@@ -87,4 +70,4 @@ def add_acts_routes(app: FastAPI, acts: Acts, latest: Callable[[], Picture]) -> 
             raise HTTPException(503, str(error)) from None
         except ActError as error:
             raise HTTPException(400, str(error)) from None
-        return json(told(written), 201)
+        return json(told_act(written), 201)

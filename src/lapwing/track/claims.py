@@ -48,6 +48,8 @@ def predict_claims(claims: Claims, settings: ClaimSettings, to_ns: int) -> Claim
 def claims_step(claims: Claims, decoded: Decoded, settings: ClaimSettings, origin: Position, to_ns: int) -> Claims:
     """Claims at `to_ns`, given what was decoded since."""
     to_ns = max(to_ns, claims.time_ns)
+    if not len(claims) and not any(len(rows) for rows in (decoded.positions, decoded.values, decoded.texts)):
+        return replace(claims, time_ns=to_ns)
     dt_s = (to_ns - claims.time_ns) * NS
     c, names, keys = seat(claims, decoded)
     turned = _hear(c, names, keys, decoded)

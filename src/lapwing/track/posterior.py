@@ -14,7 +14,7 @@ from lapwing.kernel.hypotheses import Branches
 from lapwing.kernel.manoeuvre import changes, correct_rows, gathered, matched, predict_modes, spread_modes
 from lapwing.records import Array, Detections, Tracks
 from lapwing.track.association import NS, PROBABILITY_MAX, Locals, Pairs, ages_s, innovations
-from lapwing.track.life import Posterior
+from lapwing.track.life import Posterior, select
 from lapwing.track.sensors import SensorModel, height_m
 from lapwing.track.settings import TargetPrior, TrackSettings
 from lapwing.track.state import TrackerState
@@ -62,22 +62,27 @@ def _never_vaguer(mean: Float64[Array, "l M 6"], cov: Float64[Array, "l M 6 6"],
     settle(x, P, 5, np.zeros(len(x)), prior.climb_mps_sigma)
 
 
-def ahead(state: TrackerState, settings: TrackSettings, to_ns: int) -> Tracks:
-    """Tracks at `to_ns`: moved, vaguer, a little less certain to be there; never vaguer in height than the prior."""
-    tracks, of, dt_s = state.tracks, state.hypotheses, (to_ns - state.tracks.time_ns) * NS
+def ahead(state: TrackerState, settings: TrackSettings, to_ns: int, chosen: Array) -> Tracks:
+    """The chosen tracks (n,) at `to_ns`: moved, vaguer, a little less certain to be there; never vaguer in height than
+    the prior."""
+    of, k, dt_s = state.hypotheses, settings.kinematics, (to_ns - state.tracks.time_ns) * NS
+    tracks = select(state.tracks, chosen)
     existence = tracks.existence * np.exp(-dt_s / settings.lifetime_s)
-    k = settings.kinematics
     if len(k.modes) == 1:
         no_change = np.eye(1)
         one = np.ones((len(tracks), 1))
         _, mean, cov = predict_modes(one, tracks.mean[:, None], tracks.cov[:, None], no_change, dt_s, k.modes)
         _never_vaguer(mean, cov, settings.prior)
         return replace(tracks, time_ns=to_ns, mean=mean[:, 0], cov=cov[:, 0], existence=existence)
-    w, means, covs = predict_modes(*mode_beliefs(state, settings), changes(k.rates, dt_s), dt_s, k.modes)
+    theirs = chosen[of.track]
+    w, means, covs = mode_beliefs(state, settings)
+    w, means, covs = predict_modes(w[theirs], means[theirs], covs[theirs], changes(k.rates, dt_s), dt_s, k.modes)
     _never_vaguer(means, covs, settings.prior)
-    best = beliefs.best_choice(of.forest, len(tracks))
-    there = of.weight * of.existence
-    _, _, x, P = beliefs.summary(best, of.track, there, *matched(w, means, covs, False))
+    place = np.append(np.cumsum(theirs) - 1, -1)  # of each local hypothesis among theirs; the best may be none
+    best = place[beliefs.best_choice(of.forest, len(chosen))[chosen]]
+    track = (np.cumsum(chosen) - 1)[of.track[theirs]]
+    there = (of.weight * of.existence)[theirs]
+    _, _, x, P = beliefs.summary(best, track, there, *matched(w, means, covs, False))
     return replace(tracks, time_ns=to_ns, mean=x, cov=P, existence=existence)
 
 

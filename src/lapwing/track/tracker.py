@@ -22,9 +22,9 @@ from lapwing.kernel.branching import branch
 from lapwing.kernel.hypotheses import Branches, Limits
 from lapwing.kernel.manoeuvre import matched
 from lapwing.records import Array, Detections, Innovations, Tracks, TrackStatus
-from lapwing.track.association import PROBABILITY_MAX, Locals, Pairs, evidence, gate
+from lapwing.track.association import NS, PROBABILITY_MAX, Locals, Pairs, evidence, gate
 from lapwing.track.flat import widened
-from lapwing.track.life import PROBABLY, Everyone, Posterior, Told, everyone, judge, select, worth_keeping
+from lapwing.track.life import PROBABLY, Everyone, Posterior, Told, everyone, judge, worth_keeping
 from lapwing.track.posterior import ahead, corrected, predicted
 from lapwing.track.sensors import RadarSensor, SensorModel
 from lapwing.track.settings import TrackSettings
@@ -185,10 +185,13 @@ def _seen_flat(
 def predict_tracks(state: TrackerState, to_ns: int, settings: TrackSettings) -> Tracks:
     """What to show at `to_ns`: every track that was ever confirmed, and tentative ones that are not mere clutter.
     Where height was never measured, covariances hold the target at any height within the prior (`track.flat`)."""
-    tracks = ahead(state, settings, max(to_ns, state.tracks.time_ns))
-    tracks = replace(tracks, cov=widened(tracks.mean, tracks.cov, state.flat, state.radar_m, settings.prior))
-    known = tracks.status != TrackStatus.TENTATIVE
-    return select(tracks, known | (tracks.existence >= settings.show_existence))
+    to_ns = max(to_ns, state.tracks.time_ns)
+    faded = np.exp((state.tracks.time_ns - to_ns) * NS / settings.lifetime_s)
+    known = state.tracks.status != TrackStatus.TENTATIVE
+    shown = known | (state.tracks.existence * faded >= settings.show_existence)
+    tracks = ahead(state, settings, to_ns, shown)
+    flat, radar_m = state.flat[shown], state.radar_m[shown]
+    return replace(tracks, cov=widened(tracks.mean, tracks.cov, flat, radar_m, settings.prior))
 
 
 def _innovations(after: Tracks, alive: Array, scan: Detections, told: Told, settings: TrackSettings) -> Innovations:

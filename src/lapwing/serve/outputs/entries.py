@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from lapwing.serve.guard import is_loopback
+
 FORBID = ConfigDict(extra="forbid", frozen=True)
 OutputName = Annotated[str, Field(pattern=r"^\w[\w ().,:'/&+-]{0,63}$")]
 PeriodS = Annotated[float, Field(ge=0.2, le=3600)]
@@ -142,6 +144,23 @@ class AsterixOutput(Output):
     def explain(self) -> str:
         """What it will do, for a person."""
         return f"tracks as ASTERIX CAT062 of {self.sac}/{self.sic} to {self.to}, every {self.period_s:g} s"
+
+
+class SbsOutput(Output):
+    """kind = "sbs": BaseStation lines to whoever connects."""
+
+    kind: Literal["sbs"]
+    idle: ClassVar[tuple[str, ...]] = ("ca", "certificate", "key", "server_name")
+    schemes: ClassVar[Mapping[str, int]] = {"listen": 30003}
+    form: ClassVar[str] = "listen://127.0.0.1:30003 (an address of this machine)"
+    period_s: PeriodS = 1.0
+
+    def explain(self) -> str:
+        """What it will do, for a person."""
+        open_to = (
+            "this machine only" if is_loopback(self.parts()[1]) else "ANYBODY who reaches it: there is no password"
+        )
+        return f"aircraft as BaseStation lines to readers of {self.to}, every {self.period_s:g} s; open to {open_to}"
 
 
 class SapientOutput(Output):

@@ -1,15 +1,17 @@
 """[[output]] tables of the kinds that tell alarms through the outbox."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from lapwing.serve.guard import is_loopback
 from lapwing.serve.outputs.entries import Output, PeriodS, PriorityWord, SecretReference
 
 HTTP = {"http": 80, "https": 443}
 MQTT = {"mqtt": 1883, "mqtts": 8883}
 SMTP = {"smtp": 25, "submission": 587, "smtps": 465}
+CLEAR = frozenset(("http", "mqtt", "smtp"))  # no TLS
 Word = Annotated[str, Field(pattern=r"^[^\s,<>&+#]{1,200}$")]  # no space, comma, mark-up or wildcard
 
 
@@ -21,7 +23,14 @@ class AlarmOutput(Output):
     def explain(self) -> str:
         """What it will do, for a person."""
         kind = str(getattr(self, "kind", ""))
-        return f"alarms of priority {self.priority} and above by {kind} to {self.to}, kept until taken"
+        told = f"alarms of priority {self.priority} and above by {kind} to {self.to}, kept until taken"
+        return told + ("; its token or password CAN BE READ on the way" if self.tells_secrets() else "")
+
+    def tells_secrets(self) -> bool:
+        """Whether a secret leaves this machine without TLS."""
+        scheme, host, _, _ = self.parts()
+        given = getattr(self, "token", "") or getattr(self, "password", "")
+        return bool(given) and scheme in CLEAR and not is_loopback(host)
 
 
 class HttpOutput(AlarmOutput):
@@ -63,6 +72,15 @@ class EmailOutput(AlarmOutput):
     recipients: Annotated[list[Word], Field(min_length=1, max_length=50)]
     user: str = ""
     password: SecretReference = ""
+
+    @model_validator(mode="after")
+    def _password_stays_secret(self) -> Self:
+        if self.user and self.parts()[0] in CLEAR and not is_loopback(self.parts()[1]):
+            raise ValueError(
+                "smtp:// would send the password in clear: write submission:// (STARTTLS) or smtps://, "
+                "or leave 'user' out"
+            )
+        return self
 
 
 class MqttOutput(AlarmOutput):

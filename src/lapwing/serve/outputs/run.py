@@ -16,6 +16,7 @@ from lapwing.serve.outputs.entries import Output
 from lapwing.serve.outputs.entries_alarms import AlarmOutput
 from lapwing.serve.outputs.health import Box, OutputHealth
 from lapwing.serve.outputs.sapient import Frames, SapientSender
+from lapwing.serve.outputs.sbs import SbsServer
 
 log = logging.getLogger("lapwing.outputs")
 PAUSE_S_MIN, PAUSE_S_MAX = 1.0, 30.0
@@ -32,6 +33,7 @@ class Sender(Protocol):
 SENDERS: dict[str, Callable[[Any, Site, Path], Sender]] = {
     "cot": CotSender,
     "asterix": AsterixSender,
+    "sbs": SbsServer,
     "sapient": SapientSender,
 }
 

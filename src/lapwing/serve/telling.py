@@ -1,0 +1,97 @@
+"""What a listener is told of a picture, live or replayed: the same messages in the same order (docs/wire.md).
+
+Refuses to know sockets: a Teller is one listener's memory and gives the messages that are due.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lapwing import __version__
+from lapwing.records import Picture, Position, Site
+from lapwing.serve import wire_text
+from lapwing.serve.acts import Act
+from lapwing.serve.wire import encode_picture, field_table
+
+SECOND_NS = 1_000_000_000
+SELDOM = ("feeds", "reasons", "sensors", "outputs")  # at most once a second of picture time
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One picture, encoded once for all listeners."""
+
+    tick: int
+    time_ns: int
+    binary: bytes
+    texts: Mapping[str, str]  # by type, in the order they are told
+    names: Mapping[str, str]
+
+
+def parcel(picture: Picture, origin: Position, more: Mapping[str, str]) -> Parcel:
+    """The picture's messages; `more` are further texts by type."""
+    texts = {**wire_text.texts(picture, origin), **more}
+    return Parcel(
+        picture.tick, picture.time_ns, encode_picture(picture, origin), texts, wire_text.names(picture.claims)
+    )
+
+
+def hello(site: Site, *, replay: bool) -> str:
+    """The first message; `replay` says whether recorded pictures can be had."""
+    told = {"type": "hello", "version": __version__, "site": wire_text.site(site), "replay": replay}
+    return wire_text.dump(told | {"fields": field_table()})
+
+
+def told_act(act: Act) -> dict[str, Any]:
+    """An act as JSON; times as strings, because they do not fit into a double."""
+    return {
+        "act": act.act,
+        "at_ns": str(act.at_ns),
+        "picture_ns": str(act.picture_ns),
+        "alarm": act.alarm,
+        "verb": act.verb,
+        "name": act.name,
+        "note": act.note,
+        "until_ns": str(act.until_ns),
+    }
+
+
+def acts_text(standing: Mapping[int, Mapping[str, Act]]) -> str:
+    """The message about acts that stand, by alarm."""
+    rows = {str(k): {verb: told_act(act) for verb, act in stands.items()} for k, stands in standing.items()}
+    return wire_text.dump({"type": "acts", "acts": rows})
+
+
+class Teller:
+    """What one listener was told, so that only changes are told again."""
+
+    def __init__(self, stride: int) -> None:
+        self._stride = stride
+        self._tick = -stride
+        self._signature = b""
+        self._seldom_ns = 0
+        self._sent: dict[str, str] = {}
+        self._names: Mapping[str, str] = {}
+
+    def due(self, picture: Picture) -> bool:
+        """Whether to tell it: every `stride` ticks, and at once when an alarm appears, goes or changes its state or
+        priority."""
+        return picture.tick >= self._tick + self._stride or (
+            wire_text.alarm_signature(picture.alarms) != self._signature
+        )
+
+    def messages(self, picture: Picture, told: Parcel) -> Iterator[str | bytes]:
+        """The texts that changed, then the picture. A message counts as told once the next one is asked for."""
+        self._tick, self._signature = picture.tick, wire_text.alarm_signature(picture.alarms)
+        calm = told.time_ns < self._seldom_ns + SECOND_NS
+        for kind, text in told.texts.items():
+            if self._sent.get(kind) != text and not (calm and kind in SELDOM):
+                yield text
+                self._sent[kind] = text
+        if not calm:
+            self._seldom_ns = told.time_ns
+        difference = wire_text.names_difference(dict(self._names), dict(told.names))
+        if difference is not None:
+            yield difference
+            self._names = told.names
+        yield told.binary
