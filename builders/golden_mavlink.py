@@ -9,21 +9,24 @@ frame of version 1 are there to be passed over.
 
 import json
 import os
+from typing import Any
 
 os.environ["MAVLINK20"] = "1"
-from pymavlink.dialects.v20 import common as m
+from pymavlink.dialects.v20 import common as m  # type: ignore[import-not-found]
 
 ID = [0x41, 0x42, 0x10, 0x20, 0x30, 0x40, *[0] * 14]
 NOBODY = [0] * 20
 SERIAL = b"1581F45T7228N00D1234".ljust(20, b"\0")
 
 
-def pad(data, n):
+def pad(data: bytes, n: int) -> list[int]:
+    """Filled up with zeros."""
     return list(data.ljust(n, b"\0"))
 
 
-def location(latitude, longitude, **more):
-    fields = {
+def location(latitude: int, longitude: int, **more: float) -> tuple[Any, dict[str, Any]]:
+    """A LOCATION and its fields."""
+    fields: dict[str, Any] = {
         "target_system": 0, "target_component": 0, "id_or_mac": ID, "status": 2, "direction": 27_050,
         "speed_horizontal": 1_234, "speed_vertical": -150, "latitude": latitude, "longitude": longitude,
         "altitude_barometric": 131.5, "altitude_geodetic": 182.5, "height_reference": 0, "height": 62.0,
@@ -33,7 +36,8 @@ def location(latitude, longitude, **more):
     return m.MAVLink_open_drone_id_location_message(**fields), fields
 
 
-def main():
+def main() -> None:
+    """Print them."""
     link = m.MAVLink(None, srcSystem=37, srcComponent=236)
     basic = {
         "target_system": 0,
@@ -76,7 +80,7 @@ def main():
         "messages": pad(raw + raw2, 225),
     }  # fmt: skip
     first, first_fields = location(522_612_345, 39_087_654)
-    unknown = {"direction": 36_100, "speed_horizontal": 25_500, "speed_vertical": 6_300}
+    unknown: dict[str, float] = {"direction": 36_100, "speed_horizontal": 25_500, "speed_vertical": 6_300}
     unknown |= {"altitude_barometric": -1000.0, "altitude_geodetic": -1000.0, "height": -1000.0}
     nowhere, nowhere_fields = location(0, 0, **unknown)
     given = [
@@ -101,7 +105,8 @@ def main():
     print(json.dumps(out, indent=1))
 
 
-def plain(fields):
+def plain(fields: dict[str, Any]) -> dict[str, Any]:
+    """For JSON."""
     return {k: v.decode() if isinstance(v, bytes) else v for k, v in fields.items()}
 
 

@@ -19,7 +19,7 @@ from lapwing.decode.encode_sapient_node import Us, condition, registration, stat
 from lapwing.decode.sapient import SapientDecoder
 from lapwing.decode.ulid import ulid
 from lapwing.kernel.geodesy import ecef_to_geodetic, enu_axes, enu_to_geodetic, geodetic_to_ecef
-from lapwing.records import Classes, Frame, Kind, SensorConfig, Space
+from lapwing.records import NO_TRACK, Classes, Frame, Kind, SensorConfig, Sources, Space, no_interference
 
 SITE, US = make_site(), "0e9c7f6c-5ad5-4a4b-8f5c-111111111111"
 PICTURE = World().picture(600)
@@ -154,3 +154,41 @@ def test_no_task_but_a_request_is_taken(wish: str) -> None:
     reply, wanted = task_answer(Us(US, SITE, "1", 5.0), task, T0)
     assert (reply.task_ack.task_status, wanted, reply.destination_id) == (2, "", s.NODE)
     Judge.from_pb2(reply)
+
+
+def test_an_agreeing_claim_is_told_as_what_it_is() -> None:
+    rows = out.importance(PICTURE, {})
+    told = {m.detection_report.object_id: m for m in out.detections(PICTURE, SITE.origin, US, rows, {})}
+    for i, track in enumerate(PICTURE.integrity.track_id.tolist()):
+        if track == NO_TRACK:
+            continue
+        row = PICTURE.tracks.track_id.tolist().index(track)
+        if row not in rows:  # tentative
+            continue
+        (info,) = told[out.object_id(US, PICTURE.tracks, row)].detection_report.object_info
+        assert info.type == "claimed identity"
+        assert info.value == (PICTURE.claims.names[i] or f"{PICTURE.claims.address[i]:X}")
+    assert 0 < sum(len(m.detection_report.object_info) for m in told.values()) < len(told)
+
+
+def test_an_emitter_is_told_where_one_place_explains_a_region() -> None:
+    regions = PICTURE.integrity.interference
+    causes = np.array([[0.0, 0.7, 0.1, 0.15, 0.05, 0.0]])
+    i, f = (lambda *v: np.array(v, np.int64)), (lambda *v: np.array(v, np.float64))
+    two = Sources(
+        i(1, 1), i(5, 5), i(1, 0), f(2_000.0, 0.0), f(3_000.0, 0.0), f(400.0, 1.0), f(40.0, 0.0), f(3.0, 1.0),
+        f(0.0, 0.0), f(0.0, 0.0), f(0.5, 0.5), i(), f(), i(), f(), f(),
+    )  # fmt: skip
+    verdict = replace(PICTURE.integrity, interference=replace(regions, causes=causes), sources=two)
+    (told,) = out.emitters(replace(PICTURE, integrity=verdict), SITE.origin, US)
+    Judge.from_pb2(told)
+    d = told.detection_report
+    assert [(c.type, c.sub_class[0].type) for c in d.classification] == [("EM transmitter", "RF jammer")]
+    assert (d.detection_confidence, d.classification[0].sub_class[0].confidence) == pytest.approx((0.95, 0.85))
+    latitude, longitude, _ = np.degrees(enu_to_geodetic(PLACE, np.array([[2_000.0, 3_000.0, 0.0]])))
+    assert (d.location.y, d.location.x) == pytest.approx((latitude[0], longitude[0]), abs=1e-9)
+    assert d.location.y_error * 111_195 == pytest.approx(400.0, rel=1e-3)
+    assert not d.location.HasField("z")
+    assert not d.signal
+    gone = replace(verdict, interference=no_interference())
+    assert out.emitters(replace(PICTURE, integrity=gone), SITE.origin, US) == []

@@ -9,6 +9,7 @@ within -0.9 s to +0.1 s of arrival, and two detections of one connection less th
 import asyncio
 import contextlib
 import re
+import ssl
 import time
 
 from google.protobuf.message import DecodeError, Message
@@ -74,7 +75,8 @@ class Wire:
 class Middleware:
     """Two ports: children (nodes) and peers (fusion nodes)."""
 
-    def __init__(self, *, acknowledges: bool = False) -> None:
+    def __init__(self, *, acknowledges: bool = False, tls: ssl.SSLContext | None = None) -> None:
+        self.tls = tls  # of the child port
         self.acknowledges = acknowledges  # sends the RegistrationAck itself
         self.children: dict[str, Wire] = {}
         self.kept: dict[str, list[SapientMessage]] = {}  # registration and last status of every child
@@ -87,7 +89,8 @@ class Middleware:
 
     async def start(self, child_port: int, peer_port: int) -> None:
         for run, port in ((self._child, child_port), (self._peer, peer_port)):
-            self._servers.append(await asyncio.start_server(self._kept(run), "127.0.0.1", port))
+            tls = self.tls if run == self._child else None
+            self._servers.append(await asyncio.start_server(self._kept(run), "127.0.0.1", port, ssl=tls))
 
     def _kept(self, run):
         async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -176,7 +179,7 @@ class Middleware:
 
 
 @contextlib.asynccontextmanager
-async def middleware(child_port: int, peer_port: int, **how: bool):
+async def middleware(child_port: int, peer_port: int, **how):
     it = Middleware(**how)
     await it.start(child_port, peer_port)
     try:

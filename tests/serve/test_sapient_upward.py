@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.decode import sapient_samples as s
 from tests.serve.fake_shelf import DRONE_ID, World, make_site
 from tests.serve.sapient_middleware import middleware
 from tests.serve.test_feeds import free_port, until
+from tests.serve.test_outputs import certificates
 
 SITE = make_site()
 SITE = replace(SITE, feeds=(*SITE.feeds, FeedConfig("hill-radar", "sapient", "sapient", "127.0.0.1", 5020)))
@@ -285,3 +287,27 @@ async def test_the_nodes_behind_us_are_told_and_told_again_when_they_change(monk
     told = [list(m.registration.dependent_nodes) for m in of_kind(parent, "registration")]
     assert told == [[s.NODE], [s.NODE, other]]
     assert parent.complaints() == []
+
+
+async def test_a_parent_behind_tls_is_known_by_its_certificate(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(sapient.SapientSender, "pause_s", 0.1)
+    certificates(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(tmp_path / "client.pem"))
+    context.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
+    context.verify_mode = ssl.CERT_REQUIRED
+    port = free_port()
+    ours = {"ca": "server.pem", "certificate": "client.pem", "key": "client.key", "to": f"tls://127.0.0.1:{port}"}
+    entries = [
+        SapientOutput(name=name, kind="sapient", server_name=f"{name}.example", **ours) for name in ("server", "other")
+    ]
+    outputs = Outputs(entries, SITE, tmp_path, tmp_path)
+    task = asyncio.create_task(outputs.run())
+    try:
+        async with middleware(port, free_port(), acknowledges=True, tls=context) as parent:
+            await until(lambda: of_kind(parent, "status_report") and outputs.rows()[1]["failures"], 20.0)
+            right, wrong = outputs.rows()
+            assert (right["state"], "mismatch" in wrong["link"]) == ("fine", True)
+            assert {m.registration.name for m in of_kind(parent, "registration")} == {f"{SITE.name} (Lapwing)"}
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

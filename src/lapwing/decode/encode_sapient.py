@@ -17,13 +17,25 @@ from sapient_msg.bsi_flex_335_v2_0.sapient_message_pb2 import SapientMessage
 from lapwing.decode.sapient_wire import cut, parse, time_ns
 from lapwing.decode.ulid import ulid
 from lapwing.kernel.geodesy import enu_axes, enu_to_geodetic
-from lapwing.records import AlarmState, Kind, Picture, Position, Priority, Subject, Tracks, TrackStatus
+from lapwing.records import (
+    CAUSES,
+    NO_TRACK,
+    AlarmState,
+    Kind,
+    Picture,
+    Position,
+    Priority,
+    Subject,
+    Tracks,
+    TrackStatus,
+)
 
 DEGREES = location_pb2.LOCATION_COORDINATE_SYSTEM_LAT_LNG_DEG_M
 ELLIPSOID = location_pb2.LOCATION_DATUM_WGS84_E
 METRES_PER_SECOND = velocity_pb2.SPEED_UNITS_MS
 EARTH_M = 6_371_000.0
 HEIGHT_SIGMA_M_MAX = 500.0  # vaguer heights are not told: a missing z means unknown
+CLAIMED = "claimed identity"  # a claim that agrees with the track says so itself
 SHARE_MIN = 0.005  # less probable types are left out of a classification
 TAXONOMY = {  # kind -> type, sub-class
     Kind.MULTIROTOR: ("Air vehicle", "UAV rotary wing"),
@@ -94,6 +106,7 @@ def detections(
     place = (origin.latitude_rad, origin.longitude_rad, origin.height_ellipsoid_m)
     tracks = picture.tracks
     shares = {int(t): picture.classes.probability[i] for i, t in enumerate(picture.classes.track_id)}
+    says = {int(t): _claimed(picture, i) for i, t in enumerate(picture.integrity.track_id) if t != NO_TRACK}
     where = np.stack(enu_to_geodetic(place, tracks.mean[list(rows), :3]), axis=1)
     site_axes = enu_axes(*place[:2])
     out = []
@@ -110,10 +123,43 @@ def detections(
         _velocity(told, turn @ tracks.mean[i, 3:], np.sqrt(np.diagonal(tracks.cov[i])[3:]))
         if ident in shares:
             _classify(told, shares[ident])
+        if ident in says:
+            told.object_info.add(type=CLAIMED, value=says[ident])
         if ident in sources:
             source = sources[ident]
             link = told.derived_detection.add(node_id=source.node_id, object_id=source.object_id)
             link.timestamp.seconds, link.timestamp.nanos = divmod(source.time_ns, 10**9)
+        out.append(one)
+    return out
+
+
+def _claimed(picture: Picture, i: int) -> str:
+    """Who claim row `i` says to be: its name, else its address."""
+    return picture.claims.names[i][:64] or f"{int(picture.claims.address[i]):X}"
+
+
+def emitters(picture: Picture, origin: Position, node_id: str) -> list[SapientMessage]:
+    """One report per place that explains a region of GNSS interference: what emits there, and how surely."""
+    place = (origin.latitude_rad, origin.longitude_rad, origin.height_ellipsoid_m)
+    found, regions, out = picture.integrity.sources, picture.integrity.interference, []
+    where = enu_to_geodetic(place, np.stack([found.east_m, found.north_m, np.zeros(len(found))], axis=1))
+    for i in np.flatnonzero(found.unique).tolist():
+        region = int(found.region_id[i])
+        rows = np.flatnonzero(regions.region_id == region)
+        if len(rows) == 0:
+            continue
+        since, causes = int(regions.since_ns[rows[0]]), dict(zip(CAUSES, regions.causes[rows[0]].tolist(), strict=True))
+        nth = int((found.region_id[:i] == region).sum())
+        one = message(node_id, picture.time_ns)
+        told = one.detection_report
+        told.report_id = ulid(picture.time_ns, f"{node_id} emitter report {region} {nth} {picture.time_ns}")
+        told.object_id = ulid(since, f"{node_id} emitter {region} {nth} {since}")
+        jams = causes["jamming"] + causes["both"]
+        told.detection_confidence = min(jams + causes["spoofing"], 1.0)
+        at = np.array([where[0][i], where[1][i], 0.0])
+        _place(told.location, at, np.array([found.sigma_m[i], found.sigma_m[i], np.inf]))
+        entry = told.classification.add(type="EM transmitter", confidence=1.0)
+        entry.sub_class.add(type="RF jammer", confidence=min(jams, 1.0), level=1)
         out.append(one)
     return out
 

@@ -14,7 +14,7 @@ from sapient_msg.bsi_flex_335_v2_0.sapient_message_pb2 import SapientMessage
 from sapient_msg.bsi_flex_335_v2_0.status_report_pb2 import StatusReport
 from sapient_msg.bsi_flex_335_v2_0.task_ack_pb2 import TaskAck
 
-from lapwing.decode.encode_sapient import DEGREES, ELLIPSOID, METRES_PER_SECOND, TAXONOMY, message
+from lapwing.decode.encode_sapient import CLAIMED, DEGREES, ELLIPSOID, METRES_PER_SECOND, TAXONOMY, message
 from lapwing.decode.ulid import ulid
 from lapwing.kernel.geodesy import enu_to_geodetic, geodetic_to_enu
 from lapwing.records import FeedHealth, Position, Site
@@ -75,11 +75,13 @@ def _mode(mode: Registration.ModeDefinition) -> None:
     seen.velocity_type.location_datum = ELLIPSOID
     error = seen.geometric_error
     error.type, error.units, error.variation_type = "Standard Deviation", "degrees, metres", "per report"
+    seen.detection_report.add(category=Registration.DETECTION_REPORT_CATEGORY_OBJECT, type=CLAIMED, units="text")
     classes = seen.detection_class_definition.add()
     classes.confidence_definition = Registration.CONFIDENCE_DEFINITION_MULTI_CLASS
-    for top in sorted({top for top, _ in TAXONOMY.values()}):
+    taxonomy = {*TAXONOMY.values(), ("EM transmitter", "RF jammer")}
+    for top in sorted({top for top, _ in taxonomy}):
         entry = classes.class_definition.add(type=top, units="probability")
-        for sub in sorted(s for t, s in TAXONOMY.values() if t == top and s):
+        for sub in sorted(s for t, s in taxonomy if t == top and s):
             entry.sub_class.add(type=sub, units="probability", level=1)
     mode.task.concurrent_tasks = 1
     # The standard demands a region definition also of those who take no regions.

@@ -77,7 +77,8 @@ class MavlinkDecoder:
 
 def _cut(data: bytes, seq: int, refusals: Refusals) -> tuple[list[tuple[int, int, bytes]], int]:
     """(message, who sent it, payload with all its zeros) of each frame of ours, and how many bytes are done with."""
-    out, at = [], 0
+    out: list[tuple[int, int, bytes]] = []
+    at = 0
     while True:
         at = data.find(START, at)
         if at < 0:

@@ -17,7 +17,7 @@ from sapient_msg.bsi_flex_335_v2_0.alert_ack_pb2 import AlertAck
 from sapient_msg.bsi_flex_335_v2_0.sapient_message_pb2 import SapientMessage
 
 from lapwing import __version__
-from lapwing.decode.encode_sapient import Source, alert, cleared, detections, importance, source_in
+from lapwing.decode.encode_sapient import Source, alert, cleared, detections, emitters, importance, source_in
 from lapwing.decode.encode_sapient_node import Us, condition, goodbye, registration, status, task_answer
 from lapwing.decode.sapient_wire import cut, framed, parse
 from lapwing.records import AlarmState, Frame, Picture, Site
@@ -150,7 +150,8 @@ class SapientSender:
         """Their reports; reads the journal."""
         ids = picture.tracks.track_id
         sources = {int(ids[i]): s for i in rows if (s := self._source(picture, i)) is not None}
-        return detections(picture, self._site.origin, self.us.node_id, rows, sources)
+        told = (picture, self._site.origin, self.us.node_id)
+        return [*emitters(*told), *detections(*told, rows, sources)]
 
     def _source(self, picture: Picture, i: int) -> Source | None:
         """The node's own report behind a track, where it came over SAPIENT and the journal still holds it."""
