@@ -223,6 +223,13 @@ def export(
     typer.echo(f"{out}: {rows} positions")
 
 
+def journal_of(source: Path) -> Path:
+    """The journal's folder, from itself or from the site file that names it. Raises SiteError."""
+    from lapwing.serve.site import load
+
+    return source if source.is_dir() else source.resolve().parent / load(source)[0].journal.folder
+
+
 @app.command()
 @plainly
 def evidence(
@@ -242,13 +249,38 @@ def evidence(
     from lapwing.serve.evidence_keys import KeyTrouble, default_path
     from lapwing.serve.evidence_zip import ZipError
     from lapwing.serve.export import ExportError, instant
-    from lapwing.serve.site import load
 
     try:
-        folder = source if source.is_dir() else source.resolve().parent / load(source)[0].journal.folder
-        order = Order(folder, instant(since), instant(until), key or default_path())
+        order = Order(journal_of(source), instant(since), instant(until), key or default_path())
         typer.echo("\n".join(freeze(order, out)))
     except (EvidenceError, KeyTrouble, ZipError, ExportError) as error:
+        raise Trouble(str(error)) from None
+
+
+@app.command()
+@plainly
+def hold(
+    source: Annotated[Path, typer.Argument(metavar="SITE_OR_JOURNAL", help="A site file, or a journal folder.")],
+    since: Annotated[str, typer.Option(help="From this time on (ISO 8601, UTC unless it says otherwise).")] = "",
+    until: Annotated[str, typer.Option(help="Up to this time.")] = "",
+    by: Annotated[str, typer.Option(help="Who lays or lifts it.")] = "",
+    why: Annotated[str, typer.Option(help="For what reason.")] = "",
+    lift: Annotated[int, typer.Option(help="Lift the hold of this number instead.")] = 0,
+) -> None:
+    """Lay a hold on a time: nothing of it is removed, however old it gets. Without a time, list the holds."""
+    from lapwing.serve import holds
+    from lapwing.serve.clock import SystemClock
+    from lapwing.serve.export import ExportError, instant
+
+    folder, now_ns = journal_of(source), SystemClock().now_ns()
+    try:
+        if lift:
+            typer.echo(holds.lift(folder, lift, by, why, now_ns))
+        elif since or until:
+            typer.echo(holds.lay(folder, (instant(since), instant(until)), by, why, now_ns))
+        else:
+            typer.echo(holds.listed(folder))
+    except (holds.HoldError, ExportError) as error:
         raise Trouble(str(error)) from None
 
 

@@ -198,7 +198,9 @@ class _Run:
     on_url: Callable[[str], None]
 
     async def run(self) -> Summary:
-        runtime = Runtime(make_plan(self.site), self.text, self.wish.folder, self.entry.journal.size_mib_max)
+        limits = self.entry.journal
+        where = (self.text, self.wish.folder, limits.size_mib_max)
+        runtime = Runtime(make_plan(self.site), *where, keep_days=limits.history_days)
         runtime.witness = self.observer.see
         summary, stop = Summary(self.site.name), asyncio.Event()
         for signum in (signal.SIGINT, signal.SIGTERM):

@@ -246,6 +246,7 @@ class JournalEntry(BaseModel):
     model_config = FORBID
     folder: str = "journal"
     size_mib_max: Annotated[float, Field(ge=8, le=10_000_000)] = 4096.0
+    history_days: Annotated[float, Field(ge=0, le=36_600)] = 366.0  # of paths, alarms, beliefs, cells; 0: for ever
 
 
 class WebEntry(BaseModel):
@@ -322,12 +323,12 @@ MODELS: dict[str, type[BaseModel]] = {
 
 
 def essence(text: str) -> object:
-    """What of a site file the picture depends on: all but where it is shown and sent. The text itself if unreadable."""
+    """What of a site file the picture depends on: all but where it is shown, sent and kept. Unreadable: the text."""
     try:
         table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError):
         return text
-    return {key: value for key, value in table.items() if key not in ("output", "web")}
+    return {key: value for key, value in table.items() if key not in ("output", "web", "journal")}
 
 
 def parse(text: str, path: str = "site") -> SiteFile:
