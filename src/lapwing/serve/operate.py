@@ -199,8 +199,8 @@ class _Run:
 
     async def run(self) -> Summary:
         limits = self.entry.journal
-        where = (self.text, self.wish.folder, limits.size_mib_max)
-        runtime = Runtime(make_plan(self.site), *where, keep_days=limits.history_days)
+        mine = (self.text, self.wish.folder, limits.size_mib_max)
+        runtime = Runtime(make_plan(self.site), *mine, keep_days=limits.history_days)
         runtime.witness = self.observer.see
         summary, stop = Summary(self.site.name), asyncio.Event()
         for signum in (signal.SIGINT, signal.SIGTERM):
