@@ -99,3 +99,4 @@ class Site:
     feeds: tuple[FeedConfig, ...]
     sensors: tuple[SensorConfig, ...]
     zones: tuple[Zone, ...]
+    operator_forget_s: float = 120.0  # how long the place of a person who flies a drone is kept

@@ -249,6 +249,13 @@ class JournalEntry(BaseModel):
     history_days: Annotated[float, Field(ge=0, le=36_600)] = 366.0  # of paths, alarms, beliefs, cells; 0: for ever
 
 
+class PrivacyEntry(BaseModel):
+    """[privacy]: what is kept of people."""
+
+    model_config = FORBID
+    operator_s: Annotated[float, Field(ge=0, le=86_400)] = 120.0
+
+
 class WebEntry(BaseModel):
     """[web]: where the picture is served."""
 
@@ -271,6 +278,7 @@ class SiteFile(BaseModel):
     output: list[OutputEntry] = []
     journal: JournalEntry = JournalEntry()
     web: WebEntry = WebEntry()
+    privacy: PrivacyEntry = PrivacyEntry()
 
     @model_validator(mode="after")
     def _consistent(self) -> "SiteFile":
@@ -306,6 +314,7 @@ class SiteFile(BaseModel):
             tuple(replace(f.config(folder), origin=self.origin.position()) for f in self.feed),
             tuple(s.config() for s in self.sensor),
             tuple(z.zone() for z in self.zone),
+            self.privacy.operator_s,
         )
 
 
@@ -316,6 +325,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "zone": ZoneEntry,
     "journal": JournalEntry,
     "web": WebEntry,
+    "privacy": PrivacyEntry,
     **dict.fromkeys(("origin", "at", "second", "receiver"), Place),
     "circle": CircleEntry,
     **KINDS,
