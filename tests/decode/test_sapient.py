@@ -1,5 +1,7 @@
 """SAPIENT: scans out of every coordinate system, and the fusion node's side of the conversation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from google.protobuf.json_format import ParseDict
@@ -119,6 +121,14 @@ def test_what_is_refused(message: SapientMessage, reason: str | None) -> None:
     d = scans(message)
     assert faults([d]) == {reason: 1}
     assert d.scans == ()
+
+
+def test_a_platform_whose_heading_the_site_tells_counts_from_it() -> None:
+    ship = tuple(replace(sensor, heading_rad=np.radians(350.0)) for sensor in SENSORS)
+    talk = [s.registration(), s.bearing(25.0, T0 + S, datum=4), s.status(T0 + 2 * S)]
+    d = merged(feed(SapientDecoder("f", ship, "radar", ORIGIN), [Frame(1, "f", T0, s.frame(*talk))])[1])
+    (scan,) = d.scans
+    assert scan.z[0] == pytest.approx([np.radians(15.0)])
 
 
 @pytest.mark.parametrize("kind", EFFECTORS)

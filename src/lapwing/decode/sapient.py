@@ -3,8 +3,8 @@
 A registered node is the site's sensor whose name it bears; the first node that bears no sensor's name is the sensor
 that the feed names. Reports of one node with one timestamp are one scan; it ends when the node says something later.
 Places become the site's east, north, up; ranges and bearings stay what they are, seen from the site's sensor entry.
-Bearings from magnetic or grid north are turned to true north. Refuses nodes that act instead of watching, bearings from
-the north of a platform, whose heading is not known here, and nodes that are nobody.
+Bearings from magnetic, grid or a platform's north are turned to true north. Refuses nodes that act instead of watching,
+bearings from the north of a platform whose heading the site does not tell, and nodes that are nobody.
 """
 
 import math
@@ -221,6 +221,8 @@ def _north_rad(datum: int, sensor: SensorConfig, at_ns: int) -> float:
         if north is None:
             raise Wrong("bearing from grid north where there is no UTM grid")
         return north
+    if datum == range_bearing_pb2.RANGE_BEARING_DATUM_PLATFORM and sensor.heading_rad is not None:
+        return sensor.heading_rad
     raise Wrong("bearing from a north that is not known here")
 
 

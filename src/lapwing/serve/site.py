@@ -161,6 +161,7 @@ class SensorEntry(BaseModel):
     second: Place | None = None
     false_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.0
     correlation_s: Annotated[float, Field(ge=0, le=600)] = 0.0
+    heading_deg: Annotated[float, Field(ge=-360, le=360)] | None = None
     echo_dbm: Annotated[float, Field(ge=-200, le=200)] | None = None
 
     def config(self) -> SensorConfig:
@@ -180,6 +181,7 @@ class SensorEntry(BaseModel):
             self.second.position() if self.second else None,
             self.false_ratio,
             self.correlation_s,
+            None if self.heading_deg is None else math.radians(self.heading_deg),
             self.echo_dbm,
         )
 
