@@ -37,6 +37,10 @@ def test_without_the_frequency_the_range_alone_is_told() -> None:
     [
         ('{"delay":1,"doppler":[]}', "delay or doppler: not a list"),
         ('{"delay":[],"doppler":[]}', "timestamp: is missing"),
+        (
+            '{"timestamp":17200000000,"delay":[1],"doppler":[1]}',
+            "timestamp: neither seconds nor milliseconds since 1970",
+        ),
         ('{"timestamp":1,"delay":["x"],"doppler":[1]}', "delay or doppler: not a number, or out of range"),
         ('{"timestamp":1,"delay":[-1],"doppler":[1]}', "delay or doppler: not a number, or out of range"),
     ],

@@ -21,6 +21,7 @@ LONGEST = 262_144
 DETECTIONS_MAX = 2_000
 LIGHT_MPS = 299_792_458.0
 RANGE_M_MAX, DOPPLER_HZ_MAX = 1_000_000.0, 1e6
+SECONDS_MAX = 4e9
 MILLISECONDS_FROM = 1e11
 
 
@@ -67,6 +68,8 @@ class Blah2Decoder:
         said = bounded(finite(content.get("timestamp")), 0.0, 4e12)
         if said is None:
             return "timestamp: is missing"
+        if SECONDS_MAX < said < MILLISECONDS_FROM:
+            return "timestamp: neither seconds nor milliseconds since 1970"
         time_ns = round(said) * 10**6 if said >= MILLISECONDS_FROM else round(said * 1e9)
         rows = []
         for delay, doppler in zip(delays, dopplers, strict=True):
