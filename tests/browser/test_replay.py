@@ -117,7 +117,7 @@ def test_a_link_to_a_moment_and_a_live_alarm_meanwhile(past, launch):
     past.show(tick)  # the first alarm, now, live
     news = seat.page.locator("#live-news")
     seat.until(news.is_visible, "the notice of a live alarm")
-    assert re.match(r"1 new alarm live \((medium|high|critical)\)", news.inner_text())
+    assert re.match(r"1 alarm live, new or more urgent \((medium|high|critical)\): ", news.inner_text())
     assert seat.read("ticks") == 75  # what is shown is still the past
     assert text(seat, "announce").startswith("Live: ")
     seat.until(lambda: seat.read("beeps") > 1, "the sound of the live alarm")

@@ -220,6 +220,17 @@ def test_a_tape_shows_any_moment_as_it_was(journaled):
         assert tape.row.tick.tick == 1  # before the beginning is the beginning
 
 
+def test_what_a_tape_keeps_is_bounded(journaled, monkeypatch):
+    with Journal(journaled[0], write=False) as j:
+        tape = Tape(j, make_plan(parse(j.meta("site")).site(journaled[0])))
+        monkeypatch.setattr("lapwing.engine.tape.KEPT_MAX", 2)
+        list(tape.go(T0 + 145 * TICK_NS))
+        assert list(tape._kept) == [100, 125]
+        monkeypatch.setattr("lapwing.engine.tape.KEPT_ROWS_MAX", 1)
+        list(tape.go(T0 + 175 * TICK_NS))
+        assert list(tape._kept) == []
+
+
 def test_a_tape_without_a_usable_beginning_says_so(journaled, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(journaled[0], folder)

@@ -19,6 +19,7 @@ from lapwing.records import Frame
 PART_TICKS = 25  # read at once
 KEEP_TICKS = 25  # a state is kept every so many ticks
 KEPT_MAX = 40
+KEPT_ROWS_MAX = 40_000  # tracks and claims in them: some 100 MB
 
 
 class Tape:
@@ -28,7 +29,7 @@ class Tape:
         self._journal, self._plan = journal, plan
         self._state: State | None = None
         self._ahead: deque[tuple[Tick, list[Frame]]] = deque()
-        self._kept: dict[int, State] = {}
+        self._kept: dict[int, tuple[State, int]] = {}  # by tick, with their rows
         self.row: Replayed | None = None  # where the tape is
 
     def go(self, time_ns: int) -> Iterator[float]:
@@ -47,7 +48,7 @@ class Tape:
 
     def _begin(self, target: int) -> None:
         """Take the nearest state before a tick."""
-        near = [s for s in (*self._kept.values(), self._state) if s is not None and s.tick < target]
+        near = [s for s in (*(s for s, _ in self._kept.values()), self._state) if s is not None and s.tick < target]
         best = max(near, key=lambda s: s.tick, default=None)
         if best is None or best.tick < max(self._journal.checkpoints_before(target), default=0):
             best = base_before(self._journal, self._plan, target)
@@ -68,12 +69,17 @@ class Tape:
         tick, frames = self._ahead.popleft()
         self._state, picture = step(self._state, frames, tick.tick, tick.time_ns, self._plan)
         if tick.tick % KEEP_TICKS == 0:
-            self._kept.pop(tick.tick, None)
-            self._kept[tick.tick] = self._state
-            while len(self._kept) > KEPT_MAX:
-                del self._kept[next(iter(self._kept))]
+            self._keep(len(picture.tracks) + len(picture.claims))
         self.row = Replayed(tick, self._state, picture)
         return self.row
+
+    def _keep(self, rows: int) -> None:
+        """Keep the state for a while; the first kept goes first."""
+        assert self._state is not None
+        self._kept.pop(self._state.tick, None)
+        self._kept[self._state.tick] = (self._state, rows)
+        while len(self._kept) > KEPT_MAX or sum(n for _, n in self._kept.values()) > KEPT_ROWS_MAX:
+            del self._kept[next(iter(self._kept))]
 
 
 def same(row: Replayed) -> bool | None:
