@@ -127,6 +127,7 @@ def test_a_link_to_a_moment_and_a_live_alarm_meanwhile(past, launch):
         "(e) => { e.value = Number(e.value) + 5; e.dispatchEvent(new Event('input')); }"
     )
     seat.until(lambda: seat.read("ticks") == 100, "what the slider says", 30)
+    assert seat.page.locator("#moment").get_attribute("aria-valuetext") == "2025-06-15 15:07:00 UTC"
     news.click()
     seat.until(lambda: seat.read("ticks") == tick and seat.read("alarms") == 1, "the live picture")
     card = seat.page.locator(".alarm").first

@@ -134,9 +134,10 @@ export class Timebar {
     this.rates.forEach((button, i) => button.setAttribute("aria-pressed", String(RATES[i] === rate)));
     say($("replay-time"), `${day(atMs)} ${utc(atMs)} UTC`);
     const real = told?.rate_real ?? 0;
-    const slow = state === "playing" && real > 0 && real < 0.8 * rate ? `: this machine does ${real.toFixed(real < 10 ? 1 : 0)}×` : "";
+    const slow = real > 0 && real < 0.8 * rate ? `: this machine does ${real.toFixed(real < 10 ? 1 : 0)}×` : "";
+    say($("replay-more"), state === "preparing" ? ` ${Math.round(100 * (told?.share ?? 0))} %` : state === "playing" ? slow : "");
     say($("replay-state"), {
-      preparing: `preparing ${Math.round(100 * (told?.share ?? 0))} %`, playing: `playing ${rate}×${slow}`, paused: "paused",
+      preparing: "preparing", playing: `playing ${rate}×`, paused: "paused",
       end: "end of what is recorded", failed: told?.why ?? "failed", idle: told?.why ?? "ended",
     }[state]);
     $("replay-banner").dataset["state"] = state;
