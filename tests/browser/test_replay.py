@@ -87,6 +87,13 @@ def test_the_past_is_shown_and_cannot_be_taken_for_now(past, launch):
     assert len(seat.texts(".alarm")) == 1
     assert seat.page.get_by_role("button", name="Acknowledge").count() == 0
 
+    seat.page.locator("#rates button").first.click()
+    seat.page.keyboard.press(" ")  # plays: it does not press the button that was clicked
+    seat.until(lambda: seat.read("replay") == "playing", "that it plays")
+    seat.page.locator("#play").focus()
+    seat.page.keyboard.press(" ")  # presses the button that has the focus, once
+    seat.until(lambda: seat.read("replay") == "paused", "the pause")
+    seat.page.locator("#play").blur()
     seat.page.keyboard.press("5")
     assert seat.page.locator("#rates [aria-pressed=true]").inner_text() == "30×"
     seat.page.keyboard.press(" ")

@@ -36,7 +36,8 @@ class Tape:
         """To the newest picture that is not after a time, else the first one that can be made. Yields how much is
         done (0..1) after each tick on the way; at the end `row` is the picture. Raises JournalError."""
         target = self._journal.tick_at(time_ns)
-        if target is None:
+        target = min(target or 0, self._journal.settled())
+        if target == 0:
             raise JournalError("the journal holds no picture yet")
         self._begin(target)
         assert self._state is not None
@@ -59,7 +60,9 @@ class Tape:
     def peek(self) -> Tick | None:
         """The next tick, or None at the end of what is recorded. Raises JournalError."""
         if not self._ahead and self._state is not None:
-            self._ahead.extend(self._journal.part(self._state.tick, self._state.through_seq, PART_TICKS))
+            settled = self._journal.settled()  # the tick after it is just being made
+            part = self._journal.part(self._state.tick, self._state.through_seq, PART_TICKS)
+            self._ahead.extend((tick, frames) for tick, frames in part if tick.tick <= settled)
         return self._ahead[0][0] if self._ahead else None
 
     def next(self) -> Replayed | None:
