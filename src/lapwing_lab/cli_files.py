@@ -29,22 +29,53 @@ def plainly(command: Callable[..., None]) -> Callable[..., None]:
     return guarded
 
 
+SiteOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Of a COURAGEOUS document: the site file whose origin the truth is seen from; else its own place."
+    ),
+]
+
+
+def _tracks(document: Path, site: Path | None) -> Any:
+    """The tracks of a COURAGEOUS document; what was left out is said on standard error."""
+    from lapwing_lab import courageous
+
+    found = courageous.read(document, None if site is None else courageous.origin_of(site))
+    left = {
+        "detection sets": found.detection_sets,
+        "records of ground control stations": found.ground_stations,
+        "records without a position": found.without_position,
+    }
+    told = ", ".join(f"{n} {what}" for what, n in left.items() if n)
+    n = found.tracks["track_id"].drop_nulls().n_unique()
+    typer.echo(f"{found.system}: {n} tracks" + (f"; left out: {told}" if told else ""), err=True)
+    return found.tracks
+
+
 @plainly
 def import_(
-    file: Annotated[Path, typer.Argument(help="Benchmark arrays (.npz).")],
-    out: Annotated[Path, typer.Option(help="Folder for detections, truth, site and settings.")] = Path("imported"),
+    file: Annotated[Path, typer.Argument(help="Benchmark arrays (.npz), or a COURAGEOUS document (.json).")],
+    out: Annotated[Path, typer.Option(help="Folder for detections, truth, site and settings; or tracks.")] = Path(
+        "imported"
+    ),
     run: Annotated[int, typer.Option(help="Which Monte Carlo run, where the arrays hold several.")] = 1,
+    site: SiteOption = None,
 ) -> None:
-    """Turn benchmark arrays into files that any tracker can read."""
+    """Turn benchmark arrays into files that any tracker can read, or a COURAGEOUS document into tracks."""
+    from lapwing_lab import files
     from lapwing_lab.importing import convert
 
+    if file.suffix == ".json":
+        files.write(_tracks(file, site), out / "tracks.parquet")
+        return
     known = convert(file, out, run)
     typer.echo(f"{out}: detections, truth, site, settings; p_detect {known.p_detect}, {known.clutter_per_scan} clutter")
 
 
 @plainly
 def score(
-    tracks: Annotated[Path, typer.Argument(help="Tracks (Parquet).")],
+    tracks: Annotated[Path, typer.Argument(help="Tracks (Parquet), or a COURAGEOUS document (.json).")],
     truth: Annotated[Path, typer.Argument(help="Truth (Parquet).")],
     cutoff_m: Annotated[
         float | None, typer.Option(help="Cut-off of GOSPA; else score.toml's beside the truth.")
@@ -52,6 +83,7 @@ def score(
     existence: Annotated[float | None, typer.Option(help="Tracks below this existence are not taken.")] = None,
     dims: Annotated[int | None, typer.Option(min=2, max=3, help="2: horizontal, 3: with height.")] = None,
     skip_s: Annotated[float | None, typer.Option(help="Start-up that is not scored.")] = None,
+    site: SiteOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="All scores as JSON.")] = False,
 ) -> None:
     """Score tracks against truth: GOSPA with its parts, T-GOSPA, OSPA(2), SIAP and MOTA-like counts, consistency."""
@@ -60,7 +92,11 @@ def score(
 
     given = {"cutoff_m": cutoff_m, "existence_min": existence, "dims": dims, "skip_s": skip_s}
     how = replace(measure(truth), **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
-    found = examine(files.read(tracks, "tracks"), files.read(truth, "truth"), how)
+    document = tracks.suffix == ".json"
+    if document and site is not None and how.dims == 3:
+        raise FileError("heights above the sea cannot be compared from another origin: leave out --site, or --dims 3")
+    told = _tracks(tracks, site) if document else files.read(tracks, "tracks")
+    found = examine(told, files.read(truth, "truth"), how)
     typer.echo(json.dumps(found.as_dict()) if as_json else text(found, how.cutoff_m))
 
 
@@ -80,7 +116,8 @@ def text(s: Any, cutoff_m: float) -> str:
     lines.append(f"{mota}  fragments {c.fragmentations}")
     lives = f"  lives      {c.mostly_tracked} of {c.targets} mostly tracked, {c.mostly_lost} mostly lost"
     lines.append(f"{lives}, track life {c.track_life:.3f}")
-    lines.append(f"  NEES       {n.mean:10.3f}  of {n.dof} ({honest}; 95 % within {n.low:.3f}..{n.high:.3f})")
+    told = f"{n.mean:10.3f}  of {n.dof} ({honest}; 95 % within {n.low:.3f}..{n.high:.3f})"
+    lines.append("  NEES       " + (told if n.samples else "         -  the tracks say no covariance"))
     lines.append(f"  existence  Brier {e.brier:.4f}  reliability {e.reliability:.4f}")
     return "\n".join(lines)
 

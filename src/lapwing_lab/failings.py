@@ -55,6 +55,7 @@ class Failings:
             scan_ns=scan.scan_ns + shift,
             time_ns=np.concatenate([scan.time_ns, scan.time_ns[twice]]) + shift,
             z=np.concatenate([z, z[twice]]),
+            rcs_dbsm=None if scan.rcs_dbsm is None else np.concatenate([scan.rcs_dbsm, scan.rcs_dbsm[twice]]),
         )
 
     def delay_s(self, rng: np.random.Generator) -> float:

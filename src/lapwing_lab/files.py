@@ -51,6 +51,7 @@ class Scan:
     time_ns: Int64[Array, " m"]
     z: Float64[Array, "m d"]
     received_ns: int = 0
+    rcs_dbsm: Float64[Array, " m"] | None = None  # None: it does not say
 
 
 def read(path: Path, kind: str) -> pl.DataFrame:
@@ -104,7 +105,8 @@ def detections(rows: Sequence[Scan]) -> pl.DataFrame:
     """The frame of scans; an empty scan is a row of nulls."""
     used = [c for c in MEASURES if any(c in s.space for s in rows)]
     late = ("received_ns",) if any(s.received_ns for s in rows) else ()
-    columns: dict[str, list[Any]] = {c: [] for c in ("scan_ns", "sensor", "time_ns", *late, *used)}
+    said = ("rcs_dbsm",) if any(s.rcs_dbsm is not None for s in rows) else ()
+    columns: dict[str, list[Any]] = {c: [] for c in ("scan_ns", "sensor", "time_ns", *late, *used, *said)}
     for s in rows:
         m = max(len(s.time_ns), 1)
         columns["scan_ns"] += [s.scan_ns] * m
@@ -115,6 +117,8 @@ def detections(rows: Sequence[Scan]) -> pl.DataFrame:
         for c in used:
             known = c in s.space and len(s.time_ns)
             columns[c] += s.z[:, s.space.index(c)].tolist() if known else [None] * m
+        if said:
+            columns["rcs_dbsm"] += s.rcs_dbsm.tolist() if s.rcs_dbsm is not None and len(s.time_ns) else [None] * m
     types: dict[str, Any] = {"scan_ns": pl.Int64, "sensor": pl.String, "time_ns": pl.Int64, "received_ns": pl.Int64}
     return pl.DataFrame(columns, schema={c: types.get(c, pl.Float64) for c in columns})
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from lapwing_lab.files import Scan
 from lapwing_lab.geo import local
+from lapwing_lab.radar import RadarModel
 from lapwing_lab.scenario import Scenario, Sensor
 from lapwing_lab.sensors import alive
 from lapwing_lab.site import site_text
@@ -44,6 +45,12 @@ def say(**event: Any) -> None:
     """One event for the scorer."""
     sys.stdout.write(json.dumps(event) + "\n")
     sys.stdout.flush()
+
+
+def datagrams(sensor: Sensor, scan: Scan, number: int) -> list[bytes]:
+    """One rotation of the radar with this number among a scenario's radars, as ASTERIX."""
+    model = sensor.model
+    return rotation(scan, SAC, number + 1, model.period_s, model.echo_dbm if isinstance(model, RadarModel) else 0.0)
 
 
 class Broadcast:
@@ -105,7 +112,7 @@ class Player:
             period = self.s.radars[i].model.period_s
             while self.rotation_s[i] + period <= t_s:
                 for scan in look(self.s, self.s.radars[i], self.rotation_s[i], self.begin_ns):
-                    for datagram in rotation(scan, SAC, i + 1, period):
+                    for datagram in datagrams(self.s.radars[i], scan, i):
                         transport.sendto(datagram)
                 self.rotation_s[i] += period
         for i, listeners in enumerate(self.lookouts):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
 from lapwing_lab.files import Scan
 from lapwing_lab.world import Sight, Stand, World
@@ -20,6 +20,8 @@ Array = np.ndarray
 P_FALSE = 1e-6
 SNR_HALF = np.log(P_FALSE) / np.log(0.5) - 1.0  # gives p_detect one half
 REFERENCE_M2 = 0.01
+NOISE_DBM = -100.0
+GROUND_M2, GROUND_SPREAD = 0.1, 1.6  # median echo of the ground that is left, and its spread (of the logarithm): 7 dB
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class RadarModel:
     mask: tuple[tuple[float, float], ...] = ()
     blind: tuple[tuple[float, float], ...] = ()
     weather: tuple[tuple[float, ...], ...] = ()  # east, north, velocity east, north, radius, echoes per scan
+    amplitude: bool = True  # whether it says how strong each echo was
 
     @property
     def space(self) -> tuple[str, ...]:
@@ -54,8 +57,11 @@ class RadarModel:
 
     def p_detect(self, range_m: Float64[Array, " n"], rcs_m2: Float64[Array, " n"]) -> Float64[Array, " n"]:
         """Swerling 1 detection probability of one look."""
-        snr = SNR_HALF * rcs_m2 / REFERENCE_M2 * (self.reference_range_m / np.maximum(range_m, 1.0)) ** 4
-        return np.asarray(P_FALSE ** (1.0 / (1.0 + snr)))
+        return np.asarray(P_FALSE ** (1.0 / (1.0 + self.snr(range_m, rcs_m2))))
+
+    def snr(self, range_m: Float64[Array, " n"], rcs_m2: Float64[Array, " n"]) -> Float64[Array, " n"]:
+        """Mean power of an echo over that of the noise."""
+        return np.asarray(SNR_HALF * rcs_m2 / REFERENCE_M2 * (self.reference_range_m / np.maximum(range_m, 1.0)) ** 4)
 
     def covers(self, s: Sight) -> Array:
         """Who is where this radar looks, whether detected or not."""
@@ -82,27 +88,48 @@ class RadarModel:
         z = np.stack([s.range_m[i], s.azimuth_rad[i], s.elevation_rad[i], s.range_rate_mps[i]], axis=1)
         sigma = np.array([self.range_sigma_m, np.radians(self.azimuth_sigma_deg),
                           np.radians(self.elevation_sigma_deg), self.range_rate_sigma_mps])  # fmt: skip
-        z = self._resolved(z + sigma * rng.normal(0.0, 1.0, z.shape))
-        z = np.concatenate([z, self._clutter(begin_s, rng)])
+        strong = np.random.default_rng(rng.bit_generator.seed_seq.spawn(1)[0])  # type: ignore[attr-defined]
+        z = z + sigma * rng.normal(0.0, 1.0, z.shape)
+        z = self._resolved(np.column_stack([z, self._power(self.snr(s.range_m, world.rcs_m2)[i], strong)]))
+        false, ground = self._clutter(begin_s, rng)
+        rcs_m2 = np.where(ground, strong.lognormal(np.log(GROUND_M2), GROUND_SPREAD, len(false)), 0.0)
+        z = np.concatenate([z, np.column_stack([false, self._power(self.snr(false[:, 0], rcs_m2), strong)])])
         z[:, 0] = np.maximum(z[:, 0], 1.0)
         z[:, 1] %= 2.0 * np.pi
         z = z[np.argsort(z[:, 1], kind="stable")]
         time = begin_ns + np.round((begin_s + z[:, 1] / (2.0 * np.pi) * self.period_s) * 1e9).astype(np.int64)
         full = ("range_m", "azimuth_rad", "elevation_rad", "range_rate_mps")
         columns = [full.index(c) for c in self.space]
-        return Scan(self.name, self.space, begin_ns + round((begin_s + self.period_s) * 1e9), time, z[:, columns])
+        end_ns = begin_ns + round((begin_s + self.period_s) * 1e9)
+        rcs = self._rcs_dbsm(z[:, 0], z[:, 4]) if self.amplitude else None
+        return Scan(self.name, self.space, end_ns, time, z[:, columns], rcs_dbsm=rcs)
 
-    def _resolved(self, z: Float64[Array, "m 4"]) -> Float64[Array, "m 4"]:
-        """Plots: echoes that share a resolution cell become one."""
+    def _power(self, snr: Float64[Array, " m"], rng: np.random.Generator) -> Float64[Array, " m"]:
+        """Power of detected echoes over the mean noise. Signal and noise together are exponential, and what of an
+        exponential lies above a threshold is again one."""
+        return np.asarray(-np.log(P_FALSE) + (1.0 + snr) * rng.exponential(1.0, len(snr)))
+
+    def _rcs_dbsm(self, range_m: Float64[Array, " m"], power: Float64[Array, " m"]) -> Float64[Array, " m"]:
+        """The radar cross sections that a radar would work out of these powers."""
+        return np.asarray(10.0 * np.log10(power / self.snr(range_m, np.ones(len(range_m)))))
+
+    @property
+    def echo_dbm(self) -> float:
+        """Amplitude of one square metre at 10 km, in dBm: what a data sheet would say. Noise is NOISE_DBM."""
+        return NOISE_DBM + 10.0 * float(np.log10(self.snr(np.array([10_000.0]), np.array([1.0]))[0]))
+
+    def _resolved(self, z: Float64[Array, "m c"]) -> Float64[Array, "m c"]:
+        """Plots: echoes that share a resolution cell become one, at their mean place and of their mean power."""
         if len(z) < 2:
             return z
         cell = np.stack([z[:, 0] // self.cell_range_m, z[:, 1] // np.radians(self.cell_azimuth_deg)], axis=1)
         _, of = np.unique(cell, axis=0, return_inverse=True)
         of = of.ravel()
         count = np.bincount(of)
-        return np.stack([np.bincount(of, z[:, c]) / count for c in range(4)], axis=1)
+        return np.stack([np.bincount(of, z[:, c]) / count for c in range(z.shape[1])], axis=1)
 
-    def _clutter(self, begin_s: float, rng: np.random.Generator) -> Float64[Array, "m 4"]:
+    def _clutter(self, begin_s: float, rng: np.random.Generator) -> tuple[Float64[Array, "m 4"], Bool[Array, " m"]]:
+        """False plots, and which of them are echoes of the ground."""
         n = int(rng.poisson(self.clutter_per_scan))
         parts = [np.stack([rng.uniform(100.0, self.range_m_max, n), rng.uniform(0.0, 2.0 * np.pi, n)], axis=1)]
         k = int(rng.poisson(self.ground_clutter_per_scan))
@@ -113,10 +140,12 @@ class RadarModel:
             x = x - self.stand.position[:2]
             parts.append(np.stack([np.hypot(x[:, 0], x[:, 1]), np.arctan2(x[:, 0], x[:, 1])], axis=1))
         flat = np.concatenate(parts)
-        flat = flat[flat[:, 0] < self.range_m_max]
+        ground = np.repeat([False, True, False], [n, k, len(flat) - n - k])
+        inside = flat[:, 0] < self.range_m_max
+        flat, ground = flat[inside], ground[inside]
         low, high = np.radians(self.elevation_deg)
         up, rate = rng.uniform(max(low, 0.0), 0.5 * high, len(flat)), rng.normal(0.0, 8.0, len(flat))
-        return np.concatenate([flat, up[:, None], rate[:, None]], axis=1)
+        return np.concatenate([flat, up[:, None], rate[:, None]], axis=1), ground
 
 
 def radar(table: dict[str, Any], name: str, where: Stand) -> RadarModel:

@@ -14,11 +14,10 @@ import polars as pl
 from lapwing_lab import files
 from lapwing_lab.files import Scan
 from lapwing_lab.geo import local
-from lapwing_lab.play import SAC, TOLD
+from lapwing_lab.play import TOLD, datagrams
 from lapwing_lab.radar import RadarModel
 from lapwing_lab.scenario import Scenario, Sensor
 from lapwing_lab.site import site_text
-from lapwing_lab.wire_asterix import rotation
 from lapwing_lab.wire_json import line
 from lapwing_lab.wire_remoteid import capture_header
 
@@ -122,7 +121,7 @@ def record(s: Scenario, folder: Path, progress: Progress = lambda _: None) -> Pa
             (folder / file).write_bytes(data)
             sources[name] = f"file:{file}"
     for i, sensor in enumerate(s.radars):
-        sent = [(at, d) for at, scan in _sent(s, sensor) for d in rotation(scan, SAC, i + 1, sensor.model.period_s)]
+        sent = [(at, d) for at, scan in _sent(s, sensor) for d in datagrams(sensor, scan, i)]
         (folder / f"radar-{i + 1}.pcap").write_bytes(pcap(sent))
         sources[sensor.model.name] = f"file:radar-{i + 1}.pcap"
     for i, sensor in enumerate(s.lookouts):

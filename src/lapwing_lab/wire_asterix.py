@@ -4,7 +4,7 @@ Item layouts: EUROCONTROL-SPEC-0149-4 (CAT048) and -2b (CAT034) as summarised in
 """
 
 from dataclasses import dataclass
-from math import degrees
+from math import degrees, log10
 
 from lapwing_lab.files import Scan
 
@@ -21,6 +21,7 @@ class Plot:
     time_of_day_s: float
     icao: int = 0
     flight_level: float | None = None
+    echo_dbm: float | None = None  # amplitude of the primary echo
 
 
 def block(category: int, records: list[bytes]) -> bytes:
@@ -43,7 +44,7 @@ def clock(seconds: float) -> bytes:
 
 
 def plot048(sac: int, sic: int, plot: Plot) -> bytes:
-    """One CAT048 record: 010, 140, 020, 040 and, of a secondary plot, 090 and 220."""
+    """One CAT048 record: 010, 140, 020, 040; of a secondary plot 090 and 220; of 130 the primary amplitude."""
     items, out = {1, 2, 3, 4}, bytes([sac, sic]) + clock(plot.time_of_day_s)
     kind = 5 if plot.icao else 1  # single Mode S all-call, or single primary
     out += bytes([kind << 5])
@@ -53,6 +54,9 @@ def plot048(sac: int, sic: int, plot: Plot) -> bytes:
     if plot.flight_level is not None:
         items.add(6)
         out += (round(plot.flight_level * 4.0) & 0x3FFF).to_bytes(2, "big")
+    if plot.echo_dbm is not None:
+        items.add(7)
+        out += bytes([0x08]) + max(-128, min(127, round(plot.echo_dbm))).to_bytes(1, "big", signed=True)
     if plot.icao:
         items.add(8)
         out += plot.icao.to_bytes(3, "big")
@@ -70,14 +74,26 @@ def service034(sac: int, sic: int, kind: int, time_of_day_s: float, sector_deg: 
     return fspec(items) + out
 
 
-def rotation(scan: Scan, sac: int, sic: int, period_s: float) -> list[bytes]:
-    """Datagrams of one rotation: its plots, then the north marker that ends it. Range and azimuth only."""
+def rotation(scan: Scan, sac: int, sic: int, period_s: float, echo_dbm: float = 0.0) -> list[bytes]:
+    """Datagrams of one rotation: its plots, then the north marker that ends it. Range, azimuth, amplitude; `echo_dbm`
+    is that of one square metre at 10 km."""
     r, a = scan.space.index("range_m"), scan.space.index("azimuth_rad")
+    said = [None] * len(scan.z) if scan.rcs_dbsm is None else scan.rcs_dbsm.tolist()
     plots = [
-        Plot(float(z[r]), degrees(float(z[a])) % 360.0, (int(t) * 1e-9) % DAY_S)
-        for z, t in zip(scan.z, scan.time_ns, strict=True)
+        Plot(
+            float(z[r]),
+            degrees(float(z[a])) % 360.0,
+            (int(t) * 1e-9) % DAY_S,
+            echo_dbm=_echo(echo_dbm, float(z[r]), rcs),
+        )
+        for z, t, rcs in zip(scan.z, scan.time_ns, said, strict=True)
     ]
     records = [plot048(sac, sic, p) for p in plots]
     out = [block(48, records[i : i + 20]) for i in range(0, len(records), 20)]
     north = service034(sac, sic, 1, (scan.scan_ns * 1e-9) % DAY_S, None, period_s)
     return [*out, block(34, [north])]
+
+
+def _echo(echo_dbm: float, range_m: float, rcs_dbsm: float | None) -> float | None:
+    """The amplitude of an echo by the radar equation."""
+    return None if rcs_dbsm is None else rcs_dbsm + echo_dbm - 40.0 * log10(max(range_m, 1.0) / 10_000.0)

@@ -19,7 +19,9 @@ KEYS = {
 def line(scan: Scan) -> bytes:
     """The line of a scan, each detection with its own time; an empty scan says that nothing was seen."""
     rows = []
-    for at, z in zip(scan.time_ns.tolist(), scan.z.tolist(), strict=True):
+    said = scan.rcs_dbsm
+    strong = [{}] * len(scan.z) if said is None else [{"rcs_dbsm": round(r, 1)} for r in said.tolist()]
+    for at, z, rcs in zip(scan.time_ns.tolist(), scan.z.tolist(), strong, strict=True):
         row = {KEYS[c]: round(degrees(v) if "_rad" in c else v, 6) for c, v in zip(scan.space, z, strict=True)}
-        rows.append({"time": round(at * 1e-9, 6), **row})
+        rows.append({"time": round(at * 1e-9, 6), **row, **rcs})
     return json.dumps({"time": round(scan.scan_ns * 1e-9, 6), "detections": rows}).encode() + b"\n"

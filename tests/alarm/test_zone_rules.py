@@ -93,6 +93,9 @@ def test_tracks_at_one_place_are_one_alarm():
     alarms = run([*first, *more])[-1]
     assert len(alarms) == 1
     assert "2 more tracks within 300 m" in alarms.reason[0]
+    at_once = run(inside(range(1, 12), DRONE, DRONE, DRONE, places=places))[-1]
+    assert len(at_once) == 1
+    assert "2 more tracks within 300 m" in at_once.reason[0]
     far = inside(range(6, 12), DRONE, DRONE, places=[(500.0, 0.0), (-500.0, 0.0)])
     assert len(run([*first, *far])[-1]) == 2
 

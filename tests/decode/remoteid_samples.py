@@ -4,6 +4,7 @@ import base64
 import json
 import struct
 import zlib
+from pathlib import Path
 
 from tests.decode.helpers import T0
 
@@ -87,6 +88,21 @@ def advertisement(payload: bytes, mac: bytes = MAC) -> bytes:
     return b"\xd6\xbe\x89\x8e" + pdu + slow_crc24(pdu)
 
 
+def hci(*payloads: bytes, mac: bytes = MAC, rssi: int = -61, extended: bool = False, kind: int = 0) -> bytes:
+    """A controller's event to its host, as link type 187 carries it: one report for each payload."""
+    reports = b""
+    for payload in payloads:
+        data = b"\x02\x01\x06" + bytes([len(payload) + 5]) + b"\x16\xfa\xff\x0d\x01" + payload
+        strength = struct.pack("<b", rssi)
+        if extended:
+            head = struct.pack("<HB6sBBBb", kind, 1, mac[::-1], 1, 3, 0, 127) + strength + bytes(2) + bytes(7)
+            reports += head + bytes([len(data)]) + data
+        else:
+            reports += bytes([3, 1]) + mac[::-1] + bytes([len(data)]) + data + strength
+    body = bytes([13 if extended else 2, len(payloads)]) + reports
+    return b"\x04\x3e" + bytes([len(body)]) + body
+
+
 def pcap(*packets: bytes, link: int = 127, time_ns: int = T0) -> bytes:
     out = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262_144, link)
     for i, packet in enumerate(packets):
@@ -135,3 +151,9 @@ def dronescout() -> bytes:
     one = json.dumps({"protocol": 1.0, "data": {**data, "UASdata": base64.b64encode(raw).decode()}})
     status = json.dumps({"protocol": 1.0, "data": {"sensor ID": "S1", "status": "normal {"}})
     return f"{one}{status}\n[\n{one},\n{one}]\n".encode()
+
+
+def mavlink() -> bytes:
+    """The golden frames of builders/golden_mavlink.py, one after the other."""
+    golden = Path(__file__).parents[1] / "golden" / "mavlink_odid.json"
+    return b"".join(bytes.fromhex(row["frame"]) for row in json.loads(golden.read_text()))

@@ -126,6 +126,7 @@ STREAMS: dict[str, Callable[[], bytes]] = {
     "json": lambda: LOOKS,
     "blah2": lambda: BLAH2,
     "dronescout": remoteid_samples.dronescout,
+    "mavlink": remoteid_samples.mavlink,
 }
 DOCUMENTS: dict[str, Callable[[], list[bytes]]] = {
     "readsb": lambda: [aircraft_json(), aircraft_json(1_720_000_005.0)],

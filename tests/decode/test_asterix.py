@@ -11,6 +11,7 @@ from tests.decode.helpers import T0, faults, values
 from tests.decode.samples import SENSOR, asterix_datagrams, block, marker, plot, tod
 
 from lapwing.decode.asterix import AsterixDecoder, plot_of, records_of, time_of_day
+from lapwing.decode.asterix_plots import echo_of
 from lapwing.decode.faults import Refusals
 from lapwing.records import ANONYMOUS, Field, Frame, Space
 
@@ -82,6 +83,21 @@ def test_a_scan_ends_at_the_north_marker_and_an_empty_one_is_told() -> None:
     assert [int(s.frame_seq[0]) for s in done[:2]] == [1, 3]
     assert values(out[0], Field.SQUAWK) == [7700.0]
     assert values(out[0], Field.ALTITUDE_BARO_M) == pytest.approx([35_000 * 0.3048])
+
+
+@pytest.mark.parametrize(
+    ("item", "dbm"),
+    [
+        (b"", None),
+        (b"\x08\xb8", -72.0),  # the primary amplitude alone, two's complement
+        (b"\xf8\x10\x03\xa0\x07\xc0", -64.0),  # behind four others
+        (b"\xf0\x10\x03\xa0\x07", None),  # the four others alone
+        (b"\x0e\x05\x01\x02", 5.0),  # and two behind it
+    ],
+)
+def test_the_amplitude_of_the_primary_echo(item: bytes, dbm: float | None) -> None:
+    """I048/130: subfields SRL, SRR, SAM, PRL, PAM, RPD, APD of one octet each; PAM in dBm."""
+    assert echo_of(item) == dbm
 
 
 def test_one_plot_without_range_rate_takes_it_from_the_whole_scan() -> None:

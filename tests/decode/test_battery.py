@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests import checks
+from tests.decode import mutations
 from tests.decode.helpers import T0, frames
 from tests.decode.samples import DOCUMENTS, SENSOR, STREAMS, decoder
 
@@ -94,3 +95,9 @@ def test_a_site_cannot_name_what_does_not_exist() -> None:
         decode.make(FeedConfig("f", "json", "tcp"), {"radar": SENSOR})
     with pytest.raises(ValueError, match="sensor that does not exist"):
         decode.make(FeedConfig("f", "asterix", "udp", sensor="x"), {"radar": SENSOR})
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_short_soak(name: str) -> None:
+    """The long one is `python -m tests.decode.mutations`."""
+    assert mutations.soak(name, 60, seed=2).startswith(f"{name}: 60 streams")

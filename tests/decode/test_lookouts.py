@@ -11,7 +11,7 @@ from tests.decode.helpers import T0, faults
 
 from lapwing.decode.lookouts import LookoutDecoder
 from lapwing.kernel.geodesy import enu_to_geodetic
-from lapwing.records import Decoded, Frame, Position, SensorConfig, Space
+from lapwing.records import RCS_UNSAID, Decoded, Frame, Position, SensorConfig, Space
 from lapwing.records.reports import merged
 
 ORIGIN = Position(np.radians(47.0), np.radians(8.0), 400.0)
@@ -32,6 +32,15 @@ def test_polar_with_its_own_sigmas() -> None:
     assert scan.R[0] == pytest.approx(np.diag([25.0, np.radians(1.5) ** 2]))
     assert scan.R[1] == pytest.approx(np.diag([900.0, 0.0025]))
     assert scan.frame_seq.tolist() == [7, 7]
+
+
+def test_radar_cross_sections_are_kept_where_they_are_said() -> None:
+    rows = [{"range_m": 1200, "azimuth_deg": 90, "rcs_dbsm": -17.5}, {"range_m": 50, "azimuth_deg": 10}]
+    (scan,) = looks({"time": T0 / 1e9, "detections": rows}).scans
+    assert scan.rcs_dbsm is not None
+    assert scan.rcs_dbsm.tolist() == [-17.5, RCS_UNSAID]
+    wrong = {"range_m": 1200, "azimuth_deg": 90, "rcs_dbsm": 400}
+    assert list(faults([looks(wrong)])) == ["rcs_dbsm: not a number from -100 to 100"]
 
 
 def test_the_plots_of_a_rotation_have_their_own_times() -> None:

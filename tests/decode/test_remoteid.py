@@ -4,11 +4,13 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.checks import feed
 from tests.decode import remoteid_samples as s
 from tests.decode.helpers import T0, faults, values
 
-from lapwing.decode.airframes import NORDIC, Refused, heard
+from lapwing.decode.airframes import HCI_H4, NORDIC, Refused, heard
 from lapwing.decode.dronescout import DroneScoutDecoder
 from lapwing.decode.pcap import Capture, steps
 from lapwing.decode.remoteid import SENDERS_MAX, RemoteIdDecoder
@@ -124,11 +126,38 @@ def test_all_carriers_say_the_same(order: str) -> None:
         s.pcap(s.nan(whole), link=105),
         s.pcap(s.advertisement(whole), link=251),
         s.pcap(s.advertisement(s.basic()), s.advertisement(s.location()), link=251),
+        s.pcap(s.hci(s.basic()), s.hci(s.location()), link=187),
+        s.pcap(s.hci(s.basic(), s.location()), link=187),
+        s.pcap(s.hci(whole, extended=True), link=187),
+        s.pcap(bytes.fromhex("00000001") + s.hci(s.basic(), s.location(), extended=True), link=201),
     ):
         d = decoded(data)
         assert d.faults == ()
         assert d.messages == 2
         assert d.positions.address.tolist() == [interned("rid 1", s.SERIAL)]
+
+
+def test_what_a_controller_tells_its_host() -> None:
+    """Strength, sender, and what is no advertisement; who never says who it is stays apart by its radio address."""
+    known, untold = s.hci(s.location(), rssi=-61), s.hci(s.location(), rssi=127, mac=bytes.fromhex("0a0b0c0d0e0f"))
+    other = [b"\x04\x0e\x04\x01\x0c\x20\x00", b"\x01\x0c\x20\x02\x01\x00", b"\x04\x3e\x03\x0c\x00\x00", b"\x04"]
+    d = decoded(s.pcap(known, untold, *other, s.hci(s.location(), extended=True, rssi=-100), link=187))
+    assert d.faults == ()
+    mine, stranger = of_mac(int.from_bytes(s.MAC, "big")), of_mac(0x0A0B0C0D0E0F)
+    assert d.positions.address.tolist() == [mine, stranger, mine]
+    assert sorted(values(d, Field.RSSI_DB)) == [-100.0, -61.0]
+
+
+@given(st.binary(max_size=80), st.sampled_from([2, 13]), st.integers(0, 255))
+@settings(deadline=None, max_examples=500)
+def test_any_bytes_from_a_controller_are_read_or_refused(body: bytes, kind: int, said: int) -> None:
+    event = b"\x04\x3e" + bytes([min(len(body) + 2, 255)]) + bytes([kind, said]) + body
+    for packet in (event, event[: len(body)], s.hci(s.location(), extended=kind == 13)[: 4 + said % 40] + body):
+        try:
+            found = heard(HCI_H4, packet)
+        except Refused:
+            continue
+        assert all(0 <= h.mac < 1 << 48 and -128 <= h.rssi_dbm <= 0 for h in found)
 
 
 def test_who_says_it_between_identities() -> None:
@@ -169,6 +198,14 @@ def test_a_flood_of_senders_is_bounded() -> None:
         (s.pcap(s.beacon(s.location()), link=9), "link type 9 is not read"),
         (s.pcap(s.advertisement(s.location(), bytes(6)), link=251), "neither identity nor sender"),
         (b"junk" + s.pcap(), "bytes outside a captured packet"),
+        (s.pcap(s.hci(s.location())[:-1], link=187), "event does not fit its packet"),
+        (s.pcap(s.hci(s.location(), extended=True)[:-1], link=187), "event does not fit its packet"),
+        (s.pcap(b"\x04\x3e\x03\x0d\x01\x00", link=187), "event does not fit its packet"),
+        (
+            s.pcap(s.hci(s.location()).replace(b"\x22\x02\x01", b"\xff\x02\x01"), link=187),
+            "event does not fit its packet",
+        ),
+        (s.pcap(s.hci(s.location(), extended=True, kind=0x20), link=187), "advertisement told in parts"),
     ],
 )
 def test_refusals(data: bytes, reason: str) -> None:

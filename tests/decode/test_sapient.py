@@ -1,5 +1,7 @@
 """SAPIENT: scans out of every coordinate system, and the fusion node's side of the conversation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from google.protobuf.json_format import ParseDict
@@ -12,6 +14,7 @@ from tests.decode import sapient_samples as s
 from tests.decode.helpers import T0, faults
 
 from lapwing.decode.sapient import SapientDecoder
+from lapwing.decode.sapient_peer import ENDED_MAX, NODES_MAX, Heard, Peer, hear, hush
 from lapwing.decode.sapient_session import ERRORS_MAX, RATE_MAX, WATCH_ONLY, Session, answer, overdue
 from lapwing.decode.sapient_wire import MESSAGE_BYTES_MAX, cut, framed, parse
 from lapwing.decode.utm import utm_to_geodetic
@@ -71,8 +74,15 @@ def test_reports_of_one_time_are_one_scan() -> None:
     ]  # fmt: skip
 
 
-def test_heights_above_the_geoid_are_not_believed() -> None:
-    (scan,) = scans(s.location(8.01, 47.0, z=100.0, datum=2)).scans
+def test_heights_above_the_geoid_become_heights_above_the_ellipsoid() -> None:
+    (scan,) = scans(s.location(8.01, 47.0, z=400.0, datum=2)).scans
+    (other,) = scans(s.location(8.01, 47.0, z=400.0, datum=1)).scans
+    assert scan.space is other.space is Space.POSITION_3D
+    assert scan.z[0, 2] - other.z[0, 2] == pytest.approx(48.5, abs=1.0)  # the geoid's height at Zug, 47 N 8 E
+
+
+def test_heights_of_no_datum_are_not_believed() -> None:
+    (scan,) = scans(s.location(8.01, 47.0, z=100.0, datum=0)).scans
     assert scan.space is Space.POSITION_2D
 
 
@@ -92,7 +102,8 @@ def test_nodes_are_told_apart_by_name() -> None:
 @pytest.mark.parametrize(
     ("message", "reason"),
     [
-        (s.bearing(5.0, datum=2), "bearing not from true north"),
+        (s.bearing(5.0, datum=4), "bearing from a north that is not known here"),
+        (s.bearing(5.0, datum=0), "bearing from a north that is not known here"),
         (s.bearing(5.0, system=0), "coordinate_system is mandatory"),
         (s.bearing(999.0), "range_bearing out of range"),
         (s.bearing(5.0, range=float("nan")), "range_bearing out of range"),
@@ -110,6 +121,14 @@ def test_what_is_refused(message: SapientMessage, reason: str | None) -> None:
     d = scans(message)
     assert faults([d]) == {reason: 1}
     assert d.scans == ()
+
+
+def test_a_platform_whose_heading_the_site_tells_counts_from_it() -> None:
+    ship = tuple(replace(sensor, heading_rad=np.radians(350.0)) for sensor in SENSORS)
+    talk = [s.registration(), s.bearing(25.0, T0 + S, datum=4), s.status(T0 + 2 * S)]
+    d = merged(feed(SapientDecoder("f", ship, "radar", ORIGIN), [Frame(1, "f", T0, s.frame(*talk))])[1])
+    (scan,) = d.scans
+    assert scan.z[0] == pytest.approx([np.radians(15.0)])
 
 
 @pytest.mark.parametrize("kind", EFFECTORS)
@@ -130,7 +149,7 @@ def test_nodes_that_act_are_refused_on_both_sides(kind: str) -> None:
     assert faults([d])["watch-only system: nodes that act are refused"] == 1
 
 
-def test_no_message_of_ours_is_ever_a_task() -> None:
+def test_no_answer_of_ours_is_ever_a_task() -> None:
     """Whatever a node says, the answers are acknowledgements and errors."""
     kinds = set()
     talk = [s.registration(), s.status(), s.bearing(4.0), s.message()]
@@ -235,3 +254,74 @@ def test_utm_agrees_with_proj(zone: int, latitude: float, off: float) -> None:
     assert point is not None
     assert np.degrees(point[0]) == pytest.approx(latitude, abs=1e-8)
     assert (np.degrees(point[1]) - longitude + 180) % 360 - 180 == pytest.approx(0.0, abs=1e-8)
+
+
+def behind(*messages: SapientMessage, peer: Peer | None = None, now_ns: int = T0) -> tuple[Peer, list[Heard]]:
+    """A middleware's connection after these messages of nodes."""
+    peer, out = peer or Peer(), []
+    for one in messages:
+        peer, told = hear(peer, one.SerializeToString(), now_ns, OUR_ID)
+        out.append(told)
+    return peer, out
+
+
+def of(node: str, message: SapientMessage) -> SapientMessage:
+    message.node_id = node
+    return message
+
+
+def test_behind_a_middleware_one_node_s_end_is_not_another_s() -> None:
+    other = "b8654cdf-4328-47de-81fa-c495589e30c9"
+    peer, _ = behind(s.registration(), of(other, s.registration(name="camera")))
+    flooding = s.bearing(4.0)
+    peer, told = behind(*[flooding] * (RATE_MAX + 1), peer=peer)
+    assert (told[0].passed, told[-1].passed, told[-1].end) == (True, False, "")
+    assert told[-1].notices == (("lost", s.NODE, f"node radar: more than {RATE_MAX} messages within a second"),)
+    peer, (more, good) = behind(flooding, of(other, s.bearing(4.0)), peer=peer)
+    assert (more.passed, more.replies, good.passed) == (False, (), True)
+    peer, (again, back) = behind(s.registration(), flooding, peer=peer, now_ns=T0 + S)
+    assert (again.replies[0].registration_ack.acceptance, back.passed) == (True, True)
+
+
+def test_behind_a_middleware_strangers_are_told_once_and_bounded() -> None:
+    peer, told = behind(s.bearing(4.0), s.bearing(5.0), s.status())
+    assert [len(t.replies) for t in told] == [1, 0, 0]
+    assert (
+        told[0].replies[0].destination_id == s.NODE
+    )  # without it a middleware would give the Error to everybody above
+    strangers = [of(f"{k:08x}-4328-47de-81fa-c495589e30c9", s.registration()) for k in range(NODES_MAX + 300)]
+    peer, told = behind(*strangers)
+    assert len(peer.sessions) == NODES_MAX
+    assert len(peer.ended) == ENDED_MAX
+    assert told[-1].notices[0][2].endswith("more than 64 nodes")
+    peer, told = behind(*[of("x" * 10_000, s.status())] * (ERRORS_MAX + 1))
+    assert peer.ended == {}
+    assert told[-1].end == "one error after another: node_id too long"
+
+
+def test_behind_a_middleware_what_is_not_for_us_is_passed_over() -> None:
+    peer, _ = behind(s.registration())
+    alert = s.message()
+    alert.alert.alert_id, alert.destination_id = "01GGYFBAXGDG7AGAHRZ6XSNY12", "someone else"
+    fused = of(OUR_ID, s.bearing(4.0))
+    task = s.message()
+    task.task.SetInParent()
+    stale = s.status(T0 - 60 * S)
+    peer, told = behind(alert, fused, task, stale, peer=peer)
+    assert [(t.replies, t.passed) for t in told] == [((), False)] * 4
+    alert.destination_id = OUR_ID
+    peer, (ours,) = behind(alert, peer=peer)
+    assert ours.replies[0].alert_ack.alert_id == "01GGYFBAXGDG7AGAHRZ6XSNY12"
+
+
+def test_behind_a_middleware_a_silent_node_may_come_back() -> None:
+    peer, _ = behind(s.registration())
+    assert hush(peer, T0 + 15 * S) == (peer, ())
+    peer, notices = hush(peer, T0 + 16 * S)
+    assert notices == (("lost", s.NODE, "node radar: no status report for 16 s"),)
+    assert hush(peer, T0 + 17 * S) == (peer, ())
+    peer, (dumb,) = behind(s.bearing(4.0, T0 + 18 * S), peer=peer, now_ns=T0 + 18 * S)
+    assert (dumb.passed, dumb.notices) == (False, ())
+    peer, (told,) = behind(s.status(T0 + 20 * S), peer=peer, now_ns=T0 + 20 * S)
+    assert (told.passed, told.notices) == (True, (("connected", s.NODE, "node radar is back"),))
+    assert peer.silent == frozenset()

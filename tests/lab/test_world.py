@@ -23,6 +23,7 @@ from lapwing_lab.radar import RadarModel
 from lapwing_lab.scenario import ScenarioError, build, folder, load, read_table
 from lapwing_lab.simulate import pcap, record, simulate, tagged, truth
 from lapwing_lab.truth import Target
+from lapwing_lab.wire_asterix import rotation
 
 HOME = Place(50.0, 10.0, 100.0)
 
@@ -96,6 +97,33 @@ def test_radar_noise_is_what_the_data_sheet_says_and_plots_carry_their_own_time(
     assert kstest((np.degrees(z[:, 1]) - azimuth) / 0.2, "norm").pvalue > 1e-3
     assert scans[0].time_ns[0] * 1e-9 == pytest.approx(azimuth / 360.0 * 2.5, abs=0.02)
     assert scans[0].scan_ns == 2_500_000_000
+
+
+def test_amplitudes_follow_the_radar_equation_and_flicker_and_the_product_gets_the_cross_section_back():
+    from lapwing.decode.asterix import AsterixDecoder
+    from lapwing.records import Frame, Position, SensorConfig
+
+    model = RadarModel("r", here(), clutter_per_scan=0.0)
+    world = worlds.make([still(6000.0, 6000.0, 600.0, rcs=20.0), still(0.0, 3000.0, 400.0, rcs=2.0)], HOME, 1000.0)
+    rng = np.random.default_rng(1)
+    scans = [model.scan(world, 0.0, 0, rng) for _ in range(600)]
+    for rcs_m2, low, high in ((20.0, 8000.0, 9000.0), (2.0, 2000.0, 4000.0)):
+        told = np.concatenate([10.0 ** (0.1 * s.rcs_dbsm[(s.z[:, 0] > low) & (s.z[:, 0] < high)]) for s in scans])
+        assert kstest(told / rcs_m2, "expon").pvalue > 1e-3  # far above the threshold: an exponential, Swerling 1
+    weak = worlds.make([still(0.0, 26_000.0, 4_000.0, rcs=0.01)], HOME, 1000.0)
+    seen = np.concatenate([model.scan(weak, 0.0, 0, rng).rcs_dbsm for _ in range(400)])
+    assert np.mean(seen) > -18.0  # what is seen of a target at the threshold is its better moments
+    assert RadarModel("r", here(), amplitude=False).scan(world, 0.0, 0, rng).rcs_dbsm is None
+
+    radar = SensorConfig("r", Position(0.0, 0.0, 0.0), "radar", echo_dbm=model.echo_dbm)
+    sent = rotation(scans[0], 7, 1, model.period_s, model.echo_dbm)
+    state = AsterixDecoder("f", radar).start()
+    _, out = AsterixDecoder("f", radar).decode(state, [Frame(i, "f", 0, d) for i, d in enumerate(sent)])
+    (got,) = out.scans
+    assert got.rcs_dbsm == pytest.approx(scans[0].rcs_dbsm, abs=0.6)  # amplitudes are whole decibels
+    nobody = SensorConfig("r", Position(0.0, 0.0, 0.0), "radar")
+    _, out = AsterixDecoder("f", nobody).decode(state, [Frame(i, "f", 0, d) for i, d in enumerate(sent)])
+    assert out.scans[0].rcs_dbsm is None  # nobody knows how strong one square metre is
 
 
 def test_a_radar_does_not_see_behind_the_horizon_its_mask_or_its_blind_sector():

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -91,6 +92,30 @@ def test_the_store_is_bounded(tmp_path, monkeypatch):
     assert [m.news for m in box.due("a", S, 10)] == news[1:]
     assert box.counts("a") == {"waiting": 2, "given up": 1}
     box.close()
+
+
+def test_closing_waits_for_the_threads_that_are_inside(tmp_path):
+    """Who is cancelled leaves its thread behind. Freed under such a thread, SQLite ends the whole process."""
+    news = Listener(SITE).hear(PICTURE)
+    for k in range(5):
+        box, ends = Outbox(tmp_path / f"{k}.sqlite"), []
+        box.put(news, ["a"], S)
+
+        def work(box=box, ends=ends):
+            try:
+                while True:
+                    box.failed(box.due("a", 2**62, 10), "no", S)
+            except sqlite3.ProgrammingError as error:
+                ends.append(str(error))
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.05)
+        box.close()
+        for thread in threads:
+            thread.join(10)
+        assert ends == ["Cannot operate on a closed database."] * 4
 
 
 class Web:

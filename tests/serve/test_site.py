@@ -132,9 +132,16 @@ def test_schedule_over_the_weekend():
         ('decoder="json"\nfrom="listen://h:1"', "sensor = '' is none of the sensors ['R1']"),
         (
             'decoder="sapient"\nfrom="tcp://h:1"\nsensor="R1"',
-            "'sapient' and from = 'sapient://HOST:PORT' need each other",
+            "'sapient' and from = 'sapient://HOST:PORT' or 'sapient-peer://HOST:PORT' need each other",
         ),
-        ('decoder="nmea"\nfrom="sapient://h:1"', "'sapient' and from = 'sapient://HOST:PORT' need each other"),
+        (
+            'decoder="nmea"\nfrom="sapient-peer://h:1"',
+            "'sapient' and from = 'sapient://HOST:PORT' or 'sapient-peer://HOST:PORT' need each other",
+        ),
+        (
+            'decoder="nmea"\nfrom="sapient://h:1"',
+            "'sapient' and from = 'sapient://HOST:PORT' or 'sapient-peer://HOST:PORT' need each other",
+        ),
     ],
 )
 def test_feeds_of_sensors(feed, says):

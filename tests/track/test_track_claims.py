@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from lapwing.kernel.geodesy import enu_axes, enu_to_geodetic, geodetic_to_enu
 from lapwing.records import Decoded, Doubt, Field, Position, Positions, Source, Texts, Values, Word
+from lapwing.records.claims import FIELD_COLUMN
 from lapwing.track import ClaimSettings, claims_start, claims_step, predict_claims
 
 ORIGIN = Position(np.radians(50.0), np.radians(22.0), 200.0)
@@ -235,3 +236,19 @@ def test_a_tick_is_cheap(speakers, rows, limit_s):
         best = min(best, time.process_time() - begin)
     print(speakers, rows, best)
     assert best < limit_s
+
+
+@pytest.mark.parametrize(("keep_s", "known"), [(0.0, [0, 0, 0]), (120.0, [1, 1, 0]), (5.0, [1, 0, 0])])
+def test_where_a_person_is_has_its_own_retention(keep_s, known):
+    settings = ClaimSettings(operator_forget_s=keep_s)
+    column = FIELD_COLUMN[Field.OPERATOR_LATITUDE_RAD]
+    claims, found = claims_start(settings), []
+    for t in (1, 60, 125):
+        drone = [(t, Source.REMOTE_ID, 7, Field.UA_TYPE, 2)]
+        person = [(1, Source.REMOTE_ID, 7, Field.OPERATOR_LATITUDE_RAD, 0.87)] if t == 1 else []
+        claims = claims_step(claims, said(values=[*drone, *person]), settings, ORIGIN, at(t + 0.1))
+        assert len(claims) == 1
+        assert claims.values[0, FIELD_COLUMN[Field.UA_TYPE]] == 2
+        found.append(int(claims.values_ns[0, column] > 0))
+        assert (claims.values[0, column] != 0.0) == (claims.values_ns[0, column] > 0)
+    assert found == known

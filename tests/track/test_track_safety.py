@@ -30,6 +30,7 @@ def wrong(**columns):
         "R": np.broadcast_to(np.eye(2), (m, 2, 2)).copy(),
         "address": np.full(m, ANONYMOUS, dtype=np.int64),
         "frame_seq": np.arange(m),
+        "rcs_dbsm": None,
     }
     bare = object.__new__(Detections)  # the wall itself, without the run-time type checks of the tests
     for column, value in (good | columns).items():
@@ -49,6 +50,8 @@ def wrong(**columns):
         ({"R": np.array([[[1.0, 2.0], [2.0, 1.0]]] * 2)}, "R"),
         ({"time_ns": np.zeros(1, dtype=np.int64)}, "z"),
         ({"frame_seq": np.zeros(5, dtype=np.int64)}, "frame_seq"),
+        ({"rcs_dbsm": np.array([-20.0, np.nan])}, "rcs_dbsm"),
+        ({"rcs_dbsm": np.array([-20.0])}, "rcs_dbsm"),
     ],
 )
 def test_what_makes_no_sense_is_refused_by_name(columns, name):

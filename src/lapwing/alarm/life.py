@@ -72,9 +72,13 @@ def step(memory: AlarmMemory, world: World, rules: tuple[Rule, ...], settings: L
         mine = finding or taken.get(k)
         level = Priority(alarm.priority) if mine is None else min(ripe.get(key(mine), Priority.LOW), alarm.priority)
         aged.append(_aged(alarm, seen, mine, (now, company.get(k, 0), level), settings))
-    raised, next_id = [], memory.next_id
-    for name in sorted(found.keys() & ripe.keys()):
-        raised.append((_alarm(next_id, found[name], ripe[name], now), now + _linger_ns(found[name])))
+    raised: list[tuple[Alarm, int]] = []
+    next_id = memory.next_id
+    for name in sorted(found.keys() & ripe.keys(), key=lambda name: (ripe[name], name)):
+        alarm = _alarm(next_id, found[name], ripe[name], now)
+        if any(_beside(alarm, other, settings) for other, _ in raised):
+            continue  # one of a group: it keeps company from the next look on
+        raised.append((alarm, now + _linger_ns(found[name])))
         next_id += 1
     alarms = sorted(
         [*((a, s) for a, s in aged if not _forgotten(a, now, settings)), *raised],
@@ -100,6 +104,12 @@ def _tried(
         if held:
             ripe[name] = held[0]
     return tuple(pending), ripe
+
+
+def _beside(new: Alarm, other: Alarm, settings: LifeSettings) -> bool:
+    """Whether both are about tracks of one zone that are so near to each other that the more urgent alarm tells all."""
+    near = math.hypot(new.east_m - other.east_m, new.north_m - other.north_m) <= settings.same_m
+    return near and new.subject == Subject.TRACK and key(new)[:3] == key(other)[:3]
 
 
 def _joined(

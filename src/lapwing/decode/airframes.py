@@ -9,12 +9,14 @@ import zlib
 from dataclasses import dataclass
 
 IEEE802_11, RADIOTAP, LE_LL, LE_LL_PHDR, NORDIC = 105, 127, 251, 256, 272
-LINKS = frozenset((IEEE802_11, RADIOTAP, LE_LL, LE_LL_PHDR, NORDIC))
+HCI_H4, HCI_H4_PHDR = 187, 201  # what a host is told by its own Bluetooth controller
+LINKS = frozenset((IEEE802_11, RADIOTAP, LE_LL, LE_LL_PHDR, NORDIC, HCI_H4, HCI_H4_PHDR))
 VENDOR_ODID = b"\xfa\x0b\xbc\x0d"
 NAN_ACTION = b"\x04\x09\x50\x6f\x9a\x13"  # public action, vendor specific, Wi-Fi Alliance, NAN service discovery
 NAN_SERVICE = b"\x88\x69\x19\x9d\x92\x09"
 BLE_ODID = b"\x16\xfa\xff\x0d"  # service data of UUID 0xFFFA, application code
 ADVERTISING = 0x8E89BED6
+LE_META, LEGACY_REPORT, EXTENDED_REPORT = b"\x04\x3e", 2, 13
 CODED_PHY = 2
 
 
@@ -39,6 +41,8 @@ def heard(link: int, packet: bytes) -> list[Heard]:
         return _radiotap(packet)
     if link == IEEE802_11:
         return _management(packet, 0)
+    if link in (HCI_H4, HCI_H4_PHDR):
+        return _host(packet[4:] if link == HCI_H4_PHDR else packet)
     return _bluetooth(link, packet)
 
 
@@ -170,6 +174,48 @@ def _advertisement(pdu: bytes, rssi: int) -> list[Heard]:
         body = body[1 + length :]
     else:
         return []
+    return _service_data(mac, body, rssi)
+
+
+def _host(packet: bytes) -> list[Heard]:
+    """Advertising reports of a controller to its host (LE meta events 2, legacy, and 13, extended). The controller has
+    checked the frames; no check sequence is left here."""
+    if len(packet) < 5 or packet[:2] != LE_META or packet[3] not in (LEGACY_REPORT, EXTENDED_REPORT):
+        return []
+    event, at, found = packet[5 : 3 + packet[2]], 0, list[Heard]()
+    for _ in range(packet[4]):
+        read = _legacy_report if packet[3] == LEGACY_REPORT else _extended_report
+        one = read(event, at) if len(packet) >= 3 + packet[2] else None
+        if one is None:
+            raise Refused("event does not fit its packet")
+        mac, body, rssi, at = one
+        found += _service_data(mac, body, rssi - 256 if rssi > 127 else 0)  # 127: not told
+    return found
+
+
+Report = tuple[int, bytes, int, int]  # sender, advertisement, strength as a byte, where the next one begins
+
+
+def _legacy_report(event: bytes, at: int) -> Report | None:
+    """Type, kind of address, address, length, data, strength; None where it does not fit."""
+    end = at + 9 + (event[at + 8] if len(event) > at + 8 else 0)
+    if len(event) <= end:
+        return None
+    return int.from_bytes(event[at + 2 : at + 8], "little"), event[at + 9 : end], event[end], end + 1
+
+
+def _extended_report(event: bytes, at: int) -> Report | None:
+    """Type (2), kind of address, address (6), PHYs (2), set, power, strength (at 13), ..., length (at 23), data."""
+    end = at + 24 + (event[at + 23] if len(event) > at + 23 else 0)
+    if len(event) < end or len(event) < at + 24:
+        return None
+    if event[at] & 0x60:  # the rest comes in another event, or never
+        raise Refused("advertisement told in parts")
+    return int.from_bytes(event[at + 3 : at + 9], "little"), event[at + 24 : end], event[at + 13], end
+
+
+def _service_data(mac: int, body: bytes, rssi: int) -> list[Heard]:
+    """Remote ID among the structures of an advertisement."""
     found, at = [], 0
     while at < len(body) and body[at] and at + 1 + body[at] <= len(body):
         end = at + 1 + body[at]

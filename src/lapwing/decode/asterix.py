@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from lapwing.decode.asterix_items import CATEGORIES, Broken, record
-from lapwing.decode.asterix_plots import Bearing, Plot, bearing_of, bearing_scans, surface_plot
+from lapwing.decode.asterix_plots import Bearing, Plot, bearing_of, bearing_scans, echo_of, rcs_of, surface_plot
 from lapwing.decode.asterix_reports import REPORTS, TIMES
 from lapwing.decode.faults import Refusals
 from lapwing.decode.modes import callsign
@@ -237,6 +237,7 @@ class AsterixDecoder:
                 np.tile(np.diag(np.square(sigmas)), (m, 1, 1)),
                 np.array([p.address for p in plots], np.int64),
                 np.array([p.frame_seq for p in plots], np.int64),
+                rcs_of(plots, self.sensor),
             )
         )
 
@@ -287,7 +288,8 @@ def plot_of(items: Mapping[str, bytes], frame: Frame) -> tuple[Plot | None, str]
     time_ns = time_of_day(items["140"], frame.received_ns) if "140" in items else frame.received_ns
     address = int.from_bytes(items["220"], "big") if "220" in items else ANONYMOUS
     azimuth = theta * (2.0 * np.pi / 65536.0)
-    return Plot(time_ns, rho * (NM_M / 256.0), azimuth, range_rate(items), address, frame.seq), ""
+    echo_dbm = echo_of(items.get("130", b""))
+    return Plot(time_ns, rho * (NM_M / 256.0), azimuth, range_rate(items), address, frame.seq, echo_dbm), ""
 
 
 def range_rate(items: Mapping[str, bytes]) -> float | None:

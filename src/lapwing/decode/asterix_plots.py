@@ -8,12 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+import numpy as np
+from jaxtyping import Float64
+
 from lapwing.decode.asterix_reports import SIMULATED, bit, signed, unsigned
 from lapwing.decode.scans import scan
-from lapwing.records import ANONYMOUS, Detections, SensorConfig, Space
+from lapwing.records import ANONYMOUS, RCS_UNSAID, Array, Detections, SensorConfig, Space
 
 CENTIDEGREE = math.pi / 18_000.0
 TURN = 36_000  # hundredths of a degree
+PRIMARY_AMPLITUDE, BEFORE_AMPLITUDE = 0x08, 0xF0  # bits of the first octet of I048/130
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,7 @@ class Plot:
     range_rate_mps: float | None
     address: int
     frame_seq: int
+    echo_dbm: float | None = None  # amplitude of the primary echo
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,24 @@ class Bearing:
     azimuth_rad: float
     elevation_rad: float | None
     frame_seq: int
+
+
+def echo_of(item: bytes) -> float | None:
+    """The amplitude of the primary echo in dBm out of I048/130, where it is there."""
+    if not item or not item[0] & PRIMARY_AMPLITUDE:
+        return None
+    at = 1 + (item[0] & BEFORE_AMPLITUDE).bit_count()
+    return float(int.from_bytes(item[at : at + 1], "big", signed=True))
+
+
+def rcs_of(plots: Sequence[Plot], sensor: SensorConfig) -> Float64[Array, " m"] | None:
+    """Radar cross sections in dBsm by the radar equation, where it is known how strong one square metre is at 10 km."""
+    if sensor.echo_dbm is None:
+        return None
+    ranges = np.array([max(p.range_m, 1.0) for p in plots])
+    echo_dbm = np.array([RCS_UNSAID if p.echo_dbm is None else p.echo_dbm for p in plots])
+    rcs_dbsm = echo_dbm - sensor.echo_dbm + 40.0 * np.log10(ranges / 10_000.0)
+    return np.where(echo_dbm == RCS_UNSAID, RCS_UNSAID, rcs_dbsm)
 
 
 def surface_plot(items: Mapping[str, bytes], time_ns: int, seq: int) -> tuple[Plot | None, str]:

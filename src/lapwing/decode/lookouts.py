@@ -20,7 +20,7 @@ from lapwing.decode.lines import lines
 from lapwing.decode.numbers import bounded, finite
 from lapwing.decode.scans import scan
 from lapwing.kernel.geodesy import geodetic_to_enu
-from lapwing.records import Decoded, Detections, Frame, Position, SensorConfig, Space
+from lapwing.records import RCS_UNSAID, Decoded, Detections, Frame, Position, SensorConfig, Space
 
 LONGEST = 262_144
 DETECTIONS_MAX = 2_000
@@ -46,6 +46,7 @@ NUMBERS: dict[str, tuple[float, float, float]] = {
     "azimuth_sigma_deg": (1e-4, 180.0, DEGREE),
     "elevation_sigma_deg": (1e-4, 90.0, DEGREE),
     "range_rate_sigma_mps": (1e-3, 1_000.0, 1.0),
+    "rcs_dbsm": (-100.0, 100.0, 1.0),
 }
 LINE_KEYS = ("time", "detections")
 KEYS = (*LINE_KEYS, *NUMBERS)
@@ -68,6 +69,16 @@ SPACE_OF: dict[tuple[str, ...], Space] = {
     ("range_difference_m",): Space.RANGE_DIFFERENCE,
 }
 Row = tuple[tuple[float, ...], tuple[float, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """One detection of a line: values with their sigmas, when it was true, its radar cross section."""
+
+    space: Space
+    row: Row
+    time_ns: int
+    rcs_dbsm: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +134,17 @@ class LookoutDecoder:
         if not isinstance(listed, list) or len(listed) > DETECTIONS_MAX:
             raise Wrong(f"detections: not a list of at most {DETECTIONS_MAX}")
         told = [self._detection(one, time_ns) for one in listed]
-        spaces = {space for space, _, _ in told}
+        spaces = {one.space for one in told}
         if len(spaces) > 1:
             raise Wrong("detections: not all measure the same")
         if not spaces and last == NO_SPACE:
             raise Wrong("detections: an empty list before the first detection does not say what is measured")
         space = spaces.pop() if spaces else SPACES[last]
-        rows, times = [row for _, row, _ in told], [at for _, _, at in told]
-        return scan(self.sensor.sensor, space, max([time_ns, *times]), rows, frame.seq, times)
+        times = [one.time_ns for one in told]
+        end_ns, rcs = max([time_ns, *times]), [one.rcs_dbsm for one in told]
+        return scan(self.sensor.sensor, space, end_ns, [one.row for one in told], frame.seq, times, rcs)
 
-    def _detection(self, told: Any, time_ns: int) -> tuple[Space, Row, int]:
+    def _detection(self, told: Any, time_ns: int) -> Detected:
         if not isinstance(told, dict):
             raise Wrong("detections: one is not an object")
         numbers, at = {}, _time_ns(told.get("time"), time_ns)
@@ -153,7 +165,7 @@ class LookoutDecoder:
             raise Wrong(_missing(numbers))
         if self.sensor.second is None and any(key in numbers for key in PAIRED):
             raise Wrong("the site's sensor has no second place: a transmitter, or another receiver")
-        return space, self._row(space, numbers), at
+        return Detected(space, self._row(space, numbers), at, numbers.get("rcs_dbsm", RCS_UNSAID))
 
     def _row(self, space: Space, n: dict[str, float]) -> Row:
         s, o = self.sensor, self.origin

@@ -9,6 +9,7 @@ from lapwing.decode.beast import BeastDecoder
 from lapwing.decode.blah2 import Blah2Decoder
 from lapwing.decode.dronescout import DroneScoutDecoder
 from lapwing.decode.lookouts import LookoutDecoder
+from lapwing.decode.mavlink import MavlinkDecoder
 from lapwing.decode.nmea import NmeaDecoder
 from lapwing.decode.protocol import Decoder
 from lapwing.decode.readsb import ReadsbDecoder
@@ -28,6 +29,7 @@ DECODERS: tuple[str, ...] = (
     "asterix",
     "remoteid",
     "dronescout",
+    "mavlink",
     "json",
     "sapient",
     "blah2",
@@ -70,6 +72,8 @@ def make(config: FeedConfig, sensors: Mapping[str, SensorConfig]) -> Decoder[Any
             return RemoteIdDecoder(config.feed)
         case "dronescout":
             return DroneScoutDecoder(config.feed)
+        case "mavlink":
+            return MavlinkDecoder(config.feed)
         case "asterix":
             if config.sensor and config.sensor not in sensors:
                 raise ValueError(f"feed {config.feed!r} names a sensor that does not exist: {config.sensor!r}")

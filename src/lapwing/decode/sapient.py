@@ -3,7 +3,8 @@
 A registered node is the site's sensor whose name it bears; the first node that bears no sensor's name is the sensor
 that the feed names. Reports of one node with one timestamp are one scan; it ends when the node says something later.
 Places become the site's east, north, up; ranges and bearings stay what they are, seen from the site's sensor entry.
-Refuses nodes that act instead of watching, bearings from other norths than the true one, and nodes that are nobody.
+Bearings from magnetic, grid or a platform's north are turned to true north. Refuses nodes that act instead of watching,
+bearings from the north of a platform whose heading the site does not tell, and nodes that are nobody.
 """
 
 import math
@@ -13,16 +14,17 @@ from typing import final
 
 import numpy as np
 from sapient_msg.bsi_flex_335_v2_0 import location_pb2, range_bearing_pb2
-from sapient_msg.bsi_flex_335_v2_0.detection_report_pb2 import DetectionReport
 from sapient_msg.bsi_flex_335_v2_0.location_pb2 import Location
 from sapient_msg.bsi_flex_335_v2_0.range_bearing_pb2 import RangeBearing
 from sapient_msg.bsi_flex_335_v2_0.sapient_message_pb2 import SapientMessage
 
 from lapwing.decode.faults import Refusals
+from lapwing.decode.norths import declination_rad, grid_rad
 from lapwing.decode.sapient_wire import acts, cut, parse, time_ns
 from lapwing.decode.scans import scan
 from lapwing.decode.utm import utm_to_geodetic
 from lapwing.kernel.geodesy import geodetic_to_enu
+from lapwing.kernel.geoid import geoid_height_m
 from lapwing.records import Decoded, Detections, Frame, Position, SensorConfig, Space
 
 NODES_MAX = 64
@@ -32,7 +34,7 @@ DEGREES = location_pb2.LOCATION_COORDINATE_SYSTEM_LAT_LNG_DEG_M
 RADIANS = location_pb2.LOCATION_COORDINATE_SYSTEM_LAT_LNG_RAD_M
 UTM = location_pb2.LOCATION_COORDINATE_SYSTEM_UTM_M
 ELLIPSOID = location_pb2.LOCATION_DATUM_WGS84_E
-TRUE_NORTH = range_bearing_pb2.RANGE_BEARING_DATUM_TRUE
+GEOID = location_pb2.LOCATION_DATUM_WGS84_G
 Row = tuple[tuple[float, ...], tuple[float, ...]]
 ANGLE = {
     range_bearing_pb2.RANGE_BEARING_COORDINATE_SYSTEM_DEGREES_M: (math.pi / 180.0, 1.0),
@@ -52,7 +54,7 @@ class Node:
     time_ns: int = 0
     space: int = -1  # position in SPACES, -1 = no scan begun
     rows: tuple[Row, ...] = ()
-    frame_seq: int = 0
+    frame_seqs: tuple[int, ...] = ()  # of the rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ class SapientDecoder:
             if time_ns(message) < node.time_ns:
                 raise Wrong("report older than the one before")
             if kind == "detection_report":
-                told = self._detection(message.detection_report, self.sensors[node.sensor])
+                told = self._detection(message, self.sensors[node.sensor])
                 nodes[node.node_id] = self._added(node, told, time_ns(message), seq, done)
             elif time_ns(message) > node.time_ns:
                 nodes[node.node_id] = self._closed(node, done)
@@ -139,26 +141,29 @@ class SapientDecoder:
             node = self._closed(node, done)
         if len(node.rows) >= ROWS_MAX:
             raise Wrong("too many detections in one scan")
-        return replace(node, time_ns=at_ns, space=space, rows=(*node.rows, told[1]), frame_seq=seq)
+        return replace(node, time_ns=at_ns, space=space, rows=(*node.rows, told[1]), frame_seqs=(*node.frame_seqs, seq))
 
     def _closed(self, node: Node, done: list[Detections]) -> Node:
         """The node without its scan, which is done."""
         if node.space >= 0:
             name = self.sensors[node.sensor].sensor
-            done.append(scan(name, SPACES[node.space], node.time_ns, node.rows, node.frame_seq))
-        return replace(node, space=-1, rows=())
+            done.append(scan(name, SPACES[node.space], node.time_ns, node.rows, node.frame_seqs))
+        return replace(node, space=-1, rows=(), frame_seqs=())
 
-    def _detection(self, told: DetectionReport, sensor: SensorConfig) -> tuple[Space, Row]:
+    def _detection(self, message: SapientMessage, sensor: SensorConfig) -> tuple[Space, Row]:
+        told = message.detection_report
         if told.HasField("location"):
             return self._location(told.location, sensor)
         if told.HasField("range_bearing"):
-            return _range_bearing(told.range_bearing, sensor)
+            return _range_bearing(told.range_bearing, sensor, time_ns(message))
         raise Wrong("detection without a place")
 
     def _location(self, told: Location, sensor: SensorConfig) -> tuple[Space, Row]:
         flat = _geodetic(told)
-        solid = told.HasField("z") and told.datum == ELLIPSOID  # heights above the geoid need a geoid: not believed
+        solid = told.HasField("z") and told.datum in (ELLIPSOID, GEOID)
         height = told.z if solid else self.origin.height_ellipsoid_m
+        if solid and told.datum == GEOID:
+            height += float(geoid_height_m(*flat))
         if not abs(height) <= 100_000.0:
             raise Wrong("location out of range")
         o = self.origin
@@ -202,17 +207,35 @@ def _sigma(told: float, otherwise: float, kind: str) -> float:
     return max(told, SIGMA_MIN[kind]) if 0.0 < told < 1e5 else otherwise
 
 
-def _range_bearing(told: RangeBearing, sensor: SensorConfig) -> tuple[Space, Row]:
+def _north_rad(datum: int, sensor: SensorConfig, at_ns: int) -> float:
+    """The north that a bearing is counted from, clockwise from the true one, at the sensor."""
+    if datum == range_bearing_pb2.RANGE_BEARING_DATUM_TRUE:
+        return 0.0
+    if datum == range_bearing_pb2.RANGE_BEARING_DATUM_MAGNETIC:
+        north = declination_rad(sensor.position, at_ns)
+        if north is None:
+            raise Wrong("bearing from magnetic north where or when no model says where that is")
+        return north
+    if datum == range_bearing_pb2.RANGE_BEARING_DATUM_GRID:
+        north = grid_rad(sensor.position)
+        if north is None:
+            raise Wrong("bearing from grid north where there is no UTM grid")
+        return north
+    if datum == range_bearing_pb2.RANGE_BEARING_DATUM_PLATFORM and sensor.heading_rad is not None:
+        return sensor.heading_rad
+    raise Wrong("bearing from a north that is not known here")
+
+
+def _range_bearing(told: RangeBearing, sensor: SensorConfig, at_ns: int) -> tuple[Space, Row]:
     if told.coordinate_system not in ANGLE:
         raise Wrong("coordinate_system is mandatory")
-    if told.datum != TRUE_NORTH:
-        raise Wrong("bearing not from true north")
     if not told.HasField("azimuth"):
         raise Wrong("range_bearing without azimuth")
     angle, metre = ANGLE[told.coordinate_system]
     azimuth, elevation, distance = told.azimuth * angle, told.elevation * angle, told.range * metre
     if not (abs(azimuth) <= 2.0 * math.pi + 1e-6 and abs(elevation) <= math.pi / 2 and 0.0 <= distance <= 1e6):
         raise Wrong("range_bearing out of range")
+    azimuth += _north_rad(told.datum, sensor, at_ns)
     known = {
         "range_m": (distance, _sigma(told.range_error * metre, sensor.range_sigma_m, "m")),
         "azimuth_rad": (azimuth % (2.0 * math.pi), _sigma(told.azimuth_error * angle, sensor.azimuth_sigma_rad, "d")),

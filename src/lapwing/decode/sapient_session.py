@@ -15,6 +15,7 @@ from sapient_msg.bsi_flex_335_v2_0.registration_pb2 import Registration
 from sapient_msg.bsi_flex_335_v2_0.sapient_message_pb2 import SapientMessage
 from sapient_msg.bsi_flex_335_v2_0.status_report_pb2 import StatusReport
 
+from lapwing.decode.sapient_v1 import is_v1, to_v1
 from lapwing.decode.sapient_wire import acts, parse, time_ns
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
@@ -49,32 +50,45 @@ class Session:
     errors: int = 0
     second: int = 0
     in_second: int = 0
+    old: bool = False  # it speaks v1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What follows from one message: replies, whether it is passed on, and why the connection ends ("" = it stays)."""
+    """What follows from one message: replies, whether it is passed on, why the connection ends ("" = it stays), and the
+    message itself where it says something of the node that is worth knowing for long."""
 
     replies: tuple[SapientMessage, ...] = ()
     passed: bool = False
     end: str = ""
+    news: SapientMessage | None = None
 
 
 def answer(session: Session, raw: bytes, now_ns: int, our_id: str) -> tuple[Session, Answer]:
     """The session after one message, and what to do."""
-    second = now_ns // 10**9
-    count = session.in_second + 1 if second == session.second else 1
-    session = replace(session, second=second, in_second=count)
-    if count > RATE_MAX:
-        return session, Answer(end=f"more than {RATE_MAX} messages within a second")
+    session, flood = counted(session, now_ns)
+    if flood:
+        return session, Answer(end=flood)
     message, reason = parse(raw)
     if message is None:
         return _wrong(session, raw, [reason], now_ns, our_id)
+    return heard(session, message, raw, now_ns, our_id)
+
+
+def heard(session: Session, message: SapientMessage, raw: bytes, now_ns: int, our_id: str) -> tuple[Session, Answer]:
+    """The session after one message that was read already (`raw` are its bytes), and what to do."""
+    if message.HasField("registration"):
+        session = replace(session, old=is_v1(message.registration.icd_version))
+    session, told = _heard(session, message, raw, now_ns, our_id)
+    return session, replace(told, replies=tuple(map(to_v1, told.replies))) if session.old else told
+
+
+def _heard(session: Session, message: SapientMessage, raw: bytes, now_ns: int, our_id: str) -> tuple[Session, Answer]:
     kind = message.WhichOneof("content")
     if kind == "registration":
         return _registration(session, message, raw, now_ns, our_id)
     if not session.node_id:
-        session, told = _wrong(session, raw, ["a node registers first"], now_ns, our_id)
+        session, told = _wrong(session, raw, ["a node registers first"], now_ns, our_id, message.node_id)
         return session, replace(told, end="did not register first")
     if message.node_id != session.node_id:
         return _wrong(session, raw, ["node_id differs from the registered one"], now_ns, our_id)
@@ -83,14 +97,24 @@ def answer(session: Session, raw: bytes, now_ns: int, our_id: str) -> tuple[Sess
     if kind == "status_report":
         session = replace(session, status_ns=now_ns, system=message.status_report.system)
         goodbye = message.status_report.system == StatusReport.SYSTEM_GOODBYE
-        return session, Answer(passed=True, end="goodbye" if goodbye else "")
+        return session, Answer(passed=True, end="goodbye" if goodbye else "", news=message)
     if kind == "detection_report":
         return session, Answer(passed=True)
     if kind == "alert":
         return session, Answer((_alert_ack(message, now_ns, our_id),), passed=True)
-    if kind in ("error", "task_ack", "alert_ack"):
+    if kind == "task_ack":
+        return session, Answer(passed=True, news=message)
+    if kind in ("error", "alert_ack"):
         return session, Answer(passed=True)
     return _wrong(session, raw, [f"{kind} is not for a fusion node"], now_ns, our_id)
+
+
+def counted(session: Session, now_ns: int) -> tuple[Session, str]:
+    """The session with one message more in this second, and why that is too many ("" = it is not)."""
+    second = now_ns // 10**9
+    count = session.in_second + 1 if second == session.second else 1
+    session = replace(session, second=second, in_second=count)
+    return session, f"more than {RATE_MAX} messages within a second" if count > RATE_MAX else ""
 
 
 def overdue(session: Session, now_ns: int) -> str:
@@ -111,17 +135,16 @@ def _registration(
     if session.node_id and message.node_id != session.node_id:
         problems.append("node_id differs from the registered one")
     if problems:
-        return _wrong(session, raw, problems, now_ns, our_id)
+        return _wrong(session, raw, problems, now_ns, our_id, message.node_id)
     reply = _reply(message.node_id, now_ns, our_id)
     reply.registration_ack.acceptance = not acts(told)
     if acts(told):
         reply.registration_ack.ack_response_reason.append(WATCH_ONLY)
-        return session, Answer((reply,), end=WATCH_ONLY)
+        return session, Answer((reply,), end=WATCH_ONLY, news=message)
     interval_s = _interval_s(told)
     named = told.name or told.short_name
-    return replace(session, node_id=message.node_id, name=named[:64], interval_s=interval_s, status_ns=now_ns), Answer(
-        (reply,), passed=True
-    )
+    session = replace(session, node_id=message.node_id, name=named[:64], interval_s=interval_s, status_ns=now_ns)
+    return session, Answer((reply,), passed=True, news=message)
 
 
 def _interval_s(told: Registration) -> float:
@@ -151,9 +174,11 @@ def _reply(to: str, now_ns: int, our_id: str) -> SapientMessage:
     return reply
 
 
-def _wrong(session: Session, raw: bytes, reasons: Iterable[str], now_ns: int, our_id: str) -> tuple[Session, Answer]:
-    """An Error message, and the end when there were too many."""
-    reply = _reply(session.node_id, now_ns, our_id)
+def _wrong(
+    session: Session, raw: bytes, reasons: Iterable[str], now_ns: int, our_id: str, to: str = ""
+) -> tuple[Session, Answer]:
+    """An Error message to the session's node, else to whom the message named; and the end when there were too many."""
+    reply = _reply(session.node_id or to, now_ns, our_id)
     reply.error.packet = raw[:4096]
     reply.error.error_message.extend(reasons)
     session = replace(session, errors=session.errors + 1)

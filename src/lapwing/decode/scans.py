@@ -12,10 +12,12 @@ def scan(
     space: Space,
     time_ns: int,
     rows: Sequence[tuple[Sequence[float], Sequence[float]]],
-    frame_seq: int,
+    frame_seq: int | Sequence[int],
     times_ns: Sequence[int] | None = None,
+    rcs_dbsm: Sequence[float] | None = None,
 ) -> Detections:
-    """A scan that ends at `time_ns` and whose rows (z, standard deviations) are true then, or each at its own time."""
+    """A scan that ends at `time_ns` and whose rows (z, standard deviations) are true then, or each at its own time.
+    `frame_seq`: the evidence behind all rows, or behind each."""
     if not rows:
         return Detections.empty(sensor, space, time_ns)
     m = len(rows)
@@ -29,4 +31,5 @@ def scan(
         np.square(sigma)[:, :, None] * np.eye(sigma.shape[1]),
         np.full(m, ANONYMOUS, np.int64),
         np.full(m, frame_seq, np.int64),
+        None if rcs_dbsm is None else np.array(rcs_dbsm, np.float64),
     )

@@ -1,5 +1,5 @@
-"""Universal Transverse Mercator back to latitude and longitude. WGS 84; Krüger's series to the third order in the
-flattening: below a millimetre within a zone (compared with PROJ in tests)."""
+"""Universal Transverse Mercator back to latitude and longitude, and where its north points. WGS 84; Krüger's series to
+the third order in the flattening: below a millimetre within a zone (compared with PROJ in tests)."""
 
 import math
 import re
@@ -11,6 +11,7 @@ _ZONE = re.compile(r"([1-9]|[0-5]\d|60)([C-HJ-NP-X])", re.ASCII)
 _N = FLATTENING / (2.0 - FLATTENING)
 _RECTIFYING_M = SEMI_MAJOR_M / (1.0 + _N) * (1.0 + _N**2 / 4.0 + _N**4 / 64.0)
 _BETA = (_N / 2 - 2 * _N**2 / 3 + 37 * _N**3 / 96, _N**2 / 48 + _N**3 / 15, 17 * _N**3 / 480)
+_ALPHA = (_N / 2 - 2 * _N**2 / 3 + 5 * _N**3 / 16, 13 * _N**2 / 48 - 3 * _N**3 / 5, 61 * _N**3 / 240)
 _DELTA = (2 * _N - 2 * _N**2 / 3 - 2 * _N**3, 7 * _N**2 / 3 - 8 * _N**3 / 5, 56 * _N**3 / 15)
 
 
@@ -28,3 +29,29 @@ def utm_to_geodetic(zone: str, easting_m: float, northing_m: float) -> tuple[flo
     centre = math.radians(6 * int(match[1]) - 183)
     longitude = centre + math.atan2(math.sinh(flat_eta), math.cos(flat_xi))
     return latitude, math.remainder(longitude, 2.0 * math.pi)
+
+
+def zone_of(latitude_rad: float, longitude_rad: float) -> int | None:
+    """The zone in which a place lies, with the wide zones of Norway and Svalbard; None beyond 84 N and 80 S."""
+    latitude, longitude = math.degrees(latitude_rad), math.degrees(longitude_rad)
+    if not -80.0 <= latitude <= 84.0:
+        return None
+    if 56.0 <= latitude < 64.0 and 3.0 <= longitude < 12.0:
+        return 32
+    if latitude >= 72.0 and 0.0 <= longitude < 42.0:
+        return 31 if longitude < 9.0 else 33 if longitude < 21.0 else 35 if longitude < 33.0 else 37
+    return int((longitude + 180.0) // 6.0) % 60 + 1
+
+
+def convergence_rad(zone: int, latitude_rad: float, longitude_rad: float) -> float:
+    """Where the grid north of a zone points at a place, clockwise from true north. Krüger's series (Karney, Journal of
+    Geodesy 85, 2011, has the formula); compared with PROJ in tests."""
+    off = math.remainder(longitude_rad - math.radians(6 * zone - 183), 2.0 * math.pi)
+    sine, root = math.sin(latitude_rad), 2.0 * math.sqrt(_N) / (1.0 + _N)
+    t = math.sinh(math.atanh(sine) - root * math.atanh(root * sine))
+    secant = math.hypot(1.0, t)
+    xi, eta = math.atan2(t, math.cos(off)), math.atanh(math.sin(off) / secant)
+    p = 1.0 + sum(2 * j * a * math.cos(2 * j * xi) * math.cosh(2 * j * eta) for j, a in enumerate(_ALPHA, 1))
+    q = sum(2 * j * a * math.sin(2 * j * xi) * math.sinh(2 * j * eta) for j, a in enumerate(_ALPHA, 1))
+    tangent = math.tan(off)
+    return math.atan2(q * secant + p * t * tangent, p * secant - q * t * tangent)

@@ -19,6 +19,7 @@ from typing import IO
 
 import numpy as np
 
+from lapwing.engine.retention import Span, held
 from lapwing.records import Frame
 
 FORMAT = 1
@@ -167,9 +168,9 @@ class Journal:
             (keep,),
         )
 
-    def trim(self, bytes_max: int) -> int:
-        """Forget the oldest frames until the live data fits; the number of frames forgotten. Never cuts what the
-        oldest remaining checkpoint needs."""
+    def trim(self, bytes_max: int, holds: Sequence[Span] = ()) -> int:
+        """Forget the oldest frames until the live data fits; the number of frames forgotten, -1 where a hold keeps
+        them. Never cuts what the oldest remaining checkpoint needs."""
         pages, free, size = (
             self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
         )
@@ -178,6 +179,10 @@ class Journal:
         row = self._db.execute("SELECT tick, through_seq FROM checkpoints ORDER BY tick LIMIT 1 OFFSET 1").fetchone()
         if row is None:
             return 0
+        times = "SELECT min(time_ns), max(time_ns) FROM ticks WHERE tick <= ?"
+        first_ns, last_ns = self._db.execute(times, (row[0],)).fetchone()
+        if first_ns is not None and held(first_ns, last_ns + 1, holds):
+            return -1
         with self._mutex:
             cursor = self._db.execute("DELETE FROM frames WHERE seq <= ?", (row[1],))
             self._db.execute("DELETE FROM ticks WHERE tick <= ?", (row[0],))

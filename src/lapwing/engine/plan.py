@@ -63,4 +63,5 @@ def make_plan(site: Site) -> Plan:
     """The plan of a site."""
     sensors = {s.sensor: s for s in site.sensors}
     decoders = {f.feed: decode.make(f, sensors) for f in site.feeds}
-    return Plan(site, decoders, sensors, alarm.rules_for(site.zones, site.origin))
+    claims = ClaimSettings(operator_forget_s=site.operator_forget_s)
+    return Plan(site, decoders, sensors, alarm.rules_for(site.zones, site.origin), claims=claims)

@@ -27,6 +27,9 @@ class Space(Enum):
     RANGE_DIFFERENCE = ("range_difference_m",)  # time difference of arrival times the speed of light
 
 
+RCS_UNSAID = -999.0  # dBsm of a detection whose sensor does not say
+
+
 @dataclass(frozen=True, slots=True)
 class Detections:
     """One scan: m detections of one sensor in one measurement space. Columns are read-only.
@@ -40,15 +43,17 @@ class Detections:
     R: Float64[Array, "m d d"]  # noise covariance, units of z squared
     address: Int64[Array, " m"]  # ICAO / MMSI / ... that came with the plot, or ANONYMOUS
     frame_seq: Int64[Array, " m"]  # journal entry: the evidence behind each row
+    rcs_dbsm: Float64[Array, " m"] | None = None  # radar cross sections, RCS_UNSAID where not said; None: of none
 
     def __post_init__(self) -> None:
-        m = same_length(self, "time_ns", "z", "R", "address", "frame_seq")
+        said = ("rcs_dbsm",) if self.rcs_dbsm is not None else ()
+        m = same_length(self, "time_ns", "z", "R", "address", "frame_seq", *said)
         d = len(self.space.value)
         if self.z.shape != (m, d) or self.R.shape != (m, d, d):
             raise ValueError(
                 f"Detections.z, R have shapes {self.z.shape}, {self.R.shape}; {self.space.name} needs {(m, d)}"
             )
-        all_finite(self, "z", "R")
+        all_finite(self, "z", "R", *said)
         if m and not (np.diagonal(self.R, axis1=1, axis2=2) > 0.0).all():
             raise ValueError("Detections.R has a variance that is not positive")
         if m and d > 1 and not_positive(0.5 * (self.R + np.swapaxes(self.R, 1, 2)), 0.0).any():

@@ -65,6 +65,8 @@ class SensorConfig:
     second: Position | None = None  # the transmitter of a bistatic radar, the other receiver of a time difference
     false_ratio: float = 0.0  # share of the bearings of true targets that point anywhere
     correlation_s: float = 0.0  # how long its errors last: it delivers tracks, not plots; 0: independent plots
+    heading_rad: float | None = None  # its own platform's, clockwise from true north; None: not known
+    echo_dbm: float | None = None  # amplitude of 1 m2 at 10 km; None: its amplitudes say nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +100,4 @@ class Site:
     feeds: tuple[FeedConfig, ...]
     sensors: tuple[SensorConfig, ...]
     zones: tuple[Zone, ...]
+    operator_forget_s: float = 120.0  # how long the place of a person who flies a drone is kept

@@ -6,9 +6,13 @@ DECODERS: dict[str, tuple[str, str]] = {
     "sbs": ("BaseStation lines", 'from = "tcp://127.0.0.1:30003"'),
     "readsb": ("readsb's aircraft.json, polled", 'from = "http://127.0.0.1:8080/data/aircraft.json"'),
     "trace": ("readsb trace files", 'from = "poll:trace_full_abcdef.json"'),
-    "nmea": ("AIS of ships (AIVDM)", 'from = "udp://0.0.0.0:10110"'),
+    "nmea": ("AIS of ships (AIVDM)", 'from = "udp://0.0.0.0:10110"        # or "gpsd://127.0.0.1", "tcp://HOST:PORT"'),
     "asterix": ("ASTERIX 010 020 021 034 048 062 065 205", 'from = "udp://239.1.2.3:8600"\nsensor = "Radar"'),
-    "remoteid": ("Remote ID, radio captures (pcap)", 'from = "listen://0.0.0.0:9001"'),
+    "remoteid": (
+        "Remote ID, radio captures (pcap)",
+        'from = "listen://0.0.0.0:9001"        # or "stdin:", "bluetooth:"',
+    ),
+    "mavlink": ("Remote ID, MAVLink OPEN_DRONE_ID messages", 'from = "udp://0.0.0.0:14550"'),
     "dronescout": ("Remote ID, DroneScout receivers", 'from = "mqtt://broker.example/dronescout/1"'),
     "json": ("your own sensor, JSON lines", 'from = "post://127.0.0.1:8490"\nsensor = "Radar"'),
     "sapient": ("SAPIENT edge nodes (BSI Flex 335)", 'from = "sapient://0.0.0.0:5020"\nsensor = "Radar"'),
@@ -17,6 +21,8 @@ DECODERS: dict[str, tuple[str, str]] = {
 OUTPUTS: dict[str, tuple[str, str]] = {
     "cot": ("Cursor on Target (TAK)", 'to = "tcp://tak.example:8087"'),
     "asterix": ("ASTERIX CAT062 and 065", 'to = "udp://239.255.0.62:8600"\nsac = 25\nsic = 7'),
+    "sbs": ("BaseStation lines to readers that connect", 'to = "listen://127.0.0.1:30003"'),
+    "sapient": ("SAPIENT, a fusion node of a parent", 'to = "tcp://parent.example:5020"'),
     "webhook": ("alarms as JSON by POST", 'to = "https://example.org/alarms"'),
     "email": (
         "alarms by mail",

@@ -192,24 +192,42 @@ def replay(
 @plainly
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A journal folder.")],
-    out: Annotated[Path, typer.Argument(help="The file to write: .geojson .kml .csv .gpx .czml .mfjson .parquet")],
+    out: Annotated[
+        Path,
+        typer.Argument(help="The file to write: .geojson .kml .csv .gpx .czml .mfjson .parquet, or .courageous.json"),
+    ],
     since: Annotated[
         str, typer.Option(help="From this time on (ISO 8601, UTC unless it says otherwise).")
     ] = "1970-01-01",
     until: Annotated[str, typer.Option(help="Up to this time.")] = "2200-01-01",
 ) -> None:
-    """Write the history of a journal for other tools: paths of all tracks and claims, once a second."""
+    """Write the history of a journal for other tools: paths of all tracks and claims, once a second.
+
+    NAME.courageous.json is the format of CWA 18150 trials; it runs the journal again, for its classes and alarms.
+    """
     from lapwing.engine.history import History
     from lapwing.records import Position
+    from lapwing.serve import export_courageous
     from lapwing.serve.export import ExportError, instant
     from lapwing.serve.export import export as write
     from lapwing.serve.shelf import history_folder
 
     try:
+        if out.name.endswith(export_courageous.SUFFIX):
+            records = export_courageous.export(folder, out, instant(since), instant(until))
+            typer.echo(f"{out}: {records} records")
+            return
         rows = write(History(history_folder(folder), Position(0.0, 0.0, 0.0)), out, instant(since), instant(until))
     except ExportError as error:
         raise Trouble(str(error)) from None
     typer.echo(f"{out}: {rows} positions")
+
+
+def journal_of(source: Path) -> Path:
+    """The journal's folder, from itself or from the site file that names it. Raises SiteError."""
+    from lapwing.serve.site import load
+
+    return source if source.is_dir() else source.resolve().parent / load(source)[0].journal.folder
 
 
 @app.command()
@@ -231,13 +249,38 @@ def evidence(
     from lapwing.serve.evidence_keys import KeyTrouble, default_path
     from lapwing.serve.evidence_zip import ZipError
     from lapwing.serve.export import ExportError, instant
-    from lapwing.serve.site import load
 
     try:
-        folder = source if source.is_dir() else source.resolve().parent / load(source)[0].journal.folder
-        order = Order(folder, instant(since), instant(until), key or default_path())
+        order = Order(journal_of(source), instant(since), instant(until), key or default_path())
         typer.echo("\n".join(freeze(order, out)))
     except (EvidenceError, KeyTrouble, ZipError, ExportError) as error:
+        raise Trouble(str(error)) from None
+
+
+@app.command()
+@plainly
+def hold(
+    source: Annotated[Path, typer.Argument(metavar="SITE_OR_JOURNAL", help="A site file, or a journal folder.")],
+    since: Annotated[str, typer.Option(help="From this time on (ISO 8601, UTC unless it says otherwise).")] = "",
+    until: Annotated[str, typer.Option(help="Up to this time.")] = "",
+    by: Annotated[str, typer.Option(help="Who lays or lifts it.")] = "",
+    why: Annotated[str, typer.Option(help="For what reason.")] = "",
+    lift: Annotated[int, typer.Option(help="Lift the hold of this number instead.")] = 0,
+) -> None:
+    """Lay a hold on a time: nothing of it is removed, however old it gets. Without a time, list the holds."""
+    from lapwing.serve import holds
+    from lapwing.serve.clock import SystemClock
+    from lapwing.serve.export import ExportError, instant
+
+    folder, now_ns = journal_of(source), SystemClock().now_ns()
+    try:
+        if lift:
+            typer.echo(holds.lift(folder, lift, by, why, now_ns))
+        elif since or until:
+            typer.echo(holds.lay(folder, (instant(since), instant(until)), by, why, now_ns))
+        else:
+            typer.echo(holds.listed(folder))
+    except (holds.HoldError, ExportError) as error:
         raise Trouble(str(error)) from None
 
 
@@ -264,6 +307,36 @@ def verify(
     except EvidenceError as error:
         typer.echo(f"DOES NOT HOLD: {printable(str(error))}", err=True)
         raise typer.Exit(1) from None
+
+
+@app.command()
+@plainly
+def task(
+    site: Annotated[Path, typer.Argument(help="The site file of the site that is running on this machine.")],
+    node: Annotated[str, typer.Argument(help="The SAPIENT node: its name or node_id.")],
+    kind: Annotated[str, typer.Argument(help="request, mode_change, look_at, ... (docs/sensors.md)")],
+    value: Annotated[str, typer.Argument(help="Of the task: Status, low, the mode, the type of region.")] = "",
+    by: Annotated[str, typer.Option(help="Your name; it is written down.")] = "",
+    feed: Annotated[str, typer.Option(help="The feed of the node, where the site has more than one.")] = "",
+    azimuth: Annotated[float | None, typer.Option(help="Where to look: degrees from true north.")] = None,
+    elevation: Annotated[float | None, typer.Option(help="And above the horizon.")] = None,
+    corners: Annotated[str, typer.Option(help="Of a region: LATITUDE,LONGITUDE, three or more, with spaces.")] = "",
+    port: PortOption = None,
+) -> None:
+    """Order something of a SAPIENT sensor: only what it advertised, and only what is about watching.
+
+    The order is written down with your name; the sensor's answer is awaited for ten seconds and printed.
+    """
+    from lapwing.serve.ordering import OrderError, give
+    from lapwing.serve.site import load
+
+    entry, frozen = load(site)
+    wanted: dict[str, Any] = {"feed": feed, "node": node, "task": kind, "value": value, "name": by}
+    wanted |= {"azimuth_deg": azimuth, "elevation_deg": elevation, "corners": corners}
+    try:
+        typer.echo(give(entry.web.host, entry.web.port if port is None else port, frozen, wanted))
+    except OrderError as error:
+        raise Trouble(str(error)) from None
 
 
 @app.command(name="track")

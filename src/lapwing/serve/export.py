@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 from lapwing.engine.history import COLUMNS, History
 from lapwing.records import Array
 from lapwing.serve import export_formats
-from lapwing.serve.export_paths import KINDS, moment, paths, point
+from lapwing.serve.export_paths import KINDS, moment, paths, point, sea_level_m
 
 
 class ExportError(Exception):
@@ -35,7 +35,7 @@ def instant(text: str) -> int:
 def export(history: History, target: Path, since_ns: int, until_ns: int) -> int:
     """Write the period to `target`; the number of rows. Raises ExportError, OSError."""
     if target.suffix not in FORMATS:
-        raise ExportError(f"{target}: the file's ending must be one of {', '.join(FORMATS)}")
+        raise ExportError(f"{target}: the file's ending must be one of {', '.join(FORMATS)}, .courageous.json")
     rows = history.query(since_ns, until_ns)
     n = len(rows["time_ns"])
     if n == 0:
@@ -75,7 +75,8 @@ def _kml(rows: dict[str, Array]) -> Iterator[str]:
         yield f"<Placemark><name>{escape(name)}</name><gx:Track><altitudeMode>absolute</altitudeMode>\n"
         yield "".join(f"<when>{moment(int(t))}</when>\n" for t in path["time_ns"])
         for i in range(len(path["id"])):
-            yield "<gx:coord>{:.7f} {:.7f} {:.1f}</gx:coord>\n".format(*point(path, i))
+            longitude, latitude, _ = point(path, i)
+            yield f"<gx:coord>{longitude:.7f} {latitude:.7f} {sea_level_m(path, i):.1f}</gx:coord>\n"
         yield "</gx:Track></Placemark>\n"
     yield "</Document></kml>\n"
 

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from lapwing.engine.history import COLUMNS
-from lapwing.serve.export_paths import KINDS, Rows, moment, paths, point
+from lapwing.serve.export_paths import KINDS, Rows, moment, paths, point, sea_level_m
 
 WKB_POINT_Z = np.dtype([("order", "u1"), ("kind", "<u4"), ("xyz", "<f8", 3)])
 GEO = {
@@ -21,15 +21,15 @@ GEO = {
 
 
 def gpx(rows: Rows) -> Iterator[str]:
-    """A track segment per path. GPX wants heights above the sea; these are above the ellipsoid, as said inside."""
+    """A track segment per path; elevations are above mean sea level, as GPX wants."""
     yield '<?xml version="1.0" encoding="UTF-8"?>\n'
     yield '<gpx version="1.1" creator="Lapwing" xmlns="http://www.topografix.com/GPX/1/1">\n'
-    yield "<metadata><desc>Elevations are metres above the WGS 84 ellipsoid.</desc></metadata>\n"
+    yield "<metadata><desc>Elevations are metres above mean sea level (EGM96).</desc></metadata>\n"
     for name, path in paths(rows):
         yield f"<trk><name>{escape(name)}</name><trkseg>\n"
         for i, time_ns in enumerate(path["time_ns"].tolist()):
-            longitude, latitude, height = point(path, i)
-            yield f'<trkpt lat="{latitude:.7f}" lon="{longitude:.7f}"><ele>{height:.1f}</ele>'
+            longitude, latitude, _ = point(path, i)
+            yield f'<trkpt lat="{latitude:.7f}" lon="{longitude:.7f}"><ele>{sea_level_m(path, i):.1f}</ele>'
             yield f"<time>{moment(time_ns)}</time></trkpt>\n"
         yield "</trkseg></trk>\n"
     yield "</gpx>\n"

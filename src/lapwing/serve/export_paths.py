@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from lapwing.engine.history import TRACK
+from lapwing.kernel.geoid import geoid_height_m
 from lapwing.records import Array
 
 KINDS = ("track", "claim")
@@ -32,7 +33,14 @@ def paths(rows: Rows) -> Iterator[tuple[str, Rows]]:
         yield name, {column: values[part] for column, values in sorted_rows.items()}
 
 
+def sea_level_m(path: Rows, i: int) -> float:
+    """The height of one row above mean sea level (EGM96)."""
+    latitude, longitude = np.radians(path["latitude_deg"][i]), np.radians(path["longitude_deg"][i])
+    return float(path["height_m"][i]) - float(geoid_height_m(latitude, longitude))
+
+
 def point(path: Rows, i: int) -> list[float]:
+    """Longitude and latitude in degrees, height above the ellipsoid in metres of one row."""
     return [
         round(float(path["longitude_deg"][i]), 7),
         round(float(path["latitude_deg"][i]), 7),

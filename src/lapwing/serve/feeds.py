@@ -23,12 +23,14 @@ from lapwing.serve.inbox import Inbox
 from lapwing.serve.mqtt import Broker, MqttLink
 from lapwing.serve.mqtt_wire import Message
 from lapwing.serve.outputs.entries import secret
+from lapwing.serve.sapient_nodes import NodeBook
 
 log = logging.getLogger("lapwing.feeds")
 READ_BYTES = 65_536
 DOCUMENT_BYTES_MAX = 16 << 20
 PAUSE_S_MIN, PAUSE_S_MAX = 0.5, 30.0
 POLL_S = 1.0
+Talk = Callable[[FeedConfig, asyncio.StreamReader, asyncio.StreamWriter, Inbox], Awaitable[bool]]
 
 
 class Link:
@@ -64,13 +66,50 @@ def reason(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-async def listen_to(config: FeedConfig, inbox: Inbox) -> None:
-    """Run one live feed until cancelled. Raises OSError only when its own port cannot be opened."""
-    runner = RUNNERS[config.transport]
-    await runner(config, inbox)
+async def listen_to(config: FeedConfig, inbox: Inbox, book: NodeBook | None = None) -> None:
+    """Run one live feed until cancelled; SAPIENT nodes are known to `book`. Raises OSError only when its own port
+    cannot be opened."""
+    if config.transport in ("sapient", "sapient-peer"):
+        await _sapient(config, inbox, book or NodeBook())
+    else:
+        await RUNNERS[config.transport](config, inbox)
 
 
 async def _tcp(config: FeedConfig, inbox: Inbox) -> None:
+    """Whatever a server sends."""
+
+    async def read(
+        config: FeedConfig, reader: asyncio.StreamReader, _writer: asyncio.StreamWriter, inbox: Inbox
+    ) -> bool:
+        return await _read_all(config.feed, reader, inbox, config.quiet_s_max)
+
+    await _kept_connected(config, inbox, read)
+
+
+async def _gpsd(config: FeedConfig, inbox: Inbox) -> None:
+    from lapwing.serve.gpsd import watch
+
+    await _kept_connected(config, inbox, watch)
+
+
+async def _serial(config: FeedConfig, inbox: Inbox) -> None:
+    from lapwing.serve.serial_line import hear, opened
+
+    link, pause_s = Link(config.feed, inbox), PAUSE_S_MIN
+    while True:
+        try:
+            line = await asyncio.to_thread(opened, config.path, config.port)
+            link.connected(config.path)
+            got = await hear(line, config, inbox)
+            pause_s = PAUSE_S_MIN if got else pause_s
+            link.lost("the line is gone")
+        except (OSError, TimeoutError) as error:
+            link.lost(reason(error))
+        await asyncio.sleep(pause_s)
+        pause_s = min(2.0 * pause_s, PAUSE_S_MAX)
+
+
+async def _kept_connected(config: FeedConfig, inbox: Inbox, talk: Talk) -> None:
     """Connect, read, and connect again with growing pauses."""
     link, pause_s = Link(config.feed, inbox), PAUSE_S_MIN
     where = f"{config.host}:{config.port}"
@@ -80,7 +119,7 @@ async def _tcp(config: FeedConfig, inbox: Inbox) -> None:
                 reader, writer = await asyncio.open_connection(config.host, config.port)
             link.connected(where)
             try:
-                got = await _read_all(config.feed, reader, inbox, config.quiet_s_max)
+                got = await talk(config, reader, writer, inbox)
             finally:
                 writer.close()
             pause_s = PAUSE_S_MIN if got else pause_s
@@ -217,10 +256,12 @@ async def _stdin(config: FeedConfig, inbox: Inbox) -> None:
     link.lost("standard input ended")
 
 
-async def _sapient(config: FeedConfig, inbox: Inbox) -> None:
+async def _sapient(config: FeedConfig, inbox: Inbox, book: NodeBook) -> None:
     from lapwing.serve.sapient import serve_nodes
+    from lapwing.serve.sapient_peer import join_middleware
 
-    await serve_nodes(config, inbox)
+    run = serve_nodes if config.transport == "sapient" else join_middleware
+    await run(config, inbox, book)
 
 
 async def _mqtt(config: FeedConfig, inbox: Inbox) -> None:
@@ -239,7 +280,9 @@ async def _mqtt(config: FeedConfig, inbox: Inbox) -> None:
 
     while True:
         try:
-            tls = ssl.create_default_context(cafile=config.authority or None) if config.transport == "mqtts" else None
+            tls = None
+            if config.transport == "mqtts":  # reads files: not on the loop that everybody waits for
+                tls = await asyncio.to_thread(ssl.create_default_context, cafile=config.authority or None)
             password = secret(config.secret, Path())
             broker = await MqttLink.open(Broker(config.host, config.port, "", config.user, password, tls))
             try:
@@ -263,14 +306,22 @@ async def _post(config: FeedConfig, inbox: Inbox) -> None:
     await serve_intake(config, inbox)
 
 
+async def _bluetooth(config: FeedConfig, inbox: Inbox) -> None:
+    from lapwing.serve.bluetooth import hear
+
+    await hear(config, inbox)
+
+
 RUNNERS: dict[str, Callable[[FeedConfig, Inbox], Awaitable[None]]] = {
     "tcp": _tcp,
+    "gpsd": _gpsd,
+    "serial": _serial,
+    "bluetooth": _bluetooth,
     "listen": _listen,
     "udp": _udp,
     "http": _http,
     "poll": _poll,
     "stdin": _stdin,
-    "sapient": _sapient,
     "mqtt": _mqtt,
     "mqtts": _mqtt,
     "post": _post,

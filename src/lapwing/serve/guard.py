@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 TARGET_BYTES_MAX = 2_048
-WRITABLE = "/v1/acts"
+WRITABLE = frozenset(("/v1/acts", "/v1/tasks"))
 BODY_BYTES_MAX = 8_192
 HEADERS = {
     # MapLibre draws sprites and rasters from blobs it made itself; nothing may come from elsewhere.
@@ -68,7 +68,7 @@ class Guard:
         ours = not origin or origin in (f"http://{host}", f"https://{host}")
         if scope["type"] == "websocket":
             return None if ours else (403, "A page from another origin may not listen here.")
-        if scope["method"] == "POST" and scope["path"] == WRITABLE:
+        if scope["method"] == "POST" and scope["path"] in WRITABLE:
             return _write_refusal(headers, ours)
         if scope["method"] not in ("GET", "HEAD"):
             return 405, "This server only shows; it takes GET and HEAD."

@@ -12,12 +12,13 @@ import numpy as np
 
 from lapwing.engine.journal import JournalError
 from lapwing.engine.plan import make_plan
-from lapwing.records import CAUSES, AlarmState, Picture, Site, Sources, TrackStatus
+from lapwing.records import CAUSES, Alarms, AlarmState, Picture, Site, Sources, TrackStatus
 from lapwing.serve.acts import ActError, Acts, acts_file
 from lapwing.serve.guard import is_loopback
 from lapwing.serve.listening import serve_web
 from lapwing.serve.outputs.run import Outputs
 from lapwing.serve.runtime import Runtime
+from lapwing.serve.sapient_tasks import TaskDesk, TaskError, tasks_file
 from lapwing.serve.site import SiteFile
 from lapwing.serve.web import WebOptions, create_app
 
@@ -81,30 +82,32 @@ class Observer:
         self.alarms: dict[int, dict[str, Any]] = {}
         self.regions: dict[int, dict[str, Any]] = {}
 
+    def _alarm(self, a: Alarms, i: int) -> None:
+        """What an alarm was when it was raised, and its state now."""
+        ident = int(a.alarm_id[i])
+        if ident not in self.alarms:
+            assert self.first_ns is not None
+            self.alarms[ident] = {
+                "alarm_id": ident,
+                "rule": a.rule[i],
+                "zone": a.zone[i],
+                "subject_id": int(a.subject_id[i]),
+                "priority": ("critical", "high", "medium", "low")[int(a.priority[i])],
+                "raised_ns": int(a.raised_ns[i]),
+                "after_s": (int(a.raised_ns[i]) - self.first_ns) * 1e-9,
+                "east_m": float(a.east_m[i]),
+                "north_m": float(a.north_m[i]),
+                "reason": a.reason[i],
+                "frame_seq": list(a.frame_seq[i]),
+            }
+        self.alarms[ident]["state"] = AlarmState(int(a.state[i])).name.lower()
+
     def see(self, picture: Picture) -> None:
-        """One published picture."""
+        """The picture of one tick."""
         self.first_ns = picture.time_ns if self.first_ns is None else self.first_ns
         self.last = picture
-        a = picture.alarms
-        for i in range(len(a)):
-            ident = int(a.alarm_id[i])
-            row = self.alarms.setdefault(
-                ident,
-                {
-                    "alarm_id": ident,
-                    "rule": a.rule[i],
-                    "zone": a.zone[i],
-                    "subject_id": int(a.subject_id[i]),
-                    "priority": ("critical", "high", "medium", "low")[int(a.priority[i])],
-                    "raised_ns": int(a.raised_ns[i]),
-                    "after_s": (int(a.raised_ns[i]) - self.first_ns) * 1e-9,
-                    "east_m": float(a.east_m[i]),  # where its subject was when it was first shown
-                    "north_m": float(a.north_m[i]),
-                    "reason": a.reason[i],
-                    "frame_seq": list(a.frame_seq[i]),
-                },
-            )
-            row["state"] = AlarmState(int(a.state[i])).name.lower()
+        for i in range(len(picture.alarms)):
+            self._alarm(picture.alarms, i)
         r = picture.integrity.interference
         for i in range(len(r)):
             ident = int(r.region_id[i])
@@ -195,13 +198,16 @@ class _Run:
     on_url: Callable[[str], None]
 
     async def run(self) -> Summary:
-        runtime = Runtime(make_plan(self.site), self.text, self.wish.folder, self.entry.journal.size_mib_max)
-        runtime.watchers.append(self.observer.see)
+        limits = self.entry.journal
+        mine = (self.text, self.wish.folder, limits.size_mib_max)
+        runtime = Runtime(make_plan(self.site), *mine, keep_days=limits.history_days)
+        runtime.witness = self.observer.see
         summary, stop = Summary(self.site.name), asyncio.Event()
         for signum in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(signum, stop.set)
         try:
-            outputs = Outputs(self.entry.output, self.site, self.wish.site_folder, self.wish.folder)
+            where = (self.wish.site_folder, self.wish.folder)
+            outputs = Outputs(self.entry.output, self.site, *where, (runtime.shelf.frame, runtime.nodes.connected))
             runtime.watchers.append(outputs.put)
             web = await self._serve(runtime, summary, outputs)
             await self._until_told(runtime, [web, asyncio.create_task(outputs.run())], stop)
@@ -210,11 +216,26 @@ class _Run:
         self.observer.fill(summary, runtime)
         return summary
 
-    def _acts(self, runtime: Runtime) -> Acts | None:
-        """Where people's acts about alarms are kept; None where the site does not let them act. Raises JournalError."""
+    def _may_act(self) -> bool:
+        """Whether the site lets people act."""
         web = self.entry.web
         here = is_loopback(web.host) and not web.names  # further names are for others: a proxy
-        if not (here if web.acts is None else web.acts):
+        return here if web.acts is None else web.acts
+
+    def _tasks(self, runtime: Runtime) -> TaskDesk | None:
+        """Where orders to sensors are taken; None where people may not act or nobody can be ordered. Raises
+        JournalError."""
+        nodes = any(f.transport in ("sapient", "sapient-peer") for f in self.site.feeds)
+        if not nodes or not self._may_act():
+            return None
+        try:
+            return TaskDesk(tasks_file(runtime.journal.folder), self.site, runtime.nodes)
+        except TaskError as error:
+            raise JournalError(str(error)) from error
+
+    def _acts(self, runtime: Runtime) -> Acts | None:
+        """Where people's acts about alarms are kept; None where the site does not let them act. Raises JournalError."""
+        if not self._may_act():
             return None
         try:
             return Acts(acts_file(runtime.journal.folder))
@@ -233,9 +254,8 @@ class _Run:
             self.on_url(summary.url)
             started.set()
 
-        options = WebOptions(
-            host, wanted, tuple(self.entry.web.names), acts=self._acts(runtime), journal=self.wish.folder
-        )
+        names, acts, tasks = tuple(self.entry.web.names), self._acts(runtime), self._tasks(runtime)
+        options = WebOptions(host, wanted, names, acts=acts, nodes=runtime.nodes, tasks=tasks, journal=self.wish.folder)
         app = create_app(runtime.shelf, self.site, options, outputs.rows)
         web = asyncio.create_task(serve_web(app, host, wanted, up))
         listening = asyncio.create_task(started.wait())

@@ -19,6 +19,7 @@ from lapwing.engine.history import History
 from lapwing.engine.journal import Journal, JournalError
 from lapwing.engine.plan import TICK_NS, Plan
 from lapwing.engine.replay import base, freeze, replay
+from lapwing.engine.retention import expire
 from lapwing.engine.state import State
 from lapwing.engine.tick import step
 from lapwing.engine.track_history import TrackHistory
@@ -26,7 +27,10 @@ from lapwing.records import Picture
 from lapwing.serve import recordings
 from lapwing.serve.clock import Clock, SystemClock
 from lapwing.serve.feeds import listen_to, reason
+from lapwing.serve.holds import HoldError
+from lapwing.serve.holds import read as holds_of
 from lapwing.serve.inbox import Chunk, Inbox
+from lapwing.serve.sapient_nodes import NodeBook, nodes_file
 from lapwing.serve.shelf import PictureShelf, Stores, alarms_folder, cells_folder, history_folder, tracks_folder
 from lapwing.serve.site import essence
 
@@ -34,6 +38,8 @@ log = logging.getLogger("lapwing")
 CHECKPOINT_TICKS = 150
 HISTORY_TICKS = 5
 IDLE_NS = 1_000_000_000  # a recording's empty time passes in steps of at most this
+EXPIRE_NS = 3_600_000_000_000  # how often it is looked for what is too old
+DAY_NS = 86_400_000_000_000
 SKIP_NS = 600 * 10**9  # and gaps longer than this are jumped over
 
 
@@ -53,7 +59,13 @@ class Runtime:
     """One site, from journal to shelf."""
 
     def __init__(
-        self, plan: Plan, site_text: str, folder: Path, size_mib_max: float, clock: Clock | None = None
+        self,
+        plan: Plan,
+        site_text: str,
+        folder: Path,
+        size_mib_max: float,
+        clock: Clock | None = None,
+        keep_days: float = 0.0,
     ) -> None:
         self.plan, self.clock = plan, clock or SystemClock()
         self.journal = open_journal(folder, site_text)
@@ -63,13 +75,16 @@ class Runtime:
         self.tracks = TrackHistory(tracks_folder(folder))
         self.shelf = PictureShelf(self.journal, Stores(self.history, self.cells, self.alarms, self.tracks))
         self.inbox = Inbox(self.clock)
+        self.nodes = NodeBook(nodes_file(folder))
         self.counts = Counts()
-        self.watchers: list[Callable[[Picture], None]] = []
+        self.watchers: list[Callable[[Picture], None]] = []  # see what is published, on the event loop
+        self.witness: Callable[[Picture], None] = lambda _: None  # sees every tick, in the stepping thread
         self.recorded_ended = asyncio.Event()
         self._bytes_max = int(size_mib_max * (1 << 20))
         self._digest: tuple[int, bytes] | None = None
         self._first = (0.0, 0.0)
         self._history_fails = False
+        self._keep_ns, self._expired_ns, self._warned = round(keep_days * DAY_NS), 0, ""
         self.state, self._picture = self._recover()
 
     def _recover(self) -> tuple[State, Picture | None]:
@@ -119,6 +134,7 @@ class Runtime:
     async def _run_live(self, stop: asyncio.Event) -> None:
         feeds = [asyncio.create_task(self._guarded(f)) for f in self.plan.site.feeds]
         ticker = asyncio.create_task(self._tick_live(stop))
+        keeper = asyncio.create_task(self.nodes.keep())
         try:
             await asyncio.wait([*feeds, ticker], return_when=asyncio.FIRST_COMPLETED)
             for task in (*feeds, ticker):
@@ -129,10 +145,12 @@ class Runtime:
             for task in (*feeds, ticker):
                 task.cancel()
             await asyncio.gather(*feeds, ticker, return_exceptions=True)
+            keeper.cancel()  # last: the nodes' leaving is written down too
+            await asyncio.gather(keeper, return_exceptions=True)
 
     async def _guarded(self, feed) -> None:  # type: ignore[no-untyped-def]
         try:
-            await listen_to(feed, self.inbox)
+            await listen_to(feed, self.inbox, self.nodes)
         except OSError as error:
             raise OSError(f"feed {feed.feed!r} cannot listen on {feed.host}:{feed.port}: {reason(error)}") from error
         await asyncio.Event().wait()  # standard input ended: the rest goes on
@@ -182,6 +200,7 @@ class Runtime:
         self.counts.step_s_total += took
         self.counts.step_s_max = max(self.counts.step_s_max, took)
         self._note(picture)
+        self.witness(picture)
         return picture
 
     def _save_checkpoint(self) -> None:
@@ -198,7 +217,25 @@ class Runtime:
             log.error("%s", "; ".join(map(str, errors)))
         self._history_fails = bool(errors)
         self.journal.checkpoint(self.state.tick, self.state.through_seq, freeze(self.state))
-        self.journal.trim(self._bytes_max)
+        self._retain()
+
+    def _retain(self) -> None:
+        """Remove what is too old or too much, but nothing that is held."""
+        try:
+            holds = holds_of(self.journal.folder).standing()
+            if self.journal.trim(self._bytes_max, holds) < 0:
+                self._warn("the journal is larger than [journal] size_mib_max allows: a hold keeps its oldest part")
+            if self._keep_ns and self.state.time_ns - self._expired_ns >= EXPIRE_NS:
+                self._expired_ns = self.state.time_ns
+                expire(self.journal.folder, self.state.time_ns - self._keep_ns, holds)
+        except (HoldError, OSError) as error:
+            self._warn(f"nothing old is removed: {error}")
+
+    def _warn(self, text: str) -> None:
+        """Once, until it is another."""
+        if text != self._warned:
+            self._warned = text
+            log.error("%s", text)
 
     async def _run_recorded(self, stop: asyncio.Event, speed: float) -> None:
         """Ticks on the recording's own clock; `speed` 0 = as fast as this machine can."""

@@ -6,14 +6,19 @@ the journal. Refuses more connections than NODES, and lengths that no message ha
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 import uuid
+from dataclasses import dataclass
+
+from sapient_msg.bsi_flex_335_v2_0.sapient_message_pb2 import SapientMessage
 
 from lapwing.decode.sapient_session import Session, answer, overdue
 from lapwing.decode.sapient_wire import HEAD_BYTES, MESSAGE_BYTES_MAX, framed
 from lapwing.records import FeedConfig
 from lapwing.serve.clock import SystemClock
 from lapwing.serve.inbox import Inbox
+from lapwing.serve.sapient_nodes import NodeBook
 
 log = logging.getLogger("lapwing.feeds")
 NODES = 64
@@ -21,13 +26,20 @@ LOOK_S = 1.0
 
 
 def our_id(config: FeedConfig) -> str:
-    """This fusion node's identity: the same at every start for the same feed and port."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"lapwing:{config.feed}:{config.port}"))
+    """This fusion node's identity: the same at every start for the same feed and port. It has the form of a version 4
+    UUID, which the standard wants and strict middleware demands."""
+    return stable_uuid(f"lapwing:{config.feed}:{config.port}")
 
 
-async def serve_nodes(config: FeedConfig, inbox: Inbox) -> None:
+def stable_uuid(text: str) -> str:
+    """A UUID of version 4's form out of a text: the same for the same text."""
+    return str(uuid.UUID(bytes=hashlib.blake2b(text.encode(), digest_size=16).digest(), version=4))
+
+
+async def serve_nodes(config: FeedConfig, inbox: Inbox, book: NodeBook | None = None) -> None:
     """Accept nodes until cancelled. Raises OSError when the port cannot be opened."""
     connected: set[asyncio.StreamWriter] = set()
+    book = book or NodeBook()
 
     async def node(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = writer.get_extra_info("peername")
@@ -38,7 +50,7 @@ async def serve_nodes(config: FeedConfig, inbox: Inbox) -> None:
         connected.add(writer)
         why = "failed"
         try:
-            why = await _converse(config, inbox, reader, writer)
+            why = await _converse(_Hall(config, inbox, book), reader, writer)
         except OSError as error:
             why = error.strerror or "connection failed"
         finally:
@@ -58,40 +70,59 @@ async def serve_nodes(config: FeedConfig, inbox: Inbox) -> None:
             writer.close()
 
 
-async def _converse(
-    config: FeedConfig, inbox: Inbox, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> str:
+@dataclass(frozen=True)
+class _Hall:
+    """Where conversations take place."""
+
+    config: FeedConfig
+    inbox: Inbox
+    book: NodeBook
+
+
+async def _converse(hall: _Hall, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
     """One connection to its end; why it ended."""
-    clock = SystemClock()
-    session, buffer = Session(clock.now_ns()), b""
-    while True:
-        try:
-            async with asyncio.timeout(LOOK_S):
-                data = await reader.read(65_536)
-            if not data:
-                return "closed by the node"
-            buffer += data
-        except TimeoutError:
-            pass
-        while len(buffer) >= HEAD_BYTES:
-            length = int.from_bytes(buffer[:HEAD_BYTES], "little")
-            if not 0 < length <= MESSAGE_BYTES_MAX:
-                return f"a message of {length} bytes"
-            if len(buffer) < HEAD_BYTES + length:
-                break
-            raw, buffer = buffer[: HEAD_BYTES + length], buffer[HEAD_BYTES + length :]
-            registered = session.node_id
-            session, told = answer(session, raw[HEAD_BYTES:], clock.now_ns(), our_id(config))
-            if session.node_id != registered:
-                inbox.notice(config.feed, "connected", f"node {session.name or session.node_id}")
-            if told.passed:
-                inbox.put(config.feed, raw)
-            for reply in told.replies:
-                writer.write(framed(reply))
-            async with asyncio.timeout(10.0):
-                await writer.drain()
-            if told.end:
-                return told.end
-        why = overdue(session, clock.now_ns())
-        if why:
-            return why
+    clock, us, feed = SystemClock(), our_id(hall.config), hall.config.feed
+    session, buffer, why = Session(clock.now_ns()), b"", "failed"
+
+    def send(message: SapientMessage) -> None:
+        writer.write(framed(message))
+
+    try:
+        while True:
+            try:
+                async with asyncio.timeout(LOOK_S):
+                    data = await reader.read(65_536)
+                if not data:
+                    why = "closed by the node"
+                    return why
+                buffer += data
+            except TimeoutError:
+                pass
+            while len(buffer) >= HEAD_BYTES:
+                length = int.from_bytes(buffer[:HEAD_BYTES], "little")
+                if not 0 < length <= MESSAGE_BYTES_MAX:
+                    why = f"a message of {length} bytes"
+                    return why
+                if len(buffer) < HEAD_BYTES + length:
+                    break
+                raw, buffer = buffer[: HEAD_BYTES + length], buffer[HEAD_BYTES + length :]
+                registered = session.node_id
+                session, told = answer(session, raw[HEAD_BYTES:], clock.now_ns(), us)
+                if session.node_id != registered:
+                    hall.inbox.notice(feed, "connected", f"node {session.name or session.node_id}")
+                if told.news is not None:
+                    hall.book.take(feed, told.news, send)
+                if told.passed:
+                    hall.inbox.put(feed, raw)
+                for reply in told.replies:
+                    send(reply)
+                async with asyncio.timeout(10.0):
+                    await writer.drain()
+                if told.end:
+                    why = told.end
+                    return why
+            why = overdue(session, clock.now_ns())
+            if why:
+                return why
+    finally:
+        hall.book.left(feed, session.node_id, why or "failed", send)

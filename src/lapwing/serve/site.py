@@ -21,7 +21,19 @@ from lapwing.serve.site_mistakes import sentence
 from lapwing.serve.sources import packaged, split_source
 
 DecoderName = Literal[
-    "beast", "avr", "sbs", "readsb", "trace", "nmea", "asterix", "remoteid", "dronescout", "json", "sapient", "blah2"
+    "beast",
+    "avr",
+    "sbs",
+    "readsb",
+    "trace",
+    "nmea",
+    "asterix",
+    "remoteid",
+    "dronescout",
+    "mavlink",
+    "json",
+    "sapient",
+    "blah2",
 ]
 DECODER_NAMES: tuple[str, ...] = get_args(DecoderName)
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -149,6 +161,8 @@ class SensorEntry(BaseModel):
     second: Place | None = None
     false_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.0
     correlation_s: Annotated[float, Field(ge=0, le=600)] = 0.0
+    heading_deg: Annotated[float, Field(ge=-360, le=360)] | None = None
+    echo_dbm: Annotated[float, Field(ge=-200, le=200)] | None = None
 
     def config(self) -> SensorConfig:
         """Frozen, in radians."""
@@ -167,6 +181,8 @@ class SensorEntry(BaseModel):
             self.second.position() if self.second else None,
             self.false_ratio,
             self.correlation_s,
+            None if self.heading_deg is None else math.radians(self.heading_deg),
+            self.echo_dbm,
         )
 
 
@@ -199,6 +215,10 @@ class FeedEntry(BaseModel):
         transport, host, _, _ = split_source(self.source)
         if transport == "post" and not self.token and not is_loopback(host):
             raise ValueError("whoever can reach it could post: 'token' is needed unless it listens on 127.0.0.1")
+        if transport == "gpsd" and self.decoder != "nmea":
+            raise ValueError("gpsd:// gives AIS sentences: its decoder is 'nmea'")
+        if transport == "bluetooth" and self.decoder != "remoteid":
+            raise ValueError("bluetooth: gives Remote ID: its decoder is 'remoteid'")
         return self
 
     def config(self, folder: Path) -> FeedConfig:
@@ -228,6 +248,14 @@ class JournalEntry(BaseModel):
     model_config = FORBID
     folder: str = "journal"
     size_mib_max: Annotated[float, Field(ge=8, le=10_000_000)] = 4096.0
+    history_days: Annotated[float, Field(ge=0, le=36_600)] = 366.0  # of paths, alarms, beliefs, cells; 0: for ever
+
+
+class PrivacyEntry(BaseModel):
+    """[privacy]: what is kept of people."""
+
+    model_config = FORBID
+    operator_s: Annotated[float, Field(ge=0, le=86_400)] = 120.0
 
 
 class WebEntry(BaseModel):
@@ -252,6 +280,7 @@ class SiteFile(BaseModel):
     output: list[OutputEntry] = []
     journal: JournalEntry = JournalEntry()
     web: WebEntry = WebEntry()
+    privacy: PrivacyEntry = PrivacyEntry()
 
     @model_validator(mode="after")
     def _consistent(self) -> "SiteFile":
@@ -268,8 +297,11 @@ class SiteFile(BaseModel):
         for f in self.feed:
             if (f.sensor or f.decoder in ("json", "sapient", "blah2")) and f.sensor not in known:
                 raise ValueError(f"feed {f.name!r}: sensor = {f.sensor!r} is none of the sensors {known}")
-            if (f.decoder == "sapient") != f.source.startswith("sapient:") and not f.source.startswith("file:"):
-                raise ValueError(f"feed {f.name!r}: decoder 'sapient' and from = 'sapient://HOST:PORT' need each other")
+            if (f.decoder == "sapient") != f.source.startswith(
+                ("sapient:", "sapient-peer:")
+            ) and not f.source.startswith("file:"):
+                pair = "decoder 'sapient' and from = 'sapient://HOST:PORT' or 'sapient-peer://HOST:PORT'"
+                raise ValueError(f"feed {f.name!r}: {pair} need each other")
         recorded = [f.name for f in self.feed if f.source.startswith(("file:", "package:"))]
         live = [f.name for f in self.feed if f.name not in recorded]
         if recorded and live:
@@ -284,6 +316,7 @@ class SiteFile(BaseModel):
             tuple(replace(f.config(folder), origin=self.origin.position()) for f in self.feed),
             tuple(s.config() for s in self.sensor),
             tuple(z.zone() for z in self.zone),
+            self.privacy.operator_s,
         )
 
 
@@ -294,6 +327,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "zone": ZoneEntry,
     "journal": JournalEntry,
     "web": WebEntry,
+    "privacy": PrivacyEntry,
     **dict.fromkeys(("origin", "at", "second", "receiver"), Place),
     "circle": CircleEntry,
     **KINDS,
@@ -301,12 +335,12 @@ MODELS: dict[str, type[BaseModel]] = {
 
 
 def essence(text: str) -> object:
-    """What of a site file the picture depends on: all but where it is shown and sent. The text itself if unreadable."""
+    """What of a site file the picture depends on: all but where it is shown, sent and kept. Unreadable: the text."""
     try:
         table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError):
         return text
-    return {key: value for key, value in table.items() if key not in ("output", "web")}
+    return {key: value for key, value in table.items() if key not in ("output", "web", "journal")}
 
 
 def parse(text: str, path: str = "site") -> SiteFile:
@@ -335,4 +369,7 @@ def load(path: Path) -> tuple[SiteFile, Site]:
     missing = [f for f in site.feeds if f.transport == "file" and not Path(f.path).is_file()]
     if missing:
         raise SiteError(str(path), [f"feed {f.feed!r}: there is no file {f.path}" for f in missing])
+    refused = [f"output {o.name!r}: {o.refusal()}" for o in entry.output if o.refusal()]
+    if refused:
+        raise SiteError(str(path), refused)
     return entry, site

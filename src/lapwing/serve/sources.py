@@ -1,27 +1,41 @@
 """Where a feed's bytes come from: what stands behind `from`."""
 
+import re
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 TRANSPORTS = (
-    *("tcp", "listen", "udp", "file", "package", "poll", "http", "stdin", "sapient"),
-    *("mqtt", "mqtts", "post"),
+    *("tcp", "listen", "udp", "file", "package", "poll", "http", "stdin", "sapient", "sapient-peer"),
+    *("mqtt", "mqtts", "post", "gpsd", "serial", "bluetooth"),
 )
-PORTS = {"http": 80, "mqtt": 1883, "mqtts": 8883}
+RATES_BAUD = (4_800, 9_600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 921_600)
+PORTS = {"http": 80, "mqtt": 1883, "mqtts": 8883, "gpsd": 2947}
 
 
 def split_source(source: str) -> tuple[str, str, int, str]:
     """(transport, host, port, path) of a feed's `from`. Raises ValueError with the forms that are allowed."""
     forms = (
         "write tcp://HOST:PORT, listen://HOST:PORT, udp://HOST:PORT, http://HOST/PATH, sapient://HOST:PORT,"
-        " mqtt://HOST/TOPIC, post://HOST:PORT, file:PATH, poll:PATH or stdin:"
+        " sapient-peer://HOST:PORT, mqtt://HOST/TOPIC, post://HOST:PORT, gpsd://HOST, file:PATH, poll:PATH,"
+        " serial:/dev/ttyUSB0?baud=38400, bluetooth: or stdin:"
     )
     parts = urlsplit(source)
     if parts.scheme not in TRANSPORTS:
         raise ValueError(f"{source!r} is not a source; {forms}")
     if parts.scheme == "stdin":
         return "stdin", "", 0, ""
+    if parts.scheme == "bluetooth":
+        adapter = source.split(":", 1)[1].removeprefix("//")
+        if adapter and not re.fullmatch(r"hci\d{1,3}", adapter):
+            raise ValueError(f"{source!r}: write bluetooth: or bluetooth:hci0")
+        return "bluetooth", "", 0, adapter
+    if parts.scheme == "serial":
+        rate = parse_qs(parts.query, keep_blank_values=True).get("baud", ["38400"])[0] if parts.query else "38400"
+        if not parts.path.startswith("/") or rate not in map(str, RATES_BAUD):
+            rates = ", ".join(map(str, RATES_BAUD))
+            raise ValueError(f"{source!r}: write serial:/dev/ttyUSB0?baud=38400; rates are {rates}")
+        return "serial", "", int(rate), parts.path
     if parts.scheme in ("file", "package", "poll"):
         path = source.split(":", 1)[1].removeprefix("//")
         if not path:

@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 
 from lapwing import track
 from lapwing.engine.plan import LOW
-from lapwing.records import ANONYMOUS, Array, Detections, Kind, SensorConfig, Site, Space, TrackStatus
+from lapwing.records import ANONYMOUS, RCS_UNSAID, Array, Detections, Kind, SensorConfig, Site, Space, TrackStatus
 from lapwing.serve.site import FeedEntry, SiteError, SiteFile
 from lapwing.track import AIR, ClassSettings, SensorModel, TrackSettings, Watch, classes
 
@@ -77,7 +77,7 @@ def _numbers(table: dict[str, Any]) -> dict[str, Any]:
 def scans(frame: pl.DataFrame, sensors: dict[str, SensorConfig]) -> Iterator[Detections]:
     """Scans in order of their end; a row without measurements says that its scan was empty. Raises TrackingError."""
     space: dict[str, Space | None] = {}
-    others = [c for c, kind in frame.schema.items() if kind.is_float() and c not in MEASURES]
+    others = [c for c, kind in frame.schema.items() if kind.is_float() and c not in (*MEASURES, "rcs_dbsm")]
     for (name,), rows in frame.group_by("sensor", maintain_order=True):
         filled = tuple(c for c in MEASURES if c in rows.columns and rows[c].null_count() < len(rows))
         if name not in sensors:
@@ -105,7 +105,9 @@ def _scan(rows: pl.DataFrame, config: SensorConfig, space: Space) -> Detections:
     R[:, np.arange(d), np.arange(d)] = [_sigma(config, c) ** 2 for c in space.value]
     times = seen["time_ns"].cast(pl.Int64).to_numpy().copy()
     nobody, nowhere = np.full(m, ANONYMOUS, dtype=np.int64), np.zeros(m, dtype=np.int64)
-    return Detections(config.sensor, space, scan_ns, times, z, R, nobody, nowhere)
+    said = seen["rcs_dbsm"].cast(pl.Float64).fill_null(RCS_UNSAID).to_numpy() if "rcs_dbsm" in seen.columns else None
+    rcs_dbsm = None if said is None else said.copy()
+    return Detections(config.sensor, space, scan_ns, times, z, R, nobody, nowhere, rcs_dbsm)
 
 
 def _sigma(config: SensorConfig, column: str) -> float:

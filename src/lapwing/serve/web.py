@@ -1,7 +1,8 @@
 """The web seat: the page, the JSON and binary API, and the live WebSocket over one immutable picture at a time.
 
 It parses a request, reads one picture from the shelf and serialises columns. It cannot reach the engine. Whoever
-opens the page can look; all that it takes are people's acts about alarms (web_acts.py). The door is serve/guard.py.
+opens the page can look; all that it takes are people's acts about alarms (web_acts.py) and orders to sensors
+(web_tasks.py). The door is serve/guard.py.
 """
 
 import asyncio
@@ -24,9 +25,12 @@ from lapwing.serve import metrics, web_cells, wire_text
 from lapwing.serve.acts import Acts
 from lapwing.serve.answers import json, only_known, send
 from lapwing.serve.guard import Guard
+from lapwing.serve.sapient_nodes import NodeBook
+from lapwing.serve.sapient_tasks import TaskDesk
 from lapwing.serve.telling import SECOND_NS, Parcel, Teller, hello, parcel
 from lapwing.serve.web_acts import ActsDesk, add_acts_routes
 from lapwing.serve.web_replay import ReplayDesk, add_replay_routes
+from lapwing.serve.web_tasks import add_task_routes
 from lapwing.serve.web_why import why
 from lapwing.serve.wire import encode_picture
 
@@ -82,6 +86,8 @@ class WebOptions:
     clients_max: int = 32
     static: Path = STATIC
     acts: Acts | None = None  # where people's acts about alarms are kept; None: the page only shows
+    nodes: NodeBook | None = None  # the SAPIENT nodes of the site
+    tasks: TaskDesk | None = None  # where orders to them are taken; None: nowhere
     journal: Path | None = None  # the folder that replays are made from; None: no replay
 
 
@@ -126,6 +132,7 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
     options = options or WebOptions()
     app = FastAPI(title="Lapwing", version=__version__, docs_url=None, redoc_url=None)  # those load from a CDN
     desk = _Desk(shelf, site, options.clients_max, outputs)
+    nodes = options.nodes or NodeBook()
     app.add_exception_handler(RequestValidationError, _bad_query)
     app.add_exception_handler(StarletteHTTPException, _refused)
     _add_picture_routes(app, desk)
@@ -134,6 +141,13 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
     if options.acts is not None:
         desk.acts = ActsDesk(options.acts)
         add_acts_routes(app, options.acts, desk.picture)
+    if options.tasks is not None:
+        add_task_routes(app, options.tasks)
+
+    @app.get("/v1/nodes", dependencies=[Depends(only_known)])
+    async def known_nodes() -> Response:
+        """The SAPIENT nodes that ever registered: what they are, can do, and how they are."""
+        return json({"nodes": nodes.rows()})
 
     if options.journal is not None:
         desk.hello = hello(site, replay=True)

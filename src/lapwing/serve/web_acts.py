@@ -1,4 +1,4 @@
-"""The web's one door for writing: people's acts about alarms. GET shows them; POST takes one."""
+"""The web's door for people's acts about alarms. GET shows them; POST takes one."""
 
 from collections.abc import Callable
 from typing import Annotated

@@ -24,6 +24,7 @@ ROUNDS_MAX = 64  # newest position reports of one speaker that one step weighs
 COLUMN = {f: i for i, f in enumerate(FIELDS)}
 COLUMN_OF_CODE = np.full(max(FIELDS) + 1, -1, dtype=np.int64)
 COLUMN_OF_CODE[list(FIELDS)] = np.arange(len(FIELDS))
+PERSONAL = np.array([i for i, f in enumerate(FIELDS) if f.name.startswith("OPERATOR_")], dtype=np.int64)
 
 # 95 % horizontal radius in metres per NACp 0..11 and containment radius per NIC 0..11 (reference notes on GNSS
 # quality indicators); 0 = says nothing.
@@ -57,6 +58,9 @@ def claims_step(claims: Claims, decoded: Decoded, settings: ClaimSettings, origi
     free_s = np.full(len(keys), dt_s)  # how much of each covariance is noise since the last word
     begun = _weigh_positions(c, keys, decoded.positions, settings, origin, to_ns, free_s)
     _update_velocity(c, turned | begun, settings, origin, to_ns, free_s)
+    old = (to_ns - c.values_ns[:, PERSONAL]) * NS >= settings.operator_forget_s
+    for column in (c.values, c.values_ns):
+        column[:, PERSONAL] = np.where(old, 0, column[:, PERSONAL])
     keep = _worth_keeping(c, settings, to_ns)
     return c.record(to_ns, tuple(names), None if keep.all() else keep)
 

@@ -1,27 +1,30 @@
 """What a track is: kinematic envelopes, agreeing claims, and a socket for more. Axes: n tracks, c kinds.
 
-What is judged is the mean speed and the mean height over a track's life, once, against each kind's envelope, log-normal
-in both, widened by what the track does not know. Successive states of a filter share their errors: ALIKE looks count as
-one. A filter's speed is too small by what it does not know (E|v|^2 = |mean|^2 + trace of its covariance), so that is
-added back. A track with an unmeasured height or a vague velocity stays near the prior. Declared kinds multiply as
-likelihoods with their own confusion.
+What is judged is the mean speed, the mean height and, where a radar says it, the mean radar cross section over a
+track's life, once, against each kind's envelope, log-normal in all, widened by what the track does not know. Successive
+states of a filter share their errors: ALIKE looks count as one. A filter's speed is too small by what it does not know
+(E|v|^2 = |mean|^2 + trace of its covariance), so that is added back. A track with an unmeasured height or a vague
+velocity stays near the prior. Declared kinds multiply as likelihoods with their own confusion.
 
-The envelopes are round numbers of common knowledge (legal and data-sheet limits of small drones, cruise speeds), not
+The envelopes are round numbers of common knowledge (legal and data-sheet limits of small drones, cruise speeds; a small
+drone has some 0.01 m2 at X band, Di Vincenzo et al. 2025, a bird less, a car or an aircraft a thousand times that), not
 fitted to any simulator; one number, their common sharpness, was chosen on simulated traffic. Refuses to
 say what a track intends.
 """
 
-from dataclasses import dataclass, fields
-from typing import Protocol, final, runtime_checkable
+from dataclasses import dataclass, fields, replace
+from typing import NamedTuple, Protocol, final, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 
 from lapwing.kernel.geodesy import SEMI_MAJOR_M
 from lapwing.records import FIELD_COLUMN, Array, Claims, Field, Integrity, Kind, Source, Tracks
 from lapwing.records.arrays import freeze_columns, same_length
 
 SPEED_MPS_MIN, HEIGHT_M_MIN = 0.5, 2.0
+VAGUE_M = 1e6  # sigma of a height that nobody measured: beside any envelope, it tells no kind from another
+FLICKER_DB, FLICKER_BIAS_DB = 5.57, 2.51  # Swerling 1: sigma of an exponential's decibels, and what their mean lacks
 ALIKE = 5.0  # successive looks whose errors are taken for one: about the memory of the filter
 
 
@@ -36,16 +39,28 @@ class Features:
     speed_sigma_mps: Float64[Array, " n"]
     height_m: Float64[Array, " n"]
     height_sigma_m: Float64[Array, " n"]
+    rcs_dbsm: Float64[Array, " n"]  # mean over the looks that said it
+    rcs_looks: Float64[Array, " n"]
 
     def __post_init__(self) -> None:
-        same_length(self, "track_id", "looks", "speed_mps", "speed_sigma_mps", "height_m", "height_sigma_m")
+        same_length(self, *(f.name for f in fields(self)))
         freeze_columns(self)
 
     @classmethod
     def empty(cls) -> "Features":
         """No tracks."""
         f = np.zeros(0)
-        return cls(np.zeros(0, dtype=np.int64), f, f.copy(), f.copy(), f.copy(), f.copy())
+        return cls(np.zeros(0, dtype=np.int64), *(f.copy() for _ in range(7)))
+
+
+class Echoes(NamedTuple):
+    """Radar cross sections of one scan's detections that surely belong to tracks."""
+
+    track_id: Int64[Array, " e"]
+    rcs_dbsm: Float64[Array, " e"]
+
+
+NO_ECHOES = Echoes(np.zeros(0, dtype=np.int64), np.zeros(0))
 
 
 @runtime_checkable
@@ -66,6 +81,8 @@ class Envelopes:
     speed_spread: tuple[float, ...] = (1.5, 0.6, 0.35, 0.4, 0.55, 0.5, 0.6, 0.6)
     height_m: tuple[float, ...] = (300.0, 70.0, 150.0, 120.0, 2_500.0, 300.0, 8.0, 5.0)
     height_spread: tuple[float, ...] = (2.0, 0.8, 0.8, 1.1, 1.1, 0.8, 0.8, 1.0)
+    rcs_dbsm: tuple[float, ...] = (-5.0, -18.0, -15.0, -25.0, 10.0, 8.0, 30.0, 10.0)
+    rcs_spread_db: tuple[float, ...] = (20.0, 6.0, 7.0, 7.0, 8.0, 7.0, 12.0, 7.0)
 
     def log_likelihood(self, features: Features) -> Float64[Array, "n c"]:
         """Log-normal densities, widened by the features' own sigmas."""
@@ -74,12 +91,14 @@ class Envelopes:
         speed, height = np.maximum(f.speed_mps, SPEED_MPS_MIN), np.maximum(f.height_m, HEIGHT_M_MIN)
         samples = np.sqrt(np.maximum(f.looks / ALIKE, 1.0))
         for value, sigma, median, spread in (
-            (speed, f.speed_sigma_mps, self.speed_mps, self.speed_spread),
-            (height, f.height_sigma_m, self.height_m, self.height_spread),
+            (speed, f.speed_sigma_mps / samples, self.speed_mps, self.speed_spread),
+            (height, f.height_sigma_m, self.height_m, self.height_spread),  # what nobody measures, no look adds to
         ):
-            s2 = np.square(spread)[None, :] + (sigma / samples / value)[:, None] ** 2
+            s2 = np.square(spread)[None, :] + (sigma / value)[:, None] ** 2
             out += -0.5 * (np.log(value)[:, None] - np.log(median)[None, :]) ** 2 / s2 - 0.5 * np.log(s2)
-        return out
+        s2 = np.square(self.rcs_spread_db)[None, :] + (FLICKER_DB**2 / np.maximum(f.rcs_looks, 1.0))[:, None]
+        apart = (f.rcs_dbsm + FLICKER_BIAS_DB)[:, None] - np.array(self.rcs_dbsm)[None, :]
+        return out + np.where(f.rcs_looks[:, None] > 0.0, -0.5 * apart**2 / s2 - 0.5 * np.log(s2), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +111,11 @@ class ClassSettings:
     classifiers: tuple[Classifier, ...] = (Envelopes(),)
 
 
-def observe(before: Features, tracks: Tracks, seen_since_ns: int) -> Features:
-    """The features after a scan, of the tracks still there; those that were seen since then count once more."""
+def observe(
+    before: Features, tracks: Tracks, seen_since_ns: int, unmeasured: Bool[Array, " n"], echoes: Echoes = NO_ECHOES
+) -> Features:
+    """The features after a scan, of the tracks still there; those that were seen since then count once more, and so do
+    the radar cross sections of their `echoes`. A height that is `unmeasured` says nothing."""
     order = np.argsort(tracks.track_id, kind="stable")
     ids = tracks.track_id[order]
     known = np.isin(ids, before.track_id)
@@ -106,11 +128,12 @@ def observe(before: Features, tracks: Tracks, seen_since_ns: int) -> Features:
 
     mean, cov = tracks.mean[order], tracks.cov[order]
     spread = cov[:, 3, 3] + cov[:, 4, 4]
+    height2 = np.where(unmeasured[order], VAGUE_M**2, cov[:, 2, 2])
     seen = tracks.updated_ns[order] > seen_since_ns
     looks = old(before.looks) + (seen | ~known)
     now = (
         (np.sqrt((mean[:, 3:5] ** 2).sum(axis=1) + spread), 0.5 * spread),
-        (mean[:, 2] + (mean[:, 0] ** 2 + mean[:, 1] ** 2) / (2.0 * SEMI_MAJOR_M), cov[:, 2, 2]),
+        (mean[:, 2] + (mean[:, 0] ** 2 + mean[:, 1] ** 2) / (2.0 * SEMI_MAJOR_M), height2),
     )
     past = ((before.speed_mps, before.speed_sigma_mps), (before.height_m, before.height_sigma_m))
     columns: list[Array] = []
@@ -120,6 +143,12 @@ def observe(before: Features, tracks: Tracks, seen_since_ns: int) -> Features:
         own = np.where(seen | ~known, 1.0 / np.maximum(variance, 1e-6), 0.0)
         total = weight + own
         columns += [(weight * old(mean_before) + own * value) / total, np.sqrt(looks / total)]
+    rcs_looks, total_db = old(before.rcs_looks), old(before.rcs_looks * before.rcs_dbsm)
+    at = np.searchsorted(ids, echoes.track_id)
+    there = ids[np.minimum(at, len(ids) - 1)] == echoes.track_id if len(ids) else np.zeros(len(at), dtype=bool)
+    np.add.at(rcs_looks, at[there], 1.0)
+    np.add.at(total_db, at[there], echoes.rcs_dbsm[there])
+    columns += [total_db / np.maximum(rcs_looks, 1.0), rcs_looks]
     return Features(ids, looks, *columns)
 
 
@@ -132,7 +161,7 @@ def probabilities(
     log_p = np.log(np.array(settings.prior))[None, :] + declared
     if len(features.track_id):
         found = features.track_id[at] == names
-        theirs = Features(*(getattr(features, f.name)[at] for f in fields(features)))
+        theirs = replace(features, **{f.name: getattr(features, f.name)[at] for f in fields(features)})
         for classifier in settings.classifiers:
             log_p = log_p + settings.sharpness * np.where(found[:, None], classifier.log_likelihood(theirs), 0.0)
     p = np.exp(log_p - log_p.max(axis=1, keepdims=True)) if len(names) else np.zeros((0, len(Kind)))

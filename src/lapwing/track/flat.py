@@ -7,7 +7,7 @@ sight until its 95 % region holds every height that the prior allows. Velocities
 """
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 
 from lapwing.kernel.geodesy import SEMI_MAJOR_M
 from lapwing.records import Array
@@ -20,6 +20,19 @@ PLANE = np.array([0, 1])
 UNMEASURED = 0.5  # height is unmeasured while its standard deviation is above this share of a new track's
 
 
+def height_unmeasured(
+    mean: Float64[Array, "n 6"],
+    cov: Float64[Array, "n 6 6"],
+    flat: Int64[Array, " n"],
+    radar_m: Float64[Array, "n 3"],
+    prior: TargetPrior,
+) -> Bool[Array, " n"]:
+    """Whose height is still what a new track is given. Arguments as of `widened`."""
+    slant = np.sqrt(np.einsum("ni,ni->n", mean[:, :3] - radar_m, mean[:, :3] - radar_m))
+    sigma = np.minimum(prior.height_m_sigma, 0.5 * ELEVATION_SIN_MAX * slant)
+    return np.asarray((flat == 1) & (cov[:, 2, 2] > (UNMEASURED * sigma) ** 2))
+
+
 def widened(
     mean: Float64[Array, "n 6"],
     cov: Float64[Array, "n 6 6"],
@@ -29,9 +42,7 @@ def widened(
 ) -> Float64[Array, "n 6 6"]:
     """Covariances whose ground regions hold the targets at any height within the prior. `flat` is 1 for tracks last
     seen by a radar without elevation at `radar_m`."""
-    slant = np.sqrt(np.einsum("ni,ni->n", mean[:, :3] - radar_m, mean[:, :3] - radar_m))
-    sigma = np.minimum(prior.height_m_sigma, 0.5 * ELEVATION_SIN_MAX * slant)  # what a new track is given
-    rows = np.flatnonzero((flat == 1) & (cov[:, 2, 2] > (UNMEASURED * sigma) ** 2))
+    rows = np.flatnonzero(height_unmeasured(mean, cov, flat, radar_m, prior))
     if not len(rows):
         return cov
     x = mean[rows, :3] - radar_m[rows]

@@ -124,3 +124,4 @@ class ClaimSettings:
     forget_ship_s: float = 900.0
     position_forget_s: float = 600.0  # after this long without a position it no longer is anywhere
     claims_max: int = 20_000
+    operator_forget_s: float = 120.0  # where the person who flies it is: personal data; 0: not even for a moment

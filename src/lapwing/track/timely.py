@@ -52,4 +52,6 @@ def those(scan: Detections, rows: Int64[Array, " r"]) -> Detections:
     if len(rows) == len(scan):
         return scan
     columns = {name: getattr(scan, name)[rows] for name in ("time_ns", "z", "R", "address", "frame_seq")}
+    if scan.rcs_dbsm is not None:
+        columns["rcs_dbsm"] = scan.rcs_dbsm[rows]
     return replace(scan, **columns)

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from lapwing.records import Detections, Directions
+from lapwing.records import RCS_UNSAID, Detections, Directions, Innovations
 from lapwing.track import crossings
-from lapwing.track.classes import Features, observe
+from lapwing.track.classes import NO_ECHOES, Echoes, Features, observe
 from lapwing.track.crossings import Look
+from lapwing.track.flat import height_unmeasured
+from lapwing.track.life import PROBABLY
 from lapwing.track.sensors import BearingSensor, SensorModel
 from lapwing.track.settings import TrackSettings
 from lapwing.track.state import TrackerState
@@ -42,21 +44,32 @@ def watch_step(watch: Watch, scan: Detections, sensor: SensorModel, settings: Tr
     scan = those(scan, rows)
     tracker, told = tracker_step(before, scan, sensor, settings)
     if not isinstance(sensor, BearingSensor):
-        return _kept(watch, tracker, watch.looks, scan)
+        return _kept(watch, replace(watch, tracker=tracker), scan, told, settings)
     expected = expected_undetected(before, scan, sensor, settings)
     new = crossings.look(scan, sensor, told, settings.crossings)
     looks = crossings.remember(watch.looks, new, settings.crossings)
     others = tuple(k for k in looks if k.sensor.sensor != scan.sensor)
     if len(new.scan) and others:
         tracker = crossings.begin(tracker, others, new, expected, settings)
-    return _kept(watch, tracker, looks, scan)
+    return _kept(watch, Watch(tracker, looks), scan, told, settings)
 
 
-def _kept(watch: Watch, tracker: TrackerState, looks: tuple[Look, ...], scan: Detections) -> Watch:
+def _kept(watch: Watch, after: Watch, scan: Detections, told: Innovations, settings: TrackSettings) -> Watch:
     """The watch with its tracks named and their features taken."""
-    after = named(tracker, watch.tracker, scan)
-    since_ns = int(scan.time_ns.min()) - 1 if len(scan) else after.tracks.time_ns
-    return Watch(after, looks, observe(watch.features, after.tracks, since_ns))
+    tracker = named(after.tracker, watch.tracker, scan)
+    since_ns = int(scan.time_ns.min()) - 1 if len(scan) else tracker.tracks.time_ns
+    tracks = tracker.tracks
+    unmeasured = height_unmeasured(tracks.mean, tracks.cov, tracker.flat, tracker.radar_m, settings.prior)
+    return Watch(tracker, after.looks, observe(watch.features, tracks, since_ns, unmeasured, _echoes(scan, told)))
+
+
+def _echoes(scan: Detections, told: Innovations) -> Echoes:
+    """The radar cross sections of what surely belongs to a track."""
+    if scan.rcs_dbsm is None:
+        return NO_ECHOES
+    rcs_dbsm = scan.rcs_dbsm[told.detection]
+    sure = (told.weight >= PROBABLY) & (rcs_dbsm != RCS_UNSAID)
+    return Echoes(told.track_id[sure], rcs_dbsm[sure])
 
 
 def named(after: TrackerState, before: TrackerState, scan: Detections) -> TrackerState:

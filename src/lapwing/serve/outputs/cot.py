@@ -48,7 +48,7 @@ class CotSender:
     async def _open(self, scheme: str, host: str, port: int) -> Datagrams | Stream:
         if scheme == "udp":
             return await Datagrams.open(host, port, self._entry.hops, self._entry.interface)
-        tls = self._entry.context(self._folder) if scheme == "tls" else None
+        tls = await asyncio.to_thread(self._entry.context, self._folder) if scheme == "tls" else None
         return await Stream.open(host, port, tls, self._entry.server_name)
 
     def _due(self, picture: Picture) -> list[bytes]:

@@ -12,10 +12,13 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from lapwing.serve.guard import is_loopback
+
 FORBID = ConfigDict(extra="forbid", frozen=True)
 OutputName = Annotated[str, Field(pattern=r"^\w[\w ().,:'/&+-]{0,63}$")]
 PeriodS = Annotated[float, Field(ge=0.2, le=3600)]
 Octet = Annotated[int, Field(ge=0, le=255)]
+UUID4 = r"^([0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})?$"
 PriorityWord = Literal["critical", "high", "medium", "low"]
 
 
@@ -106,6 +109,11 @@ class Output(Tls):
         """What it will do, for a person."""
         raise AssertionError  # every kind says its own
 
+    def refusal(self) -> str:
+        """Why it must not be started, "" = it may. Not a mistake of form: a journal keeps site files of former times,
+        which must still be read."""
+        return ""
+
 
 class CotOutput(Output):
     """kind = "cot": Cursor on Target events."""
@@ -141,3 +149,37 @@ class AsterixOutput(Output):
     def explain(self) -> str:
         """What it will do, for a person."""
         return f"tracks as ASTERIX CAT062 of {self.sac}/{self.sic} to {self.to}, every {self.period_s:g} s"
+
+
+class SbsOutput(Output):
+    """kind = "sbs": BaseStation lines to whoever connects."""
+
+    kind: Literal["sbs"]
+    idle: ClassVar[tuple[str, ...]] = ("ca", "certificate", "key", "server_name")
+    schemes: ClassVar[Mapping[str, int]] = {"listen": 30003}
+    form: ClassVar[str] = "listen://127.0.0.1:30003 (an address of this machine)"
+    period_s: PeriodS = 1.0
+
+    def explain(self) -> str:
+        """What it will do, for a person."""
+        open_to = (
+            "this machine only" if is_loopback(self.parts()[1]) else "ANYBODY who reaches it: there is no password"
+        )
+        return f"aircraft as BaseStation lines to readers of {self.to}, every {self.period_s:g} s; open to {open_to}"
+
+
+class SapientOutput(Output):
+    """kind = "sapient": a fusion node of a parent, BSI Flex 335 v2.0."""
+
+    kind: Literal["sapient"]
+    schemes: ClassVar[Mapping[str, int]] = {"tcp": 0, "tls": 0}
+    form: ClassVar[str] = "tcp://HOST:PORT or tls://HOST:PORT of the parent"
+    period_s: PeriodS = 1.0  # between two reports of one track
+    status_s: Annotated[float, Field(ge=1, le=60)] = 5.0
+    reports_per_s: Annotated[float, Field(ge=1, le=10_000)] = 100.0  # of tracks, at most
+    node_id: Annotated[str, Field(pattern=UUID4)] = ""
+
+    def explain(self) -> str:
+        """What it will do, for a person."""
+        what = f"tracks every {self.period_s:g} s (at most {self.reports_per_s:g} reports a second) and alarms"
+        return f"{what} as a SAPIENT fusion node of {self.to}"

@@ -5,11 +5,13 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from lapwing.serve.guard import is_loopback
 from lapwing.serve.outputs.entries import Output, PeriodS, PriorityWord, SecretReference
 
 HTTP = {"http": 80, "https": 443}
 MQTT = {"mqtt": 1883, "mqtts": 8883}
 SMTP = {"smtp": 25, "submission": 587, "smtps": 465}
+CLEAR = frozenset(("http", "mqtt", "smtp"))  # no TLS
 Word = Annotated[str, Field(pattern=r"^[^\s,<>&+#]{1,200}$")]  # no space, comma, mark-up or wildcard
 
 
@@ -21,7 +23,14 @@ class AlarmOutput(Output):
     def explain(self) -> str:
         """What it will do, for a person."""
         kind = str(getattr(self, "kind", ""))
-        return f"alarms of priority {self.priority} and above by {kind} to {self.to}, kept until taken"
+        told = f"alarms of priority {self.priority} and above by {kind} to {self.to}, kept until taken"
+        return told + ("; its token or password CAN BE READ on the way" if self.tells_secrets() else "")
+
+    def tells_secrets(self) -> bool:
+        """Whether a secret leaves this machine without TLS."""
+        scheme, host, _, _ = self.parts()
+        given = getattr(self, "token", "") or getattr(self, "password", "")
+        return bool(given) and scheme in CLEAR and not is_loopback(host)
 
 
 class HttpOutput(AlarmOutput):
@@ -63,6 +72,15 @@ class EmailOutput(AlarmOutput):
     recipients: Annotated[list[Word], Field(min_length=1, max_length=50)]
     user: str = ""
     password: SecretReference = ""
+
+    def refusal(self) -> str:
+        """A password never goes in clear to another machine."""
+        scheme, host, _, _ = self.parts()
+        if not self.user or scheme not in CLEAR or is_loopback(host):
+            return ""
+        return (
+            "smtp:// would send the password in clear: write submission:// (STARTTLS) or smtps://, or leave 'user' out"
+        )
 
 
 class MqttOutput(AlarmOutput):

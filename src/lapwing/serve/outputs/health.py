@@ -28,6 +28,8 @@ class OutputHealth:
     waiting: int = 0  # messages that wait for another try
     dropped: int = 0  # given up
     sent_ns: int = 0  # the last hand-over, 0 = never
+    accepted: int = 0  # alarms that the other side said it has taken, where it says so
+    refusals: int = 0  # messages that it did not like
 
     def connected(self, where: str) -> None:
         """It works."""
@@ -42,6 +44,13 @@ class OutputHealth:
         self.up, self.link = False, f"lost: {why}"
         self.failures += 1
 
+    def refused(self, why: str) -> None:
+        """The other side did not like one message; the connection stands. Said in the log at the first, counted."""
+        self.refusals += 1
+        if self.refusals == 1:
+            log.warning("output %s: refused by the other side: %s", self.output, why)
+        self.link = f"connected, but refused {self.refusals} messages; the last: {why}"
+
     def handed_over(self, messages: int, bytes_count: int, now_ns: int) -> None:
         """Something left."""
         self.sent += messages
@@ -51,7 +60,9 @@ class OutputHealth:
     def row(self) -> dict[str, Any]:
         """As JSON; times are decimal strings."""
         state = "waiting" if self.up is None else "fine" if self.up else "failing"
-        counts = {name: getattr(self, name) for name in ("sent", "failures", "waiting", "dropped")}
+        counts = {
+            name: getattr(self, name) for name in ("sent", "failures", "waiting", "dropped", "accepted", "refusals")
+        }
         return {
             "output": self.output, "kind": self.kind, "to": self.to, "state": state, "link": self.link,
             **counts, "bytes": self.bytes_total, "sent_ns": str(self.sent_ns),

@@ -6,13 +6,14 @@ import logging
 import smtplib
 import ssl
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from lapwing.serve.mqtt import Broker, MqttLink
 from lapwing.serve.mqtt_wire import Message
 from lapwing.serve.outputs import telling
-from lapwing.serve.outputs.entries import secret
+from lapwing.serve.outputs.entries import Output, secret
 from lapwing.serve.outputs.entries_alarms import (
     CapOutput,
     EmailOutput,
@@ -22,6 +23,7 @@ from lapwing.serve.outputs.entries_alarms import (
 )
 from lapwing.serve.outputs.outbox import News
 from lapwing.serve.outputs.posting import Target, post
+from lapwing.serve.outputs.sockets import TlsOnce
 
 log = logging.getLogger("lapwing.outputs")
 SMTP_S = 15.0
@@ -37,6 +39,12 @@ class Messenger(Protocol):
         """The bytes that left, once they are taken. Raises OSError, TimeoutError."""
 
 
+def _tls(entry: Output, folder: Path, *schemes: str) -> TlsOnce:
+    """Of an output whose address has one of these schemes."""
+    scheme = entry.parts()[0]
+    return TlsOnce(partial(entry.context, folder) if scheme in schemes else None)
+
+
 class HttpMessenger:
     """Webhook, ntfy, CAP by POST."""
 
@@ -44,23 +52,27 @@ class HttpMessenger:
 
     def __init__(self, entry: HttpOutput, folder: Path) -> None:
         self._entry, self._folder = entry, folder
+        self._tls = _tls(entry, folder, "https")
 
-    def _target(self) -> Target:
+    async def _target(self) -> Target:
         e = self._entry
-        scheme, host, port, path = e.parts()
+        _, host, port, path = e.parts()
         token = secret(e.token, self._folder)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         path = "/" if isinstance(e, NtfyOutput) else path
-        tls = e.context(self._folder) if scheme == "https" else None
-        return Target(host, port, path, tls, e.server_name, headers)
+        return Target(host, port, path, await self._tls.get(), e.server_name, headers)
 
     async def send(self, news: Sequence[News]) -> int:
         """One POST each."""
         sizes = 0
-        for one in news:
-            body, kind = self._body(one)
-            await post(self._target(), body, kind, {"Idempotency-Key": one.key})
-            sizes += len(body)
+        try:
+            for one in news:
+                body, kind = self._body(one)
+                await post(await self._target(), body, kind, {"Idempotency-Key": one.key})
+                sizes += len(body)
+        except (OSError, TimeoutError):
+            self._tls.forget()
+            raise
         return sizes
 
     def _body(self, news: News) -> tuple[bytes, str]:
@@ -78,17 +90,24 @@ class EmailMessenger:
 
     def __init__(self, entry: EmailOutput, folder: Path) -> None:
         self._entry, self._folder = entry, folder
+        self._tls = _tls(entry, folder, "submission", "smtps")
 
     async def send(self, news: Sequence[News]) -> int:
         """One mail."""
-        return await asyncio.to_thread(self._send, news)
+        tls = await self._tls.get()
+        try:
+            return await asyncio.to_thread(self._send, news, tls)
+        except OSError:
+            self._tls.forget()
+            raise
 
-    def _send(self, news: Sequence[News]) -> int:
+    def _send(self, news: Sequence[News], tls: ssl.SSLContext | None) -> int:
         e = self._entry
+        if e.refusal():
+            raise OSError(e.refusal())
         scheme, host, port, _ = e.parts()
         mail = telling.email(news, e.sender, e.recipients)
         try:
-            tls = e.context(self._folder) if scheme != "smtp" else None
             with self._server(scheme, host, port, tls) as server:
                 if scheme == "submission":
                     server.starttls(context=tls)
@@ -115,6 +134,7 @@ class MqttMessenger:
 
     def __init__(self, entry: MqttOutput, folder: Path) -> None:
         self._entry, self._folder = entry, folder
+        self._tls = _tls(entry, folder, "mqtts")
         self._link: MqttLink | None = None
 
     async def send(self, news: Sequence[News]) -> int:
@@ -158,11 +178,12 @@ class MqttMessenger:
             await self.close()
         if self._link is None:
             e = self._entry
-            scheme, host, port, _ = e.parts()
-            tls = e.context(self._folder) if scheme == "mqtts" else None
+            _, host, port, _ = e.parts()
+            tls = await self._tls.get()
             will = Message(f"{e.root}/availability", b"offline", retain=True)
             ident = f"lapwing-{e.root.replace('/', '-')}"[:60]
             broker = Broker(host, port, ident, e.user, secret(e.password, self._folder), tls, will)
+            self._tls.forget()  # one connection lasts; the next reads the files again
             link = await MqttLink.open(broker)
             try:
                 for message in discovery(e):

@@ -6,6 +6,7 @@ a restart that replays the journal tells nothing twice. Bounded: the oldest that
 
 import json
 import sqlite3
+import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -60,7 +61,8 @@ class Waiting:
 
 
 class Outbox:
-    """The store of one site. Methods block on the disk: call them from one worker thread at a time."""
+    """The store of one site. Methods block on the disk: call them from worker threads. One at a time gets in, also
+    `close`: a thread goes on after whoever waited for it was cancelled, and must not find its connection freed."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,24 +70,27 @@ class Outbox:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.executescript(SCHEMA)
+        self._lock = threading.Lock()
 
     def close(self) -> None:
-        """All that was put is on the disk already."""
-        self._db.close()
+        """All that was put is on the disk already. Waits for a thread inside; later calls raise sqlite3.Error."""
+        with self._lock:
+            self._db.close()
 
     def put(self, news: list[News], outputs: list[str], now_ns: int) -> None:
         """Remember news for these outputs; what is known already is not news. Raises sqlite3.Error."""
         rows = [(output, n.key, json.dumps(asdict(n)), now_ns, now_ns) for n in news for output in outputs]
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            sql = "INSERT OR IGNORE INTO message (output, key, body, created_ns, due_ns) VALUES (?, ?, ?, ?, ?)"
-            self._db.executemany(sql, rows)
-            for output in outputs:
-                self._bound(output)
-            self._db.execute("COMMIT")
-        except sqlite3.Error:
-            self._db.execute("ROLLBACK")
-            raise
+        sql = "INSERT OR IGNORE INTO message (output, key, body, created_ns, due_ns) VALUES (?, ?, ?, ?, ?)"
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.executemany(sql, rows)
+                for output in outputs:
+                    self._bound(output)
+                self._db.execute("COMMIT")
+            except sqlite3.Error:
+                self._db.execute("ROLLBACK")
+                raise
 
     def _bound(self, output: str) -> None:
         old = "SELECT id FROM message WHERE output = ? AND state = ? ORDER BY id DESC LIMIT -1 OFFSET ?"
@@ -100,22 +105,27 @@ class Outbox:
             "SELECT id, tries, created_ns, body FROM message WHERE output = ? AND state = 'waiting' AND due_ns <= ? "
             "ORDER BY id LIMIT ?"
         )
-        rows = self._db.execute(sql, (output, now_ns, most)).fetchall()
+        with self._lock:
+            rows = self._db.execute(sql, (output, now_ns, most)).fetchall()
         return [Waiting(ident, tries, created, News(**json.loads(body))) for ident, tries, created, body in rows]
 
     def sent(self, messages: list[Waiting]) -> None:
         """The other side has them."""
-        self._db.executemany("UPDATE message SET state = 'sent' WHERE id = ?", [(m.ident,) for m in messages])
+        with self._lock:
+            self._db.executemany("UPDATE message SET state = 'sent' WHERE id = ?", [(m.ident,) for m in messages])
 
     def failed(self, messages: list[Waiting], why: str, now_ns: int) -> None:
         """Another try later: after 2, 4, 8 s and so on up to ten minutes; never again after a week."""
+        sql, rows = "UPDATE message SET state = ?, tries = ?, due_ns = ?, why = ? WHERE id = ?", []
         for m in messages:
             pause_s = min(2.0 ** min(m.tries + 1, 20), TRIES_PAUSE_S_MAX)
             state = "given up" if now_ns - m.created_ns > GIVE_UP_S * 1e9 else "waiting"
-            row = (state, m.tries + 1, now_ns + int(pause_s * 1e9), why[:200], m.ident)
-            self._db.execute("UPDATE message SET state = ?, tries = ?, due_ns = ?, why = ? WHERE id = ?", row)
+            rows.append((state, m.tries + 1, now_ns + int(pause_s * 1e9), why[:200], m.ident))
+        with self._lock:
+            self._db.executemany(sql, rows)
 
     def counts(self, output: str) -> dict[str, int]:
         """How many wait, were sent (of those kept), were given up."""
         sql = "SELECT state, count(*) FROM message WHERE output = ? GROUP BY state"
-        return dict(self._db.execute(sql, (output,)).fetchall())
+        with self._lock:
+            return dict(self._db.execute(sql, (output,)).fetchall())

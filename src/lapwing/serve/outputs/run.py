@@ -15,9 +15,12 @@ from lapwing.serve.outputs.cot import CotSender
 from lapwing.serve.outputs.entries import Output
 from lapwing.serve.outputs.entries_alarms import AlarmOutput
 from lapwing.serve.outputs.health import Box, OutputHealth
+from lapwing.serve.outputs.sapient import Frames, SapientSender
+from lapwing.serve.outputs.sbs import SbsServer
 
 log = logging.getLogger("lapwing.outputs")
 PAUSE_S_MIN, PAUSE_S_MAX = 1.0, 30.0
+Behind = tuple[Frames, Callable[[], list[str]]]  # journal entries by number; SAPIENT nodes that are connected
 
 
 class Sender(Protocol):
@@ -27,13 +30,20 @@ class Sender(Protocol):
         """Send what the box brings until something fails. Raises OSError, TimeoutError."""
 
 
-SENDERS: dict[str, Callable[[Any, Site, Path], Sender]] = {"cot": CotSender, "asterix": AsterixSender}
+SENDERS: dict[str, Callable[[Any, Site, Path], Sender]] = {
+    "cot": CotSender,
+    "asterix": AsterixSender,
+    "sbs": SbsServer,
+    "sapient": SapientSender,
+}
 
 
 class Outputs:
     """The outputs of one run. `put` is all that the engine's side ever calls; it waits for nothing."""
 
-    def __init__(self, entries: Sequence[Output], site: Site, folder: Path, store: Path) -> None:
+    def __init__(
+        self, entries: Sequence[Output], site: Site, folder: Path, store: Path, behind: Behind | None = None
+    ) -> None:
         recorded = any(f.transport == "file" for f in site.feeds)
         self._rows: list[tuple[Sender, Box, OutputHealth]] = []
         self.healths: list[OutputHealth] = []
@@ -48,7 +58,10 @@ class Outputs:
             if isinstance(entry, AlarmOutput):
                 telling.append((entry, health))
                 continue
-            self._rows.append((SENDERS[kind](entry, site, folder), Box(), health))
+            sender = SENDERS[kind](entry, site, folder)
+            if isinstance(sender, SapientSender) and behind is not None:
+                sender.frames, sender.nodes = behind
+            self._rows.append((sender, Box(), health))
 
         self._alarms = AlarmOutputs(telling, site, folder, store / "outbox.sqlite") if telling else None
 
@@ -106,4 +119,4 @@ async def _kept_up(sender: Sender, box: Box, health: OutputHealth) -> None:
             log.exception("output %s failed; this is a bug", health.output)
             health.lost(f"failed: {type(error).__name__}")
         pause_s = PAUSE_S_MIN if health.sent > sent else min(2.0 * pause_s, PAUSE_S_MAX)
-        await asyncio.sleep(pause_s)
+        await asyncio.sleep(sender.pause_s if isinstance(sender, SapientSender) else pause_s)

@@ -4,11 +4,31 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from collections.abc import Callable
 from ipaddress import ip_address
 
 CONNECT_S, WRITE_S, CLOSE_S = 10.0, 10.0, 1.0
 READ_BYTES = 65_536
 BURST = 16  # datagrams sent without a breath
+
+
+class TlsOnce:
+    """The TLS context of one output, None where it speaks no TLS. Files are read in a thread, and once, until `forget`
+    (they may have been replaced)."""
+
+    def __init__(self, build: Callable[[], ssl.SSLContext] | None) -> None:
+        self._build = build
+        self._made: ssl.SSLContext | None = None
+
+    async def get(self) -> ssl.SSLContext | None:
+        """Raises OSError (SSLError is one) when a file is missing or no certificate."""
+        if self._made is None and self._build is not None:
+            self._made = await asyncio.to_thread(self._build)
+        return self._made
+
+    def forget(self) -> None:
+        """After a failure: the next `get` reads the files again."""
+        self._made = None
 
 
 class Stream:

@@ -1,0 +1,47 @@
+"""Orders to SAPIENT sensors over the web: POST gives one, GET shows them. Only where people may act (`[web] acts`)."""
+
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+
+from lapwing.serve.answers import json, only_known
+from lapwing.serve.guard import BODY_BYTES_MAX
+from lapwing.serve.sapient_tasks import TaskDesk, TaskError, WantedTask
+
+
+def add_task_routes(app: FastAPI, desk: TaskDesk) -> None:
+    """GET /v1/tasks and POST /v1/tasks."""
+    known = [Depends(only_known)]
+
+    @app.get("/v1/tasks", dependencies=known)
+    def tasks(task: Annotated[str, Query(max_length=64)] = "") -> Response:
+        """The newest orders with the nodes' answers, or one of them."""
+        try:
+            return json({"tasks": desk.rows(task)})
+        except TaskError as error:
+            raise HTTPException(error.status, str(error)) from None
+
+    @app.post("/v1/tasks", dependencies=known)
+    async def give(request: Request) -> Response:
+        """Give one order; the answer is the order as it was written down. The node's answer comes later."""
+        body = b""
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > BODY_BYTES_MAX:
+                raise HTTPException(413, f"The body is longer than {BODY_BYTES_MAX} bytes.")
+        try:
+            wanted = WantedTask.model_validate_json(body)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False)[0]
+            where = ".".join(map(str, first["loc"])) or "the body"
+            raise HTTPException(400, f"{where}: {first['msg']}") from None
+        peer = request.client.host if request.client else ""
+        try:
+            prepared = desk.prepare(wanted)
+            key = await run_in_threadpool(desk.write_down, prepared, peer)
+            desk.send(prepared)
+            return json((await run_in_threadpool(desk.rows, key))[0], 201)
+        except TaskError as error:
+            raise HTTPException(error.status, str(error)) from None

@@ -1,0 +1,88 @@
+"""From a node to a parent, through all of it: a report becomes a track, and the parent is told whose it was."""
+
+import asyncio
+import math
+import time
+from dataclasses import replace
+
+from sapient_msg.bsi_flex_335_v2_0.sapient_message_pb2 import SapientMessage
+
+from lapwing.decode.ulid import ulid
+from lapwing.engine.plan import make_plan
+from lapwing.engine.replay import verify
+from lapwing.records import FeedConfig, Position, SensorConfig, Site
+from lapwing.serve.outputs.entries import SapientOutput
+from lapwing.serve.outputs.run import Outputs
+from lapwing.serve.replaying import warm_up
+from lapwing.serve.runtime import Runtime
+from tests.decode import sapient_samples as s
+from tests.serve.sapient_middleware import middleware
+from tests.serve.test_feeds import free_port, until
+from tests.serve.test_sapient_nodes import connect
+from tests.serve.test_sapient_peer import full, health
+
+ORIGIN = Position(math.radians(47.0), math.radians(8.0), 400.0)
+OBJECTS = [ulid(s.T0, f"object {k}") for k in range(2)]
+STARTS_M = ((500.0, 1_500.0), (-900.0, 1_200.0))
+
+
+def report(k: int, time_ns: int, t_s: float) -> SapientMessage:
+    """Target `k`, 15 m/s eastwards, as a radar at the origin sees it."""
+    east, north = STARTS_M[k][0] + 15.0 * t_s, STARTS_M[k][1]
+    out = s.bearing(math.degrees(math.atan2(east, north)) % 360.0, time_ns, range=math.hypot(east, north))
+    out.detection_report.object_id, out.detection_report.report_id = OBJECTS[k], ulid(time_ns, str(k))
+    return out
+
+
+async def scanning(node) -> None:
+    """Two targets, five times a second."""
+    began = time.monotonic()
+    for step in range(10_000):
+        now = time.time_ns()
+        for k in range(2):
+            node.say(report(k, now, time.monotonic() - began))
+        if step % 10 == 0:
+            node.say(health())
+        await asyncio.sleep(0.2)
+
+
+async def test_a_node_s_target_reaches_the_parent_with_its_source(tmp_path) -> None:
+    await asyncio.to_thread(warm_up)  # as at every start: a picture that is a second old is refused by such a parent
+    port, parent_port = free_port(), free_port()
+    feed = FeedConfig("gate", "sapient", "sapient", host="127.0.0.1", port=port, sensor="radar", origin=ORIGIN)
+    radar = SensorConfig("radar", ORIGIN, "radar", 5.0, 0.005, range_m_max=5_000.0, p_detect=0.95, period_s=0.2)
+    site = Site("chain", ORIGIN, (feed,), (replace(radar, clutter_per_scan=0.5),), ())
+    runtime = Runtime(make_plan(site), 'name = "chain"', tmp_path, 64.0)
+    entry = SapientOutput(name="up", kind="sapient", to=f"tcp://127.0.0.1:{parent_port}", status_s=1)
+    outputs = Outputs([entry], site, tmp_path, tmp_path, (runtime.shelf.frame, runtime.nodes.connected))
+    runtime.watchers.append(outputs.put)
+    stop = asyncio.Event()
+    async with middleware(parent_port, free_port(), acknowledges=True) as parent:
+        tasks = [asyncio.create_task(runtime.run(stop)), asyncio.create_task(outputs.run())]
+        node = await connect(port)
+        node.say(full(name="radar"))
+        tasks.append(asyncio.create_task(scanning(node)))
+
+        def sources() -> dict[str, set[str]]:
+            """Our object -> the node's objects that it was derived from."""
+            out: dict[str, set[str]] = {}
+            for m in parent.heard:
+                for link in m.detection_report.derived_detection:
+                    assert link.node_id == s.NODE
+                    out.setdefault(m.detection_report.object_id, set()).add(link.object_id)
+            return out
+
+        await until(lambda: len(sources()) == 2 and runtime.counts.ticks > 20, 120.0)
+        assert runtime.nodes.rows()[0]["state"] == "connected"
+        stop.set()
+        await tasks[0]
+        for task in tasks[1:]:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        node.writer.close()
+    assert sorted(map(sorted, sources().values())) == sorted([[o] for o in OBJECTS])  # each its own, never mixed
+    assert parent.complaints() == []
+    *_, last = verify(runtime.journal, runtime.plan)  # whatever is known of nodes or told to parents
+    assert last.first_difference is None
+    assert last.compared > 5
+    runtime.journal.close()
