@@ -87,6 +87,13 @@ def test_the_past_is_shown_and_cannot_be_taken_for_now(past, launch):
     assert len(seat.texts(".alarm")) == 1
     assert seat.page.get_by_role("button", name="Acknowledge").count() == 0
 
+    seat.page.locator("#rates button").first.click()
+    seat.page.keyboard.press(" ")  # plays: it does not press the button that was clicked
+    seat.until(lambda: seat.read("replay") == "playing", "that it plays")
+    seat.page.locator("#play").focus()
+    seat.page.keyboard.press(" ")  # presses the button that has the focus, once
+    seat.until(lambda: seat.read("replay") == "paused", "the pause")
+    seat.page.locator("#play").blur()
     seat.page.keyboard.press("5")
     assert seat.page.locator("#rates [aria-pressed=true]").inner_text() == "30×"
     seat.page.keyboard.press(" ")
@@ -117,7 +124,7 @@ def test_a_link_to_a_moment_and_a_live_alarm_meanwhile(past, launch):
     past.show(tick)  # the first alarm, now, live
     news = seat.page.locator("#live-news")
     seat.until(news.is_visible, "the notice of a live alarm")
-    assert re.match(r"1 new alarm live \((medium|high|critical)\)", news.inner_text())
+    assert re.match(r"1 alarm live, new or more urgent \((medium|high|critical)\): ", news.inner_text())
     assert seat.read("ticks") == 75  # what is shown is still the past
     assert text(seat, "announce").startswith("Live: ")
     seat.until(lambda: seat.read("beeps") > 1, "the sound of the live alarm")
@@ -127,6 +134,7 @@ def test_a_link_to_a_moment_and_a_live_alarm_meanwhile(past, launch):
         "(e) => { e.value = Number(e.value) + 5; e.dispatchEvent(new Event('input')); }"
     )
     seat.until(lambda: seat.read("ticks") == 100, "what the slider says", 30)
+    assert seat.page.locator("#moment").get_attribute("aria-valuetext") == "2025-06-15 15:07:00 UTC"
     news.click()
     seat.until(lambda: seat.read("ticks") == tick and seat.read("alarms") == 1, "the live picture")
     card = seat.page.locator(".alarm").first

@@ -220,6 +220,43 @@ def test_a_tape_shows_any_moment_as_it_was(journaled):
         assert tape.row.tick.tick == 1  # before the beginning is the beginning
 
 
+def test_a_picture_that_is_just_being_made_is_not_shown_yet(journaled, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(journaled[0], folder)
+    db = sqlite3.connect(folder / "journal.sqlite")
+    db.execute("UPDATE ticks SET digest=NULL WHERE tick IN (160, 175)")  # 160: the process died before it was known
+    db.commit()
+    with Journal(folder, write=False) as j:
+        assert j.settled() == 174
+        tape = Tape(j, make_plan(parse(j.meta("site")).site(folder)))
+        list(tape.go(T0 + 160 * TICK_NS))
+        assert (tape.row.tick.tick, same(tape.row)) == (160, None)
+        list(tape.go(T0 + 175 * TICK_NS))
+        assert (tape.row.tick.tick, same(tape.row)) == (174, True)
+        assert tape.next() is None
+        db.execute("UPDATE ticks SET digest=? WHERE tick=175", (journaled[1][174],))
+        db.commit()
+        assert tape.next().tick.tick == 175
+        assert same(tape.row) is True
+        db.execute("UPDATE ticks SET digest=NULL")
+        db.execute("DELETE FROM ticks WHERE tick > 1")
+        db.commit()
+        with pytest.raises(JournalError, match="no picture yet"):
+            list(tape.go(T0))
+    db.close()
+
+
+def test_what_a_tape_keeps_is_bounded(journaled, monkeypatch):
+    with Journal(journaled[0], write=False) as j:
+        tape = Tape(j, make_plan(parse(j.meta("site")).site(journaled[0])))
+        monkeypatch.setattr("lapwing.engine.tape.KEPT_MAX", 2)
+        list(tape.go(T0 + 145 * TICK_NS))
+        assert list(tape._kept) == [100, 125]
+        monkeypatch.setattr("lapwing.engine.tape.KEPT_ROWS_MAX", 1)
+        list(tape.go(T0 + 175 * TICK_NS))
+        assert list(tape._kept) == []
+
+
 def test_a_tape_without_a_usable_beginning_says_so(journaled, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(journaled[0], folder)

@@ -109,7 +109,11 @@ def test_acts_go_aside_with_the_journal_whose_alarms_they_are_about(tmp_path):
     acts = Acts(acts_file(tmp_path))
     acts.add(Wanted(**SEEN), 1, 1, "")
     acts.close()
+    stores = ("history", "cells", "alarms", "tracks")
+    for name in stores:
+        (tmp_path / name).mkdir()
     open_journal(tmp_path, 'name = "b"').close()
+    assert [name for name in stores if (tmp_path / name).exists()] == []
     fresh = Acts(acts_file(tmp_path))
     assert (fresh.count, fresh.standing({2: 1})) == (0, {})
     fresh.close()

@@ -232,6 +232,24 @@ async def test_what_is_no_moment_is_refused(past, folder, query):
         assert desk.running == 0
 
 
+async def test_a_page_of_another_host_may_not_look(past, folder):
+    async with served(past, folder) as (url, desk):
+        with pytest.raises(websockets.exceptions.InvalidStatus):
+            await websockets.connect(f"{url}?at_ns=1", origin="http://evil.example")
+        assert desk.running == 0
+
+
+async def test_the_process_ends_with_the_server(past, folder):
+    async with served(past, folder) as (url, desk):
+        socket = await connect(url, T0, rate=1)
+        await picture(socket)
+        assert desk.running == 1
+    async with asyncio.timeout(10):
+        while desk.running:
+            await asyncio.sleep(0.02)
+    await socket.close()
+
+
 async def test_a_folder_without_a_journal_is_said(past, tmp_path):
     async with served(past, tmp_path) as (url, _), connect(url, T0) as socket:
         told, _, _ = await picture(socket)

@@ -185,6 +185,9 @@ const KEYS: Record<string, () => void> = {
     else store.select("");
   },
 };
+document.addEventListener("click", ({ target, detail }) => { // who clicks with a mouse means space to pause, not to click again
+  if (detail > 0) (target as HTMLElement).closest<HTMLElement>("#timebar button, #replay-banner button, #to-replay, #sound")?.blur();
+});
 document.addEventListener("keydown", (event) => {
   const target = event.target as HTMLElement;
   if (event.ctrlKey || event.metaKey || event.altKey || $<HTMLDialogElement>("evidence").open) return;

@@ -53,7 +53,9 @@ export class Replay {
   /** The same for a slider that is being dragged. */
   scrub(atMs: number): void {
     clearTimeout(this.timer);
-    this.wantedMs = atMs;
+    this.wantedMs = Math.max(0, Math.ceil(atMs));
+    this.seek += 1; // what still comes is of another moment: the thumb stays under the finger
+    this.current = false;
     this.timer = window.setTimeout(() => this.go(atMs), SCRUB_MS);
   }
   play(paused: boolean): void {

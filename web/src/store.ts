@@ -52,9 +52,8 @@ export class Store {
   readonly alarmed = new Set<string>();
   readonly trails = new Trails();
   readonly hidden = new Set<Layer>();
-  readonly unseen = new Map<number, Alarm>(); // alarms that came while the past was looked at
   private readonly known = new Set<number>();
-  private alarmsSeen = false;
+  alarmsSeen = false; // whether the server has told its alarms
   private readonly listeners = new Map<Topic, Set<() => void>>();
 
   on(topic: Topic, then: () => void): void {

@@ -14,10 +14,14 @@ const SHAPE_PX = 13;
 type Mark = Pick<Alarm, "id" | "raised_ns" | "cleared_ns" | "priority" | "rule" | "zone" | "subject" | "subject_id" | "reason">;
 interface Range { since_ns: string; until_ns: string; alarms: Mark[]; alarms_left_out: number }
 
+const urgency = (a: Alarm): number => Object.keys(PRIORITY).indexOf(a.priority); // 0 = critical
+
 export class Timebar {
   private range: Range | null = null;
   private asked = -Infinity;
   private fromMs = 0; // what the bar shows
+  private before: Map<number, number> | null = null; // urgency of the live alarms when the past was turned to; null: not known yet
+  private readonly unseen = new Map<number, Alarm>();
   private spanMs = 1000 * SPANS[1]![1];
   private readonly slider = $<HTMLInputElement>("moment");
   private readonly play = $<HTMLButtonElement>("play");
@@ -89,20 +93,23 @@ export class Timebar {
     document.body.dataset["mode"] = this.replay.on ? "replay" : "live";
     $("timebar").hidden = $("replay-banner").hidden = !this.replay.on;
     say($("to-replay").firstElementChild!, this.replay.on ? "Back to live" : "Replay");
-    this.live.unseen.clear();
+    this.unseen.clear();
+    this.before = null;
     if (this.replay.on) void this.ask();
     this.news();
     this.draw();
   }
 
-  /** Alarms that came live while the past was looked at. */
+  /** Alarms that came live, or became more urgent, while the past was looked at. */
   private news(): void {
-    if (this.replay.on) for (const a of this.live.freshAlarms) this.live.unseen.set(a.id, a);
-    const fresh = [...this.live.unseen.values()];
-    const worst = ["critical", "high", "medium", "low"].find((p) => fresh.some((a) => a.priority === p)) ?? "";
+    const standing = this.live.alarms.filter((a) => a.state !== "cleared");
+    if (this.before) for (const a of standing) if (urgency(a) < (this.before.get(a.id) ?? Infinity)) this.unseen.set(a.id, a);
+    if (!this.before && this.live.alarmsSeen) this.before = new Map(this.live.alarms.map((a) => [a.id, urgency(a)]));
+    const fresh = [...this.unseen.values()].sort((a, b) => urgency(a) - urgency(b));
+    const worst = fresh[0]?.priority ?? "";
     $("live-news").hidden = !this.replay.on || !fresh.length;
     $("live-news").dataset["worst"] = worst;
-    say($("live-news"), fresh.length ? `${fresh.length} new alarm${fresh.length > 1 ? "s" : ""} live (${worst}): ${fresh[fresh.length - 1]!.rule}` : "");
+    say($("live-news"), fresh.length ? `${fresh.length} alarm${fresh.length > 1 ? "s" : ""} live, new or more urgent (${worst}): ${fresh[0]!.rule}` : "");
   }
 
   private async ask(): Promise<void> {
@@ -127,9 +134,10 @@ export class Timebar {
     this.rates.forEach((button, i) => button.setAttribute("aria-pressed", String(RATES[i] === rate)));
     say($("replay-time"), `${day(atMs)} ${utc(atMs)} UTC`);
     const real = told?.rate_real ?? 0;
-    const slow = state === "playing" && real > 0 && real < 0.8 * rate ? `: this machine does ${real.toFixed(real < 10 ? 1 : 0)}×` : "";
+    const slow = real > 0 && real < 0.8 * rate ? `: this machine does ${real.toFixed(real < 10 ? 1 : 0)}×` : "";
+    say($("replay-more"), state === "preparing" ? ` ${Math.round(100 * (told?.share ?? 0))} %` : state === "playing" ? slow : "");
     say($("replay-state"), {
-      preparing: `preparing ${Math.round(100 * (told?.share ?? 0))} %`, playing: `playing ${rate}×${slow}`, paused: "paused",
+      preparing: "preparing", playing: `playing ${rate}×`, paused: "paused",
       end: "end of what is recorded", failed: told?.why ?? "failed", idle: told?.why ?? "ended",
     }[state]);
     $("replay-banner").dataset["state"] = state;

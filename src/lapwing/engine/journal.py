@@ -302,6 +302,12 @@ class Journal:
                 last = middle - 1
         return None if first is None else int(first)
 
+    def settled(self) -> int:
+        """The newest tick whose picture is known by its digest: the newest of all, or the one before it while that is
+        still being made. 0 = none."""
+        rows = self._db.execute("SELECT tick, digest FROM ticks ORDER BY tick DESC LIMIT 2").fetchall()
+        return 0 if not rows else int(rows[0][0] if rows[0][1] is not None else rows[1][0] if rows[1:] else 0)
+
     def frame(self, seq: int) -> Frame | None:
         """One frame: the bytes behind a piece of evidence, or None when it is not (or no longer) there."""
         with self._mutex:

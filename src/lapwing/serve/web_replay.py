@@ -127,7 +127,7 @@ async def _replay(socket: WebSocket, desk: ReplayDesk) -> None:
 
 async def _with_process(socket: WebSocket, desk: ReplayDesk, wish: Wish) -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "lapwing.serve.replayer", str(desk.folder)),
+        *(sys.executable, "-P", "-m", "lapwing.serve.replayer", str(desk.folder)),  # -P: not from this folder
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env={**os.environ, **ONE_THREAD},
     )  # fmt: skip
     assert process.stdin is not None
