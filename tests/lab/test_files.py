@@ -175,3 +175,25 @@ def test_detection_tracking_and_identification_per_range(tmp_path):
     r, seen = detected(frame, told, tmp_path / "site.toml")
     assert seen.tolist() == [True, False]  # near where it was half a second before; then nothing
     assert r.tolist() == [100.0, 110.0]
+
+
+def test_the_product_tells_of_times_that_cannot_be(tmp_path):
+    """A plot of another hour in a scan, and a clock that goes on an hour later."""
+    site = 'name = "x"\norigin = {latitude_deg = 0.0, longitude_deg = 0.0}\n[[sensor]]\nname = "r"\nkind = "position"\n'
+    (tmp_path / "site.toml").write_text(site + "at = {latitude_deg = 0.0, longitude_deg = 0.0}\n")
+    ends = [*range(1, 20), *range(7_200, 7_220)]
+    times = [k if k != 10 else k + 3_600 for k in ends]
+    rows = {"scan_ns": ends, "sensor": ["r"] * len(ends), "time_ns": times}
+    frame = pl.DataFrame(rows).with_columns(pl.col("scan_ns", "time_ns") * 10**9, east_m=100.0, north_m=5.0)
+    frame.write_parquet(tmp_path / "d.parquet")
+    command = [
+        "track",
+        str(tmp_path / "d.parquet"),
+        "--site",
+        str(tmp_path / "site.toml"),
+        "--out",
+        str(tmp_path / "t"),
+    ]
+    said = RUN.invoke(product, command).output
+    assert "1 detections or scans put aside, their time cannot be" in said
+    assert "begun anew 1 times, the clock jumped" in said

@@ -146,6 +146,9 @@ def track_file(detections: Path, site_file: Path, out: Path, settings_file: Path
     out.parent.mkdir(parents=True, exist_ok=True)
     whole.write_parquet(out)
     note = f"; left out, no position in what they measure: {', '.join(left_out)}" if left_out else ""
+    aside, jumps = watch.tracker.untimely, watch.tracker.restarts
+    note += f"; {aside} detections or scans put aside, their time cannot be" if aside else ""
+    note += f"; begun anew {jumps} times, the clock jumped" if jumps else ""
     return f"{looks} scans, {whole['track_id'].n_unique()} tracks to {out}{note}"
 
 
