@@ -118,6 +118,11 @@ class RadarModel:
         """Amplitude of one square metre at 10 km, in dBm: what a data sheet would say. Noise is NOISE_DBM."""
         return NOISE_DBM + 10.0 * float(np.log10(self.snr(np.array([10_000.0]), np.array([1.0]))[0]))
 
+    @property
+    def echo_min_dbm(self) -> float:
+        """Amplitude of an echo at the threshold, in dBm."""
+        return NOISE_DBM + 10.0 * float(np.log10(-np.log(P_FALSE)))
+
     def _resolved(self, z: Float64[Array, "m c"]) -> Float64[Array, "m c"]:
         """Plots: echoes that share a resolution cell become one, at their mean place and of their mean power."""
         if len(z) < 2:

@@ -55,7 +55,8 @@ def _sensor(s: Sensor) -> list[str]:
         row |= {"range_rate_sigma_mps": m.range_rate_sigma_mps} if m.range_rate_sigma_mps else {}
         weather = sum(w[5] for w in m.weather)
         row["clutter_per_scan"] = m.clutter_per_scan + m.ground_clutter_per_scan + weather
-        row |= {"echo_dbm": round(m.echo_dbm, 1)} if m.amplitude else {}
+        if m.amplitude:
+            row |= {"echo_dbm": round(m.echo_dbm, 1), "echo_min_dbm": round(m.echo_min_dbm, 1)}
     elif isinstance(m, Listener):
         row |= {"azimuth_sigma_deg": m.azimuth_sigma_deg, "clutter_per_scan": max(m.clutter_per_scan, 0.01)}
         row |= {"elevation_sigma_deg": m.elevation_sigma_deg} if m.elevation_sigma_deg else {}

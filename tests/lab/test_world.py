@@ -121,6 +121,15 @@ def test_amplitudes_follow_the_radar_equation_and_flicker_and_the_product_gets_t
     _, out = AsterixDecoder("f", radar).decode(state, [Frame(i, "f", 0, d) for i, d in enumerate(sent)])
     (got,) = out.scans
     assert got.rcs_dbsm == pytest.approx(scans[0].rcs_dbsm, abs=0.6)  # amplitudes are whole decibels
+    strict = SensorConfig(
+        "r", Position(0.0, 0.0, 0.0), "radar", echo_dbm=model.echo_dbm, echo_min_dbm=model.echo_min_dbm
+    )
+    found = []
+    for scan in [model.scan(weak, 0.0, 0, rng) for _ in range(600)]:
+        sent = rotation(scan, 7, 1, model.period_s, model.echo_dbm)
+        _, out = AsterixDecoder("f", strict).decode(state, [Frame(i, "f", 0, d) for i, d in enumerate(sent)])
+        found += out.scans[0].rcs_dbsm.tolist() if len(out.scans[0]) else []
+    assert np.mean(found) + 2.51 == pytest.approx(-20.0, abs=1.0)  # with the threshold taken off
     nobody = SensorConfig("r", Position(0.0, 0.0, 0.0), "radar")
     _, out = AsterixDecoder("f", nobody).decode(state, [Frame(i, "f", 0, d) for i, d in enumerate(sent)])
     assert out.scans[0].rcs_dbsm is None  # nobody knows how strong one square metre is

@@ -17,6 +17,7 @@ from lapwing.records import ANONYMOUS, RCS_UNSAID, Array, Detections, SensorConf
 
 CENTIDEGREE = math.pi / 18_000.0
 TURN = 36_000  # hundredths of a degree
+HALF_STEP_DB = 0.5  # amplitudes are whole decibels
 PRIMARY_AMPLITUDE, BEFORE_AMPLITUDE = 0x08, 0xF0  # bits of the first octet of I048/130
 
 
@@ -52,12 +53,19 @@ def echo_of(item: bytes) -> float | None:
 
 
 def rcs_of(plots: Sequence[Plot], sensor: SensorConfig) -> Float64[Array, " m"] | None:
-    """Radar cross sections in dBsm by the radar equation, where it is known how strong one square metre is at 10 km."""
+    """Radar cross sections in dBsm by the radar equation, where it is known how strong one square metre is at 10 km.
+
+    Echoes are seen in their better moments. Where the weakest echo that the radar tells is known, its power is taken
+    off: a power that fluctuates exponentially (Swerling 1) exceeds any threshold by an exponential of the same mean."""
     if sensor.echo_dbm is None:
         return None
     ranges = np.array([max(p.range_m, 1.0) for p in plots])
     echo_dbm = np.array([RCS_UNSAID if p.echo_dbm is None else p.echo_dbm for p in plots])
-    rcs_dbsm = echo_dbm - sensor.echo_dbm + 40.0 * np.log10(ranges / 10_000.0)
+    told_dbm = echo_dbm
+    if sensor.echo_min_dbm is not None:
+        over = 10.0 ** (0.1 * np.clip(echo_dbm - sensor.echo_min_dbm, HALF_STEP_DB, 100.0)) - 1.0
+        told_dbm = sensor.echo_min_dbm + 10.0 * np.log10(over)
+    rcs_dbsm = told_dbm - sensor.echo_dbm + 40.0 * np.log10(ranges / 10_000.0)
     return np.where(echo_dbm == RCS_UNSAID, RCS_UNSAID, rcs_dbsm)
 
 

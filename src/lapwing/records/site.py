@@ -67,6 +67,7 @@ class SensorConfig:
     correlation_s: float = 0.0  # how long its errors last: it delivers tracks, not plots; 0: independent plots
     heading_rad: float | None = None  # its own platform's, clockwise from true north; None: not known
     echo_dbm: float | None = None  # amplitude of 1 m2 at 10 km; None: its amplitudes say nothing
+    echo_min_dbm: float | None = None  # the weakest echo that it tells; None: not known
 
 
 @dataclass(frozen=True, slots=True)

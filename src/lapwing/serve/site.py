@@ -163,6 +163,7 @@ class SensorEntry(BaseModel):
     correlation_s: Annotated[float, Field(ge=0, le=600)] = 0.0
     heading_deg: Annotated[float, Field(ge=-360, le=360)] | None = None
     echo_dbm: Annotated[float, Field(ge=-200, le=200)] | None = None
+    echo_min_dbm: Annotated[float, Field(ge=-200, le=200)] | None = None
 
     def config(self) -> SensorConfig:
         """Frozen, in radians."""
@@ -183,6 +184,7 @@ class SensorEntry(BaseModel):
             self.correlation_s,
             None if self.heading_deg is None else math.radians(self.heading_deg),
             self.echo_dbm,
+            self.echo_min_dbm,
         )
 
 
