@@ -95,35 +95,41 @@ async def _gpsd(config: FeedConfig, inbox: Inbox) -> None:
 async def _serial(config: FeedConfig, inbox: Inbox) -> None:
     from lapwing.serve.serial_line import hear, opened
 
-    link, pause_s = Link(config.feed, inbox), PAUSE_S_MIN
-    while True:
-        try:
-            line = await asyncio.to_thread(opened, config.path, config.port)
-            link.connected(config.path)
-            got = await hear(line, config, inbox)
-            pause_s = PAUSE_S_MIN if got else pause_s
-            link.lost("the line is gone")
-        except (OSError, TimeoutError) as error:
-            link.lost(reason(error))
-        await asyncio.sleep(pause_s)
-        pause_s = min(2.0 * pause_s, PAUSE_S_MAX)
+    async def once(up: Callable[[], None]) -> bool:
+        line = await asyncio.to_thread(opened, config.path, config.port)
+        up()
+        return await hear(line, config, inbox)
+
+    await _kept_up(config.feed, inbox, (config.path, "the line is gone"), once)
 
 
 async def _kept_connected(config: FeedConfig, inbox: Inbox, talk: Talk) -> None:
     """Connect, read, and connect again with growing pauses."""
-    link, pause_s = Link(config.feed, inbox), PAUSE_S_MIN
+
+    async def once(up: Callable[[], None]) -> bool:
+        async with asyncio.timeout(10.0):
+            reader, writer = await asyncio.open_connection(config.host, config.port)
+        up()
+        try:
+            return await talk(config, reader, writer, inbox)
+        finally:
+            writer.close()
+
     where = f"{config.host}:{config.port}"
+    await _kept_up(config.feed, inbox, (where, "the other side closed the connection"), once)
+
+
+async def _kept_up(
+    feed: str, inbox: Inbox, says: tuple[str, str], once: Callable[[Callable[[], None]], Awaitable[bool]]
+) -> None:
+    """`once` again and again with growing pauses, which are short again after anything came. It says when it is up;
+    `says`: where that is, and what it means when it ends by itself."""
+    link, pause_s = Link(feed, inbox), PAUSE_S_MIN
     while True:
         try:
-            async with asyncio.timeout(10.0):
-                reader, writer = await asyncio.open_connection(config.host, config.port)
-            link.connected(where)
-            try:
-                got = await talk(config, reader, writer, inbox)
-            finally:
-                writer.close()
+            got = await once(lambda: link.connected(says[0]))
             pause_s = PAUSE_S_MIN if got else pause_s
-            link.lost("the other side closed the connection")
+            link.lost(says[1])
         except (OSError, TimeoutError) as error:
             link.lost(reason(error))
         await asyncio.sleep(pause_s)
