@@ -50,7 +50,8 @@ def say(**event: Any) -> None:
 def datagrams(sensor: Sensor, scan: Scan, number: int) -> list[bytes]:
     """One rotation of the radar with this number among a scenario's radars, as ASTERIX."""
     model = sensor.model
-    return rotation(scan, SAC, number + 1, model.period_s, model.echo_dbm if isinstance(model, RadarModel) else 0.0)
+    echo = (model.echo_dbm, model.echo_min_dbm) if isinstance(model, RadarModel) else (0.0, 0.0)
+    return rotation(scan, SAC, number + 1, model.period_s, echo)
 
 
 class Broadcast:

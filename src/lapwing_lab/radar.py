@@ -110,8 +110,10 @@ class RadarModel:
         return np.asarray(-np.log(P_FALSE) + (1.0 + snr) * rng.exponential(1.0, len(snr)))
 
     def _rcs_dbsm(self, range_m: Float64[Array, " m"], power: Float64[Array, " m"]) -> Float64[Array, " m"]:
-        """The radar cross sections that a radar would work out of these powers."""
-        return np.asarray(10.0 * np.log10(power / self.snr(range_m, np.ones(len(range_m)))))
+        """The radar cross sections that a radar works out of these powers less its threshold: what of an exponential
+        lies above a threshold has the same mean."""
+        over = np.maximum(power + np.log(P_FALSE), 1e-3)
+        return np.asarray(10.0 * np.log10(over / self.snr(range_m, np.ones(len(range_m)))))
 
     @property
     def echo_dbm(self) -> float:

@@ -74,9 +74,9 @@ def service034(sac: int, sic: int, kind: int, time_of_day_s: float, sector_deg: 
     return fspec(items) + out
 
 
-def rotation(scan: Scan, sac: int, sic: int, period_s: float, echo_dbm: float = 0.0) -> list[bytes]:
-    """Datagrams of one rotation: its plots, then the north marker that ends it. Range, azimuth, amplitude; `echo_dbm`
-    is that of one square metre at 10 km."""
+def rotation(scan: Scan, sac: int, sic: int, period_s: float, echo: tuple[float, float] = (0.0, 0.0)) -> list[bytes]:
+    """Datagrams of one rotation: its plots, then the north marker that ends it. Range, azimuth, amplitude; `echo` is
+    that of one square metre at 10 km and that of the threshold, dBm."""
     r, a = scan.space.index("range_m"), scan.space.index("azimuth_rad")
     said = [None] * len(scan.z) if scan.rcs_dbsm is None else scan.rcs_dbsm.tolist()
     plots = [
@@ -84,7 +84,7 @@ def rotation(scan: Scan, sac: int, sic: int, period_s: float, echo_dbm: float = 
             float(z[r]),
             degrees(float(z[a])) % 360.0,
             (int(t) * 1e-9) % DAY_S,
-            echo_dbm=_echo(echo_dbm, float(z[r]), rcs),
+            echo_dbm=_echo(echo, float(z[r]), rcs),
         )
         for z, t, rcs in zip(scan.z, scan.time_ns, said, strict=True)
     ]
@@ -94,6 +94,9 @@ def rotation(scan: Scan, sac: int, sic: int, period_s: float, echo_dbm: float = 
     return [*out, block(34, [north])]
 
 
-def _echo(echo_dbm: float, range_m: float, rcs_dbsm: float | None) -> float | None:
-    """The amplitude of an echo by the radar equation."""
-    return None if rcs_dbsm is None else rcs_dbsm + echo_dbm - 40.0 * log10(max(range_m, 1.0) / 10_000.0)
+def _echo(echo: tuple[float, float], range_m: float, rcs_dbsm: float | None) -> float | None:
+    """The amplitude of an echo by the radar equation, over the threshold."""
+    if rcs_dbsm is None:
+        return None
+    over_dbm = rcs_dbsm + echo[0] - 40.0 * log10(max(range_m, 1.0) / 10_000.0)
+    return 10.0 * log10(10.0 ** (0.1 * over_dbm) + 10.0 ** (0.1 * echo[1]))
