@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -253,7 +253,8 @@ class _Run:
             started.set()
 
         names, acts, tasks = tuple(self.entry.web.names), self._acts(runtime), self._tasks(runtime)
-        options = WebOptions(host, wanted, names, acts=acts, nodes=runtime.nodes, tasks=tasks, journal=self.wish.folder)
+        options = WebOptions(host, wanted, names, acts=acts, ringer=outputs, nodes=runtime.nodes, tasks=tasks)
+        options = replace(options, journal=self.wish.folder)
         app = create_app(runtime.shelf, self.site, options, outputs.rows)
         web = asyncio.create_task(serve_web(app, host, wanted, up))
         listening = asyncio.create_task(started.wait())

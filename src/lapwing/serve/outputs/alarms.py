@@ -39,15 +39,28 @@ class AlarmOutputs:
         self._listener = Listener(site)
         self._held: deque[News] = deque(maxlen=HELD_MAX)
         self._picture: Picture | None = None
+        self._outbox: Outbox | None = None
 
     def put(self, picture: Picture) -> None:
         """A published picture: only its news are kept."""
         self._held.extend(self._listener.hear(picture))
         self._picture = picture
 
+    def test(self, news: News) -> None:
+        """A test: for every alarm output, whatever it is told otherwise."""
+        self._held.append(news)
+
+    def became(self, key: str) -> dict[str, tuple[str, str]]:
+        """What became of one message, per alarm output: its state, and why it failed. Waits for the disk."""
+        try:
+            known = self._outbox.states(key) if self._outbox is not None else {}
+        except sqlite3.Error as error:
+            known = {entry.name: ("waiting", f"the alarm outbox cannot be read: {error}") for entry, _ in self._entries}
+        return {entry.name: known.get(entry.name, ("waiting", "")) for entry, _ in self._entries}
+
     async def run(self) -> None:
         """Until cancelled."""
-        outbox = await self._opened()
+        outbox = self._outbox = await self._opened()
         lock = asyncio.Lock()  # one thread at a time
         try:
             async with asyncio.TaskGroup() as group:
@@ -89,7 +102,7 @@ class AlarmOutputs:
     def _write(self, outbox: Outbox, news: list[News]) -> None:
         for entry, _ in self._entries:
             least = Priority[entry.priority.upper()]
-            wanted = [n for n in news if Priority[n.priority.upper()] <= least]
+            wanted = [n for n in news if n.event == "test" or Priority[n.priority.upper()] <= least]
             outbox.put(wanted, [entry.name], time.time_ns())
 
     async def _deliver(

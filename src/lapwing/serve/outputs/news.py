@@ -4,6 +4,7 @@ import numpy as np
 
 from lapwing.kernel.geodesy import enu_to_geodetic
 from lapwing.records import Alarms, AlarmState, Picture, Priority, Site
+from lapwing.serve.acts import NO_ALARM, Act
 from lapwing.serve.outputs.outbox import News
 
 REMEMBERED_MAX = 4_096
@@ -47,3 +48,11 @@ class Listener:
             round(float(np.degrees(latitude[0])), 7), round(float(np.degrees(longitude[0])), 7),
             int(alarms.raised_ns[i]), int(happened.get(event, now_ns)),
         )  # fmt: skip
+
+
+def test_news(site: Site, act: Act) -> News:
+    """The news that a person tests the alarm outputs: about no alarm, at the site, by this machine's clock."""
+    o = site.origin
+    place = (round(float(np.degrees(o.latitude_rad)), 7), round(float(np.degrees(o.longitude_rad)), 7))
+    why = f"Test of the alarm outputs by {act.name}. Nothing has happened." + (f" {act.note}" if act.note else "")
+    return News(site.name, NO_ALARM, "test", "test alarm", "", "low", why, *place, act.at_ns, act.at_ns)

@@ -29,7 +29,7 @@ class News:
 
     site: str
     alarm_id: int
-    event: str  # raised, escalated, cleared
+    event: str  # raised, escalated, cleared; test
     rule: str
     zone: str
     priority: str
@@ -123,6 +123,12 @@ class Outbox:
             rows.append((state, m.tries + 1, now_ns + int(pause_s * 1e9), why[:200], m.ident))
         with self._lock:
             self._db.executemany(sql, rows)
+
+    def states(self, key: str) -> dict[str, tuple[str, str]]:
+        """What became of one message: per output its state and, where it failed, why."""
+        with self._lock:
+            rows = self._db.execute("SELECT output, state, why FROM message WHERE key = ?", (key,)).fetchall()
+        return {output: (state, why) for output, state, why in rows}
 
     def counts(self, output: str) -> dict[str, int]:
         """How many wait, were sent (of those kept), were given up."""
