@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from lapwing.records import Picture, Site
-from lapwing.serve.acts import Act
+from lapwing.serve.acts import Act, Acts
 from lapwing.serve.feeds import reason
 from lapwing.serve.outputs.alarms import MESSENGERS, AlarmOutputs
 from lapwing.serve.outputs.asterix import AsterixSender
@@ -44,7 +44,13 @@ class Outputs:
     """The outputs of one run. `put` is all that the engine's side ever calls; it waits for nothing."""
 
     def __init__(
-        self, entries: Sequence[Output], site: Site, folder: Path, store: Path, behind: Behind | None = None
+        self,
+        entries: Sequence[Output],
+        site: Site,
+        folder: Path,
+        store: Path,
+        behind: Behind | None = None,
+        acts: Acts | None = None,
     ) -> None:
         recorded = any(f.transport == "file" for f in site.feeds)
         self._rows: list[tuple[Sender, Box, OutputHealth]] = []
@@ -66,7 +72,7 @@ class Outputs:
                 sender.frames, sender.nodes = behind
             self._rows.append((sender, Box(), health))
 
-        self._alarms = AlarmOutputs(telling, site, folder, store / "outbox.sqlite") if telling else None
+        self._alarms = AlarmOutputs(telling, site, folder, store / "outbox.sqlite", acts) if telling else None
 
     def put(self, picture: Picture) -> None:
         """A published picture."""

@@ -28,7 +28,8 @@ def title(news: News) -> str:
     if news.event == "test":
         return f"TEST: {news.site}: test alarm, nothing has happened"
     zone = f" ({news.zone})" if news.zone else ""
-    return f"{news.site}: {news.event} {news.priority} {news.rule}{zone}"
+    overdue = f", not acknowledged for {news.unacknowledged_s:g} s" if news.unacknowledged_s else ""
+    return f"{news.site}: {news.event} {news.priority} {news.rule}{zone}{overdue}"
 
 
 def fields(news: News) -> dict[str, Any]:
@@ -38,6 +39,7 @@ def fields(news: News) -> dict[str, Any]:
         "rule": news.rule, "zone": news.zone, "priority": news.priority, "reason": news.reason,
         "latitude_deg": news.latitude_deg, "longitude_deg": news.longitude_deg,
         "raised": moment(news.raised_ns) + "Z", "time": moment(news.time_ns) + "Z",
+        **({"unacknowledged_s": news.unacknowledged_s} if news.unacknowledged_s else {}),
     }  # fmt: skip
 
 
