@@ -3,8 +3,9 @@
 One append-only SQLite file beside the journal, because an alarm's number belongs to that journal and both are evidence.
 Nothing is ever changed or deleted: the newest act about an alarm is what stands, as long as the alarm is no more urgent
 than it was then: who has seen a warning has not seen the alarm that it became. The picture does not depend on any of
-it: a machine's alarm stays the machine's, so replay gives the same pictures whatever people did. There are no accounts
-yet: a name is what the person typed, kept with the address that it came from.
+it: a machine's alarm stays the machine's, so replay gives the same pictures whatever people did. A test of the alarm
+outputs is an act about no alarm. There are no accounts yet: a name is what the person typed, kept with the address that
+it came from.
 """
 
 import sqlite3
@@ -18,8 +19,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from lapwing.records import Priority
+
 ACTS_MAX = 1_000_000
 SHELVE_S_MAX = 24 * 3600
+TEST_PAUSE_S = 10.0  # between two test alarms: they must not push real alarms out of the outbox
+NO_ALARM = 0  # what a test is about; alarms count from 1
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS acts (act INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, picture_ns INTEGER NOT NULL,
     alarm INTEGER NOT NULL, priority INTEGER NOT NULL, verb TEXT NOT NULL, name TEXT NOT NULL, note TEXT NOT NULL,
@@ -30,6 +35,8 @@ CREATE TRIGGER IF NOT EXISTS acts_stay BEFORE DELETE ON acts BEGIN SELECT RAISE(
 """
 COLUMNS = "act, at_ns, picture_ns, alarm, priority, verb, name, note, until_ns, peer"
 Verb = Literal["acknowledge", "shelve", "unshelve", "note"]
+PersonName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
+Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)]
 
 
 class ActError(Exception):
@@ -40,14 +47,26 @@ class ActsUnwritable(ActError):
     """The disk refuses; the act was not written down."""
 
 
+class TooSoon(ActError):
+    """The same was done a moment ago."""
+
+
+class WantedTest(BaseModel):
+    """A wanted test of the alarm outputs, as JSON."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: PersonName
+    note: Note = ""
+
+
 class Wanted(BaseModel):
     """What a person asks for, as JSON."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     alarm: Annotated[int, Field(ge=1, le=2**53)]
     verb: Verb
-    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
-    note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)] = ""
+    name: PersonName
+    note: Note = ""
     for_s: Annotated[int, Field(ge=0, le=SHELVE_S_MAX)] = 0
 
 
@@ -74,6 +93,7 @@ class Acts:
         self._path, self._mutex = path, threading.Lock()
         self._stands: dict[int, dict[str, Act]] = {}
         self.count = 0
+        self.newest_test: Act | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -87,7 +107,10 @@ class Acts:
 
     def _take(self, act: Act) -> None:
         # Never changed in place: another thread may be reading.
-        self._stands[act.alarm] = _with(self._stands.get(act.alarm, {}), act)
+        if act.verb == "test":
+            self.newest_test = act
+        else:
+            self._stands[act.alarm] = _with(self._stands.get(act.alarm, {}), act)
         self.count = act.act
 
     def add(self, wanted: Wanted, priority: int, picture_ns: int, peer: str) -> Act:
@@ -96,19 +119,32 @@ class Acts:
             raise ActError("To shelve an alarm needs for_s, the seconds until it comes back.")
         if wanted.verb == "note" and not wanted.note:
             raise ActError("A note needs words.")
-        if self.count >= ACTS_MAX:
-            raise ActError(f"There are {ACTS_MAX} acts already; begin a new journal.")
         until = picture_ns + wanted.for_s * 10**9 if wanted.verb == "shelve" else 0
         what = (wanted.alarm, priority, wanted.verb, wanted.name, wanted.note, until, peer)
-        row = (time.time_ns(), picture_ns, *what)
         with self._mutex:
-            try:
-                sql = f"INSERT INTO acts ({COLUMNS.removeprefix('act, ')}) VALUES ({', '.join('?' * len(row))})"
-                number = self._db.execute(sql, row).lastrowid
-            except sqlite3.Error as error:
-                raise ActsUnwritable(f"cannot write to {self._path.name}: {error}") from error
-            act = Act(int(number or 0), *row)
-            self._take(act)
+            return self._write((time.time_ns(), picture_ns, *what))
+
+    def add_test(self, wanted: WantedTest, picture_ns: int, peer: str) -> Act:
+        """Write down that somebody tests the alarm outputs. Raises TooSoon within TEST_PAUSE_S of the last test."""
+        with self._mutex:
+            now, last = time.time_ns(), self.newest_test
+            if last is not None and abs(now - last.at_ns) < TEST_PAUSE_S * 1e9:
+                raise TooSoon(f"{last.name} tests just now; wait {TEST_PAUSE_S:.0f} s.")
+            return self._write(
+                (now, picture_ns, NO_ALARM, int(Priority.LOW), "test", wanted.name, wanted.note, 0, peer)
+            )
+
+    def _write(self, row: tuple[int, int, int, int, str, str, str, int, str]) -> Act:
+        """With the mutex held."""
+        if self.count >= ACTS_MAX:
+            raise ActError(f"There are {ACTS_MAX} acts already; begin a new journal.")
+        try:
+            sql = f"INSERT INTO acts ({COLUMNS.removeprefix('act, ')}) VALUES ({', '.join('?' * len(row))})"
+            number = self._db.execute(sql, row).lastrowid
+        except sqlite3.Error as error:
+            raise ActsUnwritable(f"cannot write to {self._path.name}: {error}") from error
+        act = Act(int(number or 0), *row)
+        self._take(act)
         return act
 
     def about(self, alarm: int) -> list[Act]:

@@ -1,10 +1,14 @@
 """What all answers of the web have in common."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import HTTPException, Request, Response, WebSocket
+from pydantic import BaseModel, ValidationError
 
 from lapwing.serve import wire_text
+from lapwing.serve.guard import BODY_BYTES_MAX
+
+Wanted = TypeVar("Wanted", bound=BaseModel)
 
 
 def only_known(request: Request) -> None:
@@ -28,3 +32,18 @@ async def send(socket: WebSocket, message: str | bytes) -> None:
         await socket.send_text(message)
     else:
         await socket.send_bytes(message)
+
+
+async def wanted_of(request: Request, model: type[Wanted]) -> Wanted:
+    """What a body asks for. Raises HTTPException: 413 when it is too long, 400 with the first mistake in it."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_BYTES_MAX:
+            raise HTTPException(413, f"The body is longer than {BODY_BYTES_MAX} bytes.")
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the body"
+        raise HTTPException(400, f"{where}: {first['msg']}") from None

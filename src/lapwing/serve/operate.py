@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from lapwing.engine.journal import JournalError
 from lapwing.engine.plan import make_plan
 from lapwing.records import CAUSES, Alarms, AlarmState, Picture, Site, Sources, TrackStatus
 from lapwing.serve.acts import ActError, Acts, acts_file
-from lapwing.serve.guard import is_loopback
 from lapwing.serve.listening import serve_web
 from lapwing.serve.outputs.run import Outputs
 from lapwing.serve.runtime import Runtime
@@ -207,26 +206,21 @@ class _Run:
             asyncio.get_running_loop().add_signal_handler(signum, stop.set)
         try:
             where = (self.wish.site_folder, self.wish.folder)
-            outputs = Outputs(self.entry.output, self.site, *where, (runtime.shelf.frame, runtime.nodes.connected))
+            acts, behind = self._acts(runtime), (runtime.shelf.frame, runtime.nodes.connected)
+            outputs = Outputs(self.entry.output, self.site, *where, behind, acts)
             runtime.watchers.append(outputs.put)
-            web = await self._serve(runtime, summary, outputs)
+            web = await self._serve(runtime, summary, outputs, acts)
             await self._until_told(runtime, [web, asyncio.create_task(outputs.run())], stop)
         finally:
             runtime.journal.close()
         self.observer.fill(summary, runtime)
         return summary
 
-    def _may_act(self) -> bool:
-        """Whether the site lets people act."""
-        web = self.entry.web
-        here = is_loopback(web.host) and not web.names  # further names are for others: a proxy
-        return here if web.acts is None else web.acts
-
     def _tasks(self, runtime: Runtime) -> TaskDesk | None:
         """Where orders to sensors are taken; None where people may not act or nobody can be ordered. Raises
         JournalError."""
         nodes = any(f.transport in ("sapient", "sapient-peer") for f in self.site.feeds)
-        if not nodes or not self._may_act():
+        if not nodes or not self.entry.web.may_act():
             return None
         try:
             return TaskDesk(tasks_file(runtime.journal.folder), self.site, runtime.nodes)
@@ -235,14 +229,16 @@ class _Run:
 
     def _acts(self, runtime: Runtime) -> Acts | None:
         """Where people's acts about alarms are kept; None where the site does not let them act. Raises JournalError."""
-        if not self._may_act():
+        if not self.entry.web.may_act():
             return None
         try:
             return Acts(acts_file(runtime.journal.folder))
         except ActError as error:
             raise JournalError(str(error)) from error
 
-    async def _serve(self, runtime: Runtime, summary: Summary, outputs: Outputs) -> asyncio.Task[None]:
+    async def _serve(
+        self, runtime: Runtime, summary: Summary, outputs: Outputs, acts: Acts | None
+    ) -> asyncio.Task[None]:
         """The web server's task, listening. Raises WebAddressError."""
         host = self.entry.web.host
         wanted = self.entry.web.port if self.wish.port is None else self.wish.port
@@ -254,8 +250,9 @@ class _Run:
             self.on_url(summary.url)
             started.set()
 
-        names, acts, tasks = tuple(self.entry.web.names), self._acts(runtime), self._tasks(runtime)
-        options = WebOptions(host, wanted, names, acts=acts, nodes=runtime.nodes, tasks=tasks, journal=self.wish.folder)
+        names, tasks = tuple(self.entry.web.names), self._tasks(runtime)
+        options = WebOptions(host, wanted, names, acts=acts, ringer=outputs, nodes=runtime.nodes, tasks=tasks)
+        options = replace(options, journal=self.wish.folder)
         app = create_app(runtime.shelf, self.site, options, outputs.rows)
         web = asyncio.create_task(serve_web(app, host, wanted, up))
         listening = asyncio.create_task(started.wait())

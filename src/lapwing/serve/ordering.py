@@ -10,6 +10,7 @@ from lapwing.records import Site
 
 ANSWER_S = 10.0
 REQUEST_S = 10.0
+NO_ORDERS = "the site takes no orders: it has no SAPIENT feed, or [web] acts does not allow it"
 
 
 class OrderError(Exception):
@@ -28,15 +29,20 @@ def give(host: str, port: int, site: Site, wanted: dict[str, Any]) -> str:
         told["feed"] = feeds[0]
     if "corners" in told:
         told["corners"] = _corners(told["corners"])
-    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(host, host)
-    url = f"http://{shown}:{port}/v1/tasks"
-    row = _ask(url, json.dumps(told).encode())
+    url = address(host, port, "/v1/tasks")
+    row = ask(url, json.dumps(told).encode(), NO_ORDERS)
     until = time.monotonic() + ANSWER_S
     while not row["answers"] and time.monotonic() < until:
         time.sleep(0.2)
-        row = _ask(f"{url}?task={row['task_id'].replace(' ', '%20')}")["tasks"][0]
+        row = ask(f"{url}?task={row['task_id'].replace(' ', '%20')}", None, NO_ORDERS)["tasks"][0]
     answers = [f"{a['status']}{': ' if a['reason'] else ''}{a['reason']}" for a in row["answers"]]
     return f"task {row['task_id']}: " + ("; ".join(answers) or f"sent; no answer within {ANSWER_S:.0f} s")
+
+
+def address(host: str, port: int, path: str) -> str:
+    """Where a site that listens there is asked on this machine."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(host, host)
+    return f"http://{shown}:{port}{path}"
 
 
 def _corners(text: str) -> list[list[float]]:
@@ -46,8 +52,8 @@ def _corners(text: str) -> list[list[float]]:
         raise OrderError(f"--corners {text!r}: write them as LATITUDE,LONGITUDE LATITUDE,LONGITUDE ...") from None
 
 
-def _ask(url: str, body: bytes | None = None) -> dict[str, Any]:
-    """The server's JSON; a POST when there is a body. Raises OrderError."""
+def ask(url: str, body: bytes | None, refused: str) -> dict[str, Any]:
+    """The server's JSON; a POST when there is a body. Raises OrderError, with `refused` where there is no such door."""
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"} if body else {})
     try:
         with urllib.request.urlopen(request, timeout=REQUEST_S) as answer:
@@ -60,7 +66,7 @@ def _ask(url: str, body: bytes | None = None) -> dict[str, Any]:
             except (ValueError, KeyError, TypeError):
                 why = f"the server answered {error.code}"
         if error.code in (404, 405) and ("no parameter" in why or "Not Found" in why or "only shows" in why):
-            why = "the site takes no orders: it has no SAPIENT feed, or [web] acts does not allow it"
+            why = refused
         raise OrderError(why) from None
     except (OSError, ValueError) as error:
         raise OrderError(f"the site does not answer at {url}: {error}") from None

@@ -269,6 +269,10 @@ class WebEntry(BaseModel):
     names: list[str] = []  # further host names by which browsers may reach it
     acts: bool | None = None  # whether people may acknowledge and shelve; by default only on this very machine
 
+    def may_act(self) -> bool:
+        """Whether people may. Further names are for others: a proxy."""
+        return (is_loopback(self.host) and not self.names) if self.acts is None else self.acts
+
 
 class SiteFile(BaseModel):
     """A whole site file."""
@@ -295,6 +299,11 @@ class SiteFile(BaseModel):
             double = sorted({n for n in names if names.count(n) > 1})
             if double:
                 raise ValueError(f"two {kind}s are named {double[0]!r}; names must differ")
+        for o in self.output:
+            if getattr(o, "unacknowledged_s", 0.0) and not self.web.may_act():
+                raise ValueError(
+                    f"output {o.name!r}: 'unacknowledged_s' needs people who may acknowledge: [web] acts = true"
+                )
         known = [s.name for s in self.sensor]
         for f in self.feed:
             if (f.sensor or f.decoder in ("json", "sapient", "blah2")) and f.sensor not in known:

@@ -56,10 +56,11 @@ def told_act(act: Act) -> dict[str, Any]:
     }
 
 
-def acts_text(standing: Mapping[int, Mapping[str, Act]]) -> str:
-    """The message about acts that stand, by alarm."""
+def acts_text(standing: Mapping[int, Mapping[str, Act]], test: Act | None = None) -> str:
+    """The message about acts that stand, by alarm, and about a test of the alarm outputs that runs now."""
     rows = {str(k): {verb: told_act(act) for verb, act in stands.items()} for k, stands in standing.items()}
-    return wire_text.dump({"type": "acts", "acts": rows})
+    told: dict[str, Any] = {"type": "acts", "acts": rows}
+    return wire_text.dump(told if test is None else told | {"test": told_act(test)})
 
 
 class Teller:

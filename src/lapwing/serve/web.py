@@ -1,8 +1,8 @@
 """The web seat: the page, the JSON and binary API, and the live WebSocket over one immutable picture at a time.
 
 It parses a request, reads one picture from the shelf and serialises columns. It cannot reach the engine. Whoever
-opens the page can look; all that it takes are people's acts about alarms (web_acts.py) and orders to sensors
-(web_tasks.py). The door is serve/guard.py.
+opens the page can look; all that it takes are people's acts about alarms (web_acts.py), tests of the alarm
+outputs (web_alarm_test.py) and orders to sensors (web_tasks.py). The door is serve/guard.py.
 """
 
 import asyncio
@@ -29,6 +29,7 @@ from lapwing.serve.sapient_nodes import NodeBook
 from lapwing.serve.sapient_tasks import TaskDesk
 from lapwing.serve.telling import SECOND_NS, Parcel, Teller, hello, parcel
 from lapwing.serve.web_acts import ActsDesk, add_acts_routes
+from lapwing.serve.web_alarm_test import Ringer, add_alarm_test_routes
 from lapwing.serve.web_replay import ReplayDesk, add_replay_routes
 from lapwing.serve.web_tasks import add_task_routes
 from lapwing.serve.web_why import why
@@ -86,6 +87,7 @@ class WebOptions:
     clients_max: int = 32
     static: Path = STATIC
     acts: Acts | None = None  # where people's acts about alarms are kept; None: the page only shows
+    ringer: Ringer | None = None  # the alarm outputs, for tests of them; None: nothing can be tested
     nodes: NodeBook | None = None  # the SAPIENT nodes of the site
     tasks: TaskDesk | None = None  # where orders to them are taken; None: nowhere
     journal: Path | None = None  # the folder that replays are made from; None: no replay
@@ -141,6 +143,8 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
     if options.acts is not None:
         desk.acts = ActsDesk(options.acts)
         add_acts_routes(app, options.acts, desk.picture)
+        if options.ringer is not None:
+            add_alarm_test_routes(app, options.acts, options.ringer, desk.picture)
     if options.tasks is not None:
         add_task_routes(app, options.tasks)
 

@@ -1,17 +1,18 @@
 """The web's door for people's acts about alarms. GET shows them; POST takes one."""
 
+import time
 from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
-from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from lapwing.records import Picture
-from lapwing.serve.acts import ActError, Acts, ActsUnwritable, Wanted
-from lapwing.serve.answers import json, only_known
-from lapwing.serve.guard import BODY_BYTES_MAX
+from lapwing.serve.acts import Act, ActError, Acts, ActsUnwritable, Wanted
+from lapwing.serve.answers import json, only_known, wanted_of
 from lapwing.serve.telling import acts_text, told_act
+
+TEST_SHOWN_S = 60.0
 
 
 class ActsDesk:
@@ -19,16 +20,19 @@ class ActsDesk:
 
     def __init__(self, acts: Acts) -> None:
         self.acts = acts
-        self._known: tuple[int, bytes] | None = None
+        self._known: tuple[int, bytes, Act | None] | None = None
         self._text = ""
 
     def text(self, picture: Picture) -> str:
         """The message about acts."""
-        now = (self.acts.count, picture.alarms.alarm_id.tobytes() + picture.alarms.priority.tobytes())
+        test = self.acts.newest_test
+        if test is not None and abs(time.time_ns() - test.at_ns) > TEST_SHOWN_S * 1e9:
+            test = None
+        now = (self.acts.count, picture.alarms.alarm_id.tobytes() + picture.alarms.priority.tobytes(), test)
         if now != self._known:
             alarms = zip(picture.alarms.alarm_id.tolist(), picture.alarms.priority.tolist(), strict=True)
             standing = self.acts.standing(dict(alarms))
-            self._known, self._text = now, acts_text(standing)
+            self._known, self._text = now, acts_text(standing, test)
         return self._text
 
 
@@ -47,17 +51,7 @@ def add_acts_routes(app: FastAPI, acts: Acts, latest: Callable[[], Picture]) -> 
     @app.post("/v1/acts", dependencies=known)
     async def act(request: Request) -> Response:
         """Take one act; the answer is the act as it was written down."""
-        body = b""
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > BODY_BYTES_MAX:
-                raise HTTPException(413, f"The body is longer than {BODY_BYTES_MAX} bytes.")
-        try:
-            wanted = Wanted.model_validate_json(body)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False)[0]
-            where = ".".join(map(str, first["loc"])) or "the body"
-            raise HTTPException(400, f"{where}: {first['msg']}") from None
+        wanted = await wanted_of(request, Wanted)
         picture = latest()
         alarms = zip(picture.alarms.alarm_id.tolist(), picture.alarms.priority.tolist(), strict=True)
         priority = dict(alarms).get(wanted.alarm)

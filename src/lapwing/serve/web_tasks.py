@@ -3,11 +3,9 @@
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
-from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from lapwing.serve.answers import json, only_known
-from lapwing.serve.guard import BODY_BYTES_MAX
+from lapwing.serve.answers import json, only_known, wanted_of
 from lapwing.serve.sapient_tasks import TaskDesk, TaskError, WantedTask
 
 
@@ -26,17 +24,7 @@ def add_task_routes(app: FastAPI, desk: TaskDesk) -> None:
     @app.post("/v1/tasks", dependencies=known)
     async def give(request: Request) -> Response:
         """Give one order; the answer is the order as it was written down. The node's answer comes later."""
-        body = b""
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > BODY_BYTES_MAX:
-                raise HTTPException(413, f"The body is longer than {BODY_BYTES_MAX} bytes.")
-        try:
-            wanted = WantedTask.model_validate_json(body)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False)[0]
-            where = ".".join(map(str, first["loc"])) or "the body"
-            raise HTTPException(400, f"{where}: {first['msg']}") from None
+        wanted = await wanted_of(request, WantedTask)
         peer = request.client.host if request.client else ""
         try:
             prepared = desk.prepare(wanted)

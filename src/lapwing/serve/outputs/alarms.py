@@ -10,13 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lapwing.records import AlarmState, Picture, Priority, Site, TrackStatus
+from lapwing.records import AlarmState, Picture, Site, TrackStatus
+from lapwing.serve.acts import Act, Acts
 from lapwing.serve.feeds import reason
+from lapwing.serve.outputs import choosing
 from lapwing.serve.outputs.entries_alarms import AlarmOutput
 from lapwing.serve.outputs.health import OutputHealth
 from lapwing.serve.outputs.messengers import EmailMessenger, HttpMessenger, Messenger, MqttMessenger
 from lapwing.serve.outputs.news import Listener
 from lapwing.serve.outputs.outbox import News, Outbox, Waiting
+from lapwing.serve.outputs.overdue import Overdue
 
 log = logging.getLogger("lapwing.outputs")
 OPEN_S = 5.0
@@ -34,20 +37,50 @@ FAILURES = (OSError, TimeoutError, ValueError)
 class AlarmOutputs:
     """All of them, around one outbox."""
 
-    def __init__(self, entries: list[tuple[AlarmOutput, OutputHealth]], site: Site, folder: Path, store: Path) -> None:
+    def __init__(
+        self, entries: list[tuple[AlarmOutput, OutputHealth]], site: Site, folder: Path, store: Path, acts: Acts | None
+    ) -> None:
         self._entries, self._folder, self._store = entries, folder, store
         self._listener = Listener(site)
-        self._held: deque[News] = deque(maxlen=HELD_MAX)
+        self._overdue = [
+            (e.name, Overdue(e.unacknowledged_s, self._listener)) for e, _ in entries if e.unacknowledged_s
+        ]
+        self._acts = acts
+        self._held: deque[tuple[str, News]] = deque(maxlen=HELD_MAX)  # for one output, or "" for all
         self._picture: Picture | None = None
+        self._outbox: Outbox | None = None
 
     def put(self, picture: Picture) -> None:
         """A published picture: only its news are kept."""
-        self._held.extend(self._listener.hear(picture))
+        self._held.extend(("", n) for n in self._listener.hear(picture))
+        standing = self._standing(picture) if self._overdue else {}
+        for name, overdue in self._overdue:
+            self._held.extend((name, n) for n in overdue.hear(picture, standing))
         self._picture = picture
+
+    def _standing(self, picture: Picture) -> dict[int, dict[str, Act]]:
+        """What people did about the alarms of a picture, as far as it stands."""
+        if self._acts is None:
+            return {}
+        return self._acts.standing(
+            dict(zip(picture.alarms.alarm_id.tolist(), picture.alarms.priority.tolist(), strict=True))
+        )
+
+    def test(self, news: News) -> None:
+        """A test: for every alarm output, whatever it is told otherwise."""
+        self._held.append(("", news))
+
+    def became(self, key: str) -> dict[str, tuple[str, str]]:
+        """What became of one message, per alarm output: its state, and why it failed. Waits for the disk."""
+        try:
+            known = self._outbox.states(key) if self._outbox is not None else {}
+        except sqlite3.Error as error:
+            known = {entry.name: ("waiting", f"the alarm outbox cannot be read: {error}") for entry, _ in self._entries}
+        return {entry.name: known.get(entry.name, ("waiting", "")) for entry, _ in self._entries}
 
     async def run(self) -> None:
         """Until cancelled."""
-        outbox = await self._opened()
+        outbox = self._outbox = await self._opened()
         lock = asyncio.Lock()  # one thread at a time
         try:
             async with asyncio.TaskGroup() as group:
@@ -86,11 +119,19 @@ class AlarmOutputs:
                     said = True
             await asyncio.sleep(LOOK_S)
 
-    def _write(self, outbox: Outbox, news: list[News]) -> None:
+    def _write(self, outbox: Outbox, news: list[tuple[str, News]]) -> None:
         for entry, _ in self._entries:
-            least = Priority[entry.priority.upper()]
-            wanted = [n for n in news if Priority[n.priority.upper()] <= least]
-            outbox.put(wanted, [entry.name], time.time_ns())
+            mine = [n for name, n in news if name in ("", entry.name)]
+            for run in choosing.runs(entry, mine, outbox):
+                outbox.put(run, [entry.name], time.time_ns())
+
+    def _due(self, outbox: Outbox, entry: AlarmOutput, most: int) -> list[Waiting]:
+        """What may be tried now, and is still true."""
+        due = outbox.due(entry.name, time.time_ns(), most)
+        if not entry.unacknowledged_s or not due:
+            return due
+        picture = self._picture
+        return [] if picture is None else choosing.still_true(entry, due, outbox, (picture, self._acts))
 
     async def _deliver(
         self, outbox: Outbox, lock: asyncio.Lock, entry: AlarmOutput, messenger: Messenger, health: OutputHealth
@@ -104,7 +145,7 @@ class AlarmOutputs:
                     async with lock:
                         await asyncio.to_thread(outbox.sent, taken)
                         taken = []
-                        due = await asyncio.to_thread(outbox.due, entry.name, time.time_ns(), messenger.at_once)
+                        due = await asyncio.to_thread(self._due, outbox, entry, messenger.at_once)
                     if due:
                         taken = await self._try(outbox, lock, messenger, health, due)
                     if due or time.monotonic() >= counted_s:

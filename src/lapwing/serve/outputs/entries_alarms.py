@@ -19,11 +19,14 @@ class AlarmOutput(Output):
     """What they have in common."""
 
     priority: PriorityWord = "low"  # the least urgent that is told
+    unacknowledged_s: Annotated[float, Field(ge=0, le=86_400)] = 0.0  # only what nobody acknowledged for so long
 
     def explain(self) -> str:
         """What it will do, for a person."""
         kind = str(getattr(self, "kind", ""))
         told = f"alarms of priority {self.priority} and above by {kind} to {self.to}, kept until taken"
+        if self.unacknowledged_s:
+            told += f"; only those that nobody has acknowledged for {self.unacknowledged_s:g} s"
         return told + ("; its token or password CAN BE READ on the way" if self.tells_secrets() else "")
 
     def tells_secrets(self) -> bool:

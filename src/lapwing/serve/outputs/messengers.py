@@ -144,7 +144,8 @@ class MqttMessenger:
             for one in news:
                 body = telling.webhook(one)
                 kept = b"" if one.event == "cleared" else body
-                await link.publish(Message(f"{self._entry.root}/alarm/{one.alarm_key}", kept, retain=True))
+                if one.event != "test":  # a test is no alarm: only an event
+                    await link.publish(Message(f"{self._entry.root}/alarm/{one.alarm_key}", kept, retain=True))
                 await link.publish(Message(f"{self._entry.root}/event", body))
                 size += len(body)
         except (OSError, TimeoutError):
@@ -220,7 +221,8 @@ def discovery(entry: MqttOutput) -> list[Message]:
             "state_class": "measurement",
         },
         ("event", "news"): {
-            "state_topic": f"{root}/event", "name": "Alarm news", "event_types": ["raised", "escalated", "cleared"],
+            "state_topic": f"{root}/event", "name": "Alarm news",
+            "event_types": ["raised", "escalated", "cleared", "test"],
         },
     }  # fmt: skip
     return [

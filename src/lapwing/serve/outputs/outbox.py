@@ -29,7 +29,7 @@ class News:
 
     site: str
     alarm_id: int
-    event: str  # raised, escalated, cleared
+    event: str  # raised, escalated, cleared; test
     rule: str
     zone: str
     priority: str
@@ -38,6 +38,7 @@ class News:
     longitude_deg: float
     raised_ns: int
     time_ns: int
+    unacknowledged_s: float = 0.0  # told because nobody had acknowledged it for so long
 
     @property
     def alarm_key(self) -> str:
@@ -96,7 +97,7 @@ class Outbox:
         old = "SELECT id FROM message WHERE output = ? AND state = ? ORDER BY id DESC LIMIT -1 OFFSET ?"
         give_up = f"UPDATE message SET state = 'given up', why = 'too many waited' WHERE id IN ({old})"
         self._db.execute(give_up, (output, "waiting", WAITING_MAX))
-        for state in ("sent", "given up"):
+        for state in ("sent", "given up", "withdrawn"):
             self._db.execute(f"DELETE FROM message WHERE id IN ({old})", (output, state, KEPT_MAX))
 
     def due(self, output: str, now_ns: int, most: int) -> list[Waiting]:
@@ -123,6 +124,37 @@ class Outbox:
             rows.append((state, m.tries + 1, now_ns + int(pause_s * 1e9), why[:200], m.ident))
         with self._lock:
             self._db.executemany(sql, rows)
+
+    def withdraw(self, messages: list[Waiting], why: str) -> None:
+        """They are no longer true, and go to nobody."""
+        sql = "UPDATE message SET state = 'withdrawn', why = ? WHERE id = ?"
+        with self._lock:
+            self._db.executemany(sql, [(why, m.ident) for m in messages])
+
+    def put_off(self, message: Waiting, until_ns: int) -> None:
+        """Not before then; this was no try."""
+        with self._lock:
+            self._db.execute("UPDATE message SET due_ns = ? WHERE id = ?", (until_ns, message.ident))
+
+    def told(self, output: str, alarm_key: str, states: tuple[str, ...] = ("sent",)) -> bool:
+        """Whether the output has a message about this alarm in one of these states."""
+        marks = ", ".join("?" * len(states))
+        sql = f"SELECT 1 FROM message WHERE output = ? AND key GLOB ? AND state IN ({marks}) LIMIT 1"
+        with self._lock:
+            return self._db.execute(sql, (output, f"{alarm_key}-*", *states)).fetchone() is not None
+
+    def priority_raised(self, output: str, alarm_key: str) -> str:
+        """The priority with which the output was first told of an alarm, "" when it was not."""
+        with self._lock:
+            sql = "SELECT body FROM message WHERE output = ? AND key = ?"
+            row = self._db.execute(sql, (output, f"{alarm_key}-raised")).fetchone()
+        return str(json.loads(row[0])["priority"]) if row else ""
+
+    def states(self, key: str) -> dict[str, tuple[str, str]]:
+        """What became of one message: per output its state and, where it failed, why."""
+        with self._lock:
+            rows = self._db.execute("SELECT output, state, why FROM message WHERE key = ?", (key,)).fetchall()
+        return {output: (state, why) for output, state, why in rows}
 
     def counts(self, output: str) -> dict[str, int]:
         """How many wait, were sent (of those kept), were given up."""

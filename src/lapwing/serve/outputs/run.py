@@ -8,13 +8,15 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from lapwing.records import Picture, Site
+from lapwing.serve.acts import Act, Acts
 from lapwing.serve.feeds import reason
-from lapwing.serve.outputs.alarms import AlarmOutputs
+from lapwing.serve.outputs.alarms import MESSENGERS, AlarmOutputs
 from lapwing.serve.outputs.asterix import AsterixSender
 from lapwing.serve.outputs.cot import CotSender
 from lapwing.serve.outputs.entries import Output
 from lapwing.serve.outputs.entries_alarms import AlarmOutput
 from lapwing.serve.outputs.health import Box, OutputHealth
+from lapwing.serve.outputs.news import test_news
 from lapwing.serve.outputs.sapient import Frames, SapientSender
 from lapwing.serve.outputs.sbs import SbsServer
 
@@ -42,11 +44,18 @@ class Outputs:
     """The outputs of one run. `put` is all that the engine's side ever calls; it waits for nothing."""
 
     def __init__(
-        self, entries: Sequence[Output], site: Site, folder: Path, store: Path, behind: Behind | None = None
+        self,
+        entries: Sequence[Output],
+        site: Site,
+        folder: Path,
+        store: Path,
+        behind: Behind | None = None,
+        acts: Acts | None = None,
     ) -> None:
         recorded = any(f.transport == "file" for f in site.feeds)
         self._rows: list[tuple[Sender, Box, OutputHealth]] = []
         self.healths: list[OutputHealth] = []
+        self._site = site
         telling: list[tuple[AlarmOutput, OutputHealth]] = []
         for entry in entries:
             kind = str(getattr(entry, "kind", ""))
@@ -63,7 +72,7 @@ class Outputs:
                 sender.frames, sender.nodes = behind
             self._rows.append((sender, Box(), health))
 
-        self._alarms = AlarmOutputs(telling, site, folder, store / "outbox.sqlite") if telling else None
+        self._alarms = AlarmOutputs(telling, site, folder, store / "outbox.sqlite", acts) if telling else None
 
     def put(self, picture: Picture) -> None:
         """A published picture."""
@@ -75,6 +84,18 @@ class Outputs:
     def rows(self) -> list[dict[str, Any]]:
         """The health of all, as JSON."""
         return [health.row() for health in self.healths]
+
+    def test(self, act: Act) -> None:
+        """Somebody tests the alarm outputs."""
+        if self._alarms is not None:
+            self._alarms.test(test_news(self._site, act))
+
+    def tested(self, act: Act) -> list[dict[str, str]]:
+        """What became of a test, per alarm output: waiting, sent, given up, or off. Waits for the disk."""
+        became = self._alarms.became(test_news(self._site, act).key) if self._alarms is not None else {}
+        off = [h for h in self.healths if h.kind in MESSENGERS and h.output not in became]
+        rows = [{"output": output, "state": state, "why": why} for output, (state, why) in became.items()]
+        return rows + [{"output": h.output, "state": "off", "why": h.link} for h in off]
 
     async def run(self) -> None:
         """Until cancelled, also when there is nothing to do."""

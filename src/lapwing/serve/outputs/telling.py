@@ -25,8 +25,11 @@ def moment(time_ns: int) -> str:
 
 def title(news: News) -> str:
     """One line."""
+    if news.event == "test":
+        return f"TEST: {news.site}: test alarm, nothing has happened"
     zone = f" ({news.zone})" if news.zone else ""
-    return f"{news.site}: {news.event} {news.priority} {news.rule}{zone}"
+    overdue = f", not acknowledged for {news.unacknowledged_s:g} s" if news.unacknowledged_s else ""
+    return f"{news.site}: {news.event} {news.priority} {news.rule}{zone}{overdue}"
 
 
 def fields(news: News) -> dict[str, Any]:
@@ -36,6 +39,7 @@ def fields(news: News) -> dict[str, Any]:
         "rule": news.rule, "zone": news.zone, "priority": news.priority, "reason": news.reason,
         "latitude_deg": news.latitude_deg, "longitude_deg": news.longitude_deg,
         "raised": moment(news.raised_ns) + "Z", "time": moment(news.time_ns) + "Z",
+        **({"unacknowledged_s": news.unacknowledged_s} if news.unacknowledged_s else {}),
     }  # fmt: skip
 
 
@@ -45,11 +49,11 @@ def webhook(news: News) -> bytes:
 
 
 def ntfy(news: News, topic: str) -> bytes:
-    """The body of ntfy's JSON publishing."""
+    """The body of ntfy's JSON publishing. A test comes with ntfy's default priority: it is to be heard."""
+    tag = {"cleared": "white_check_mark", "test": "test_tube"}.get(news.event, "warning")
     told = {
         "topic": topic, "title": title(news), "message": news.reason or news.rule,
-        "priority": 2 if news.event == "cleared" else NTFY_PRIORITY[news.priority],
-        "tags": ["white_check_mark" if news.event == "cleared" else "warning"],
+        "priority": {"cleared": 2, "test": 3}.get(news.event, NTFY_PRIORITY[news.priority]), "tags": [tag],
     }  # fmt: skip
     return json.dumps(told, ensure_ascii=False).encode()
 
@@ -75,7 +79,8 @@ def _line(text: str) -> str:
 
 
 def cap(news: News, sender: str) -> bytes:
-    """A CAP 1.2 alert: Alert when raised, Update when escalated, Cancel when cleared, the latter two with reference."""
+    """A CAP 1.2 alert: Alert when raised, Update when escalated, Cancel when cleared, the latter two with reference. A
+    test bears the status Test (CAP 1.2, 3.2.1: all recipients disregard it)."""
     alert = Xml.Element("alert", xmlns=CAP)
 
     def add(parent: Xml.Element, **texts: str) -> None:
@@ -83,14 +88,16 @@ def cap(news: News, sender: str) -> bytes:
             Xml.SubElement(parent, name).text = "".join(c for c in text if c.isprintable())
 
     sent = moment(news.time_ns) + "-00:00"
-    kind = {"raised": "Alert", "escalated": "Update", "cleared": "Cancel"}[news.event]
-    add(alert, identifier=f"lapwing-{news.key}", sender=sender, sent=sent, status="Actual", msgType=kind)
+    kind = {"escalated": "Update", "cleared": "Cancel"}.get(news.event, "Alert")
+    test = news.event == "test"
+    status, certainty = ("Test", "Unknown") if test else ("Actual", "Likely")
+    add(alert, identifier=f"lapwing-{news.key}", sender=sender, sent=sent, status=status, msgType=kind)
     add(alert, scope="Private", addresses=sender)
-    if news.event != "raised":
+    if kind != "Alert":
         add(alert, references=f"{sender},lapwing-{news.alarm_key}-raised,{moment(news.raised_ns)}-00:00")
     info = Xml.SubElement(alert, "info")
     add(info, language="en", category="Security", event=news.rule, urgency=_past(news, URGENCY[news.priority]))
-    add(info, severity=SEVERITY[news.priority], certainty="Likely", headline=title(news)[:160])
+    add(info, severity=SEVERITY[news.priority], certainty=certainty, headline=title(news)[:160])
     add(info, description=news.reason, contact="the operator of the site")
     area = Xml.SubElement(info, "area")
     add(area, areaDesc=news.zone or f"near {news.site}", circle=f"{news.latitude_deg:.5f},{news.longitude_deg:.5f} 1.0")
