@@ -1,8 +1,8 @@
 """Retention: what is older than the site wants to keep is removed, unless a hold lies on its time.
 
 What is removed here are the projections: whole hours (history, tracks), days (alarms) or bins (cells) at a time. The
-journal bounds itself by its size and asks `held` before it cuts. Times are picture times, so that a recording's old dates are
-judged by the recording's own clock.
+journal bounds itself by its size and asks `held` before it cuts. Times are picture times, so that a recording's old
+dates are judged by the recording's own clock.
 """
 
 import shutil

@@ -22,7 +22,7 @@ from starlette.types import Scope
 from lapwing import __version__
 from lapwing.records import Array, Frame, Picture, Position, Site
 from lapwing.serve import metrics, web_cells, wire_text
-from lapwing.serve.acts import Acts
+from lapwing.serve.acts import Acts, acts_file
 from lapwing.serve.answers import json, only_known, send
 from lapwing.serve.guard import Guard
 from lapwing.serve.sapient_nodes import NodeBook
@@ -30,6 +30,7 @@ from lapwing.serve.sapient_tasks import TaskDesk
 from lapwing.serve.telling import SECOND_NS, Parcel, Teller, hello, parcel
 from lapwing.serve.web_acts import ActsDesk, add_acts_routes
 from lapwing.serve.web_alarm_test import Ringer, add_alarm_test_routes
+from lapwing.serve.web_handover import add_handover_routes
 from lapwing.serve.web_replay import ReplayDesk, add_replay_routes
 from lapwing.serve.web_tasks import add_task_routes
 from lapwing.serve.web_why import why
@@ -145,6 +146,8 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
         add_acts_routes(app, options.acts, desk.picture)
         if options.ringer is not None:
             add_alarm_test_routes(app, options.acts, options.ringer, desk.picture)
+    kept = options.acts or (acts_file(options.journal) if options.journal else None)
+    add_handover_routes(app, shelf, site, kept, desk.picture)
     if options.tasks is not None:
         add_task_routes(app, options.tasks)
 
