@@ -23,6 +23,9 @@ def stocked(folder):
     (folder / "alarms").mkdir()
     for day in (BEGIN // DAY_NS, BEGIN // DAY_NS + 1):
         (folder / "alarms" / f"{day}.parquet").write_bytes(b"rows")
+    (folder / "presence" / "persons").mkdir(parents=True)
+    for h in range(12):
+        (folder / "presence" / "persons" / f"{BEGIN // HOUR + h}.parquet").write_bytes(b"rows")
     (folder / "cells").mkdir()
     for b in range(12 * 6):
         (folder / "cells" / f"{BEGIN // BIN_NS + b}.parquet").write_bytes(b"rows")
@@ -37,14 +40,14 @@ def hours(folder, kind):
 
 def test_what_ended_before_goes_and_the_rest_stays(tmp_path):
     stocked(tmp_path)
-    assert expire(tmp_path, BEGIN + 6 * HOUR, []) == 2 * 4 + 6 * 6
+    assert expire(tmp_path, BEGIN + 6 * HOUR, []) == 2 * 4 + 6 * 6 + 6
     for kind in ("history", "tracks"):
         assert hours(tmp_path, kind) == list(range(4, 12))  # a part of 03 may last until 06
     assert len(list((tmp_path / "cells").glob("*.parquet"))) == 6 * 6 + 1
     assert len(list((tmp_path / "alarms").iterdir())) == 2  # a day that is not over at the time
     assert (tmp_path / "journal.sqlite").exists()
     assert (tmp_path / "history" / "notes").exists()
-    assert expire(tmp_path, BEGIN + 48 * HOUR, []) == 2 * 8 + 6 * 6 + 2
+    assert expire(tmp_path, BEGIN + 48 * HOUR, []) == 2 * 8 + 6 * 6 + 2 + 6
     assert not (tmp_path / "history" / "2026-03-01").exists()
     assert expire(tmp_path / "nowhere", BEGIN, []) == 0
 

@@ -1,6 +1,6 @@
 """Retention: what is older than the site wants to keep is removed, unless a hold lies on its time.
 
-What is removed here are the projections: whole hours (history, tracks), days (alarms) or bins (cells) at a time. The
+What is removed here are the projections: whole hours, days (alarms) or bins (cells) at a time. The
 journal bounds itself by its size and asks `held` before it cuts. Times are picture times, so that a recording's old
 dates are judged by the recording's own clock.
 """
@@ -15,7 +15,8 @@ from lapwing.engine.cell_history import BIN_NS
 from lapwing.engine.parts import HOUR_NS
 
 BY_HOUR = ("history", "tracks")
-BY_NUMBER = {"cells": BIN_NS, "alarms": DAY_NS}  # files NUMBER.parquet: how long the time of one is
+PRESENCE = ("presence/persons", "presence/cells", "presence/feeds")
+BY_NUMBER = {"cells": BIN_NS, "alarms": DAY_NS, **dict.fromkeys(PRESENCE, HOUR_NS)}  # N.parquet: how long is one
 LONGEST_NS = 2 * HOUR_NS  # a part begins in its hour and is never longer than this
 Span = tuple[int, int]  # since_ns, until_ns
 

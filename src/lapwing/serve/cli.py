@@ -325,6 +325,8 @@ def warm() -> None:
 
 app.command(name="alarm-test")(plainly(cli_desk.alarm_test))
 app.command()(plainly(cli_history.handover))
+app.command()(plainly(cli_history.search))
+app.command()(plainly(cli_history.stats))
 
 
 @app.command()
