@@ -19,6 +19,7 @@ import { Store } from "./store";
 import { Timebar } from "./timebar";
 import type { Stage } from "./view";
 import { col } from "./wire";
+import { drawZones } from "./zones";
 import { duration, utc } from "./words";
 
 const FRAME_MS = 100;
@@ -66,6 +67,7 @@ const replayFrom = (ms: number): void => replay.go(ms, false);
 const lists = new Lists(store, stage, () => remember());
 new AlarmList(store, live, stage, replayFrom);
 const sound = new Sound(live);
+drawZones(store, () => store.emit("alarms"));
 setInterval(() => { counters.beeps = sound.beeps; }, 250);
 new Detail(store, replayFrom);
 new Cells(store);
