@@ -7,7 +7,7 @@ from lapwing.engine import statistics as module
 from lapwing.engine.alarm_history import COLUMNS
 from lapwing.engine.parts import HOUR_NS
 from lapwing.engine.presence import CELLS, FEEDS, PERSONS, Presence
-from lapwing.engine.statistics import alarm_statistics, statistics
+from lapwing.engine.statistics import alarm_statistics, statistics, watched_s
 from tests.serve.fake_shelf import ORIGIN
 
 DAY_NS = 24 * HOUR_NS
@@ -87,6 +87,17 @@ def test_too_many_identities_are_said(tmp_path, monkeypatch):
 def test_nothing_there(tmp_path):
     s = statistics(Presence(tmp_path, ORIGIN), 0, HOUR_NS, slot)
     assert (s.watched_min, len(s.cells), len(s.visitors), len(s.feeds), s.identities.sum()) == (0, 0, 0, 0, 0)
+
+
+def test_how_long_the_site_ran_in_a_part_of_the_time(tmp_path):
+    made = Presence(tmp_path, ORIGIN)
+    for hour, bits in ((0, 2**60 - 1), (1, 0b1011)):
+        made.feeds.add(hour * HOUR_NS, pl.DataFrame([("f", bits, 0, 0, 0, 0, 0)], schema=FEEDS, orient="row"))
+    assert watched_s(made, 0, 2 * HOUR_NS) == 63 * 60
+    assert watched_s(made, 50 * MIN, HOUR_NS + 2 * MIN) == 12 * 60
+    assert watched_s(made, 50 * MIN + 1, HOUR_NS) == 600 - 1e-9  # never longer than the period
+    assert watched_s(made, HOUR_NS + 2 * MIN, HOUR_NS + 3 * MIN) is None
+    assert watched_s(made, 5 * HOUR_NS, 6 * HOUR_NS) is None
 
 
 def test_alarms_and_what_was_probably_a_nuisance():

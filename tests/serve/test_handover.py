@@ -13,7 +13,7 @@ from lapwing.engine.alarm_history import COLUMNS
 from lapwing.serve import handover_paper
 from lapwing.serve.acts import Act, ActError, Acts, Wanted, WantedHandover, WantedTest, acts_file
 from lapwing.serve.cli import app
-from lapwing.serve.handover import ALARMS_MAX, handover, shift
+from lapwing.serve.handover import ALARMS_MAX, Shift, handover, shift
 from lapwing.serve.listening import serve_web
 from lapwing.serve.web import WebOptions, create_app
 from tests.replay.test_replay import drive
@@ -44,9 +44,8 @@ def act(number, minute, alarm, verb, name="Kim", note="", until=0):
     return Act(number, minute * MIN, minute * MIN, alarm, 1, verb, name, note, until * MIN, "")
 
 
-def told(rows, acts=(), since=100, until=580):
-    made = shift(SITE, (since * MIN, until * MIN), rows, None)
-    return handover(type(made)(made.site, made.since_ns, made.until_ns, made.alarms, acts))
+def told(rows, acts=(), since=100, until=580, ran_s=None):
+    return handover(Shift(SITE, since * MIN, until * MIN, rows, acts, ran_s))
 
 
 def test_what_was_raised_who_did_what_and_what_still_stands():
@@ -184,7 +183,7 @@ def test_where_nobody_may_act_it_can_still_be_read(tmp_path):
     acts_file(tmp_path).write_bytes(b"no database" * 100)
     assert closed.get("/v1/handover").status_code == 503
     with pytest.raises(ActError):
-        shift(SITE, (0, 1), alarms(), acts_file(tmp_path))
+        shift(shelf, SITE, (0, 1), acts_file(tmp_path))
 
 
 def test_a_disk_that_refuses_is_not_the_officers_mistake(tmp_path):
@@ -245,3 +244,14 @@ def test_mistakes_at_the_keyboard(tmp_path, args, says):
     done = CliRunner().invoke(app, ["handover", str(tmp_path), *args])
     assert says in done.stderr
     assert done.exit_code in (1, 2)
+
+
+def test_averages_are_over_the_time_in_which_the_site_ran(tmp_path):
+    t = told(alarms((1, 200, 0, 3, "a", 0, 7)), ran_s=600.0)
+    assert t["load"]["average_10_min"] == 1.0
+    assert "The site ran 0.17 of 8.00 hours." in handover_paper.text(t)
+    shelf = fake_shelf.FakeShelf(fake_shelf.World(), tick=1000)
+    client = TestClient(create_app(shelf, SITE, WebOptions()), base_url=HOST)
+    assert client.get("/v1/handover").json()["ran_s"] is None
+    shelf.remember(range(25, 1000, 25))
+    assert client.get("/v1/handover").json()["ran_s"] == 4 * 60

@@ -12,10 +12,10 @@ import polars as pl
 
 from lapwing.engine.alarm_load import AlarmLoad, alarm_load
 from lapwing.engine.parts import HOUR_NS
-from lapwing.engine.presence import WHO, Presence
+from lapwing.engine.presence import MINUTE_NS, WHO, Presence
 from lapwing.records import Array
 
-IDENTITIES_MAX = 300_000  # identity and day
+IDENTITIES_MAX = 300_000
 HEAP_HOURS = 24
 FLEETING_NS = 60_000_000_000
 AGAIN_NS = 600_000_000_000
@@ -37,7 +37,7 @@ class Statistics:
 
 
 class _Visitors:
-    """Identities by day, merged now and then."""
+    """One row per identity, merged now and then. Hours come in order, so the last day is enough to count days."""
 
     def __init__(self) -> None:
         self._heap: list[pl.DataFrame] = []
@@ -45,38 +45,42 @@ class _Visitors:
 
     def add(self, rows: pl.DataFrame, day: int) -> None:
         mine = rows.select(
-            "who", "id", "name", pl.lit(day).cast(pl.Int64).alias("day"), "first_ns", "last_ns",
-            pl.col("minutes").bitwise_count_ones().cast(pl.Int64),
+            "who", "id", "name", pl.lit(1).cast(pl.Int64).alias("days"), pl.lit(day).cast(pl.Int64).alias("day"),
+            "first_ns", "last_ns", pl.col("minutes").bitwise_count_ones().cast(pl.Int64),
         )  # fmt: skip
         self._heap.append(mine)
         if len(self._heap) >= HEAP_HOURS:
             self._heap = [self.merged()]
 
     def merged(self) -> pl.DataFrame:
-        rows = (
-            pl.concat(self._heap)
-            .group_by("who", "id", "day", maintain_order=True)
-            .agg(pl.col("name", "last_ns").max(), pl.col("first_ns").min(), pl.col("minutes").sum())
+        rest = (pl.col("name", "last_ns").max(), pl.col("first_ns").min(), pl.col("minutes").sum())
+        by_day = (
+            pl.concat(self._heap).group_by("who", "id", "day", maintain_order=True).agg(pl.col("days").max(), *rest)
         )
-        self.full = self.full or len(rows) > IDENTITIES_MAX
-        return rows.head(IDENTITIES_MAX).select("who", "id", "name", "day", "first_ns", "last_ns", "minutes")
+        whole = by_day.group_by("who", "id", maintain_order=True).agg(pl.col("days").sum(), pl.col("day").max(), *rest)
+        self.full = self.full or len(whole) > IDENTITIES_MAX
+        return whole.head(IDENTITIES_MAX).select("who", "id", "name", "days", "day", "first_ns", "last_ns", "minutes")
 
     def again(self) -> tuple[pl.DataFrame, Array]:
         """Who was there on two days or more, most days first; and how many there were."""
         counts = np.zeros(len(WHO), np.int64)
         if not self._heap:
             return pl.DataFrame(), counts
-        whole = (
-            self.merged()
-            .group_by("who", "id")
-            .agg(
-                pl.col("name", "last_ns").max(), pl.col("first_ns").min(), pl.col("minutes").sum(),
-                pl.col("day").n_unique().alias("days"),
-            )
-        )  # fmt: skip
+        whole = self.merged().drop("day")
         np.add.at(counts, whole["who"].to_numpy(), 1)
         claims = whole.filter((pl.col("who") != 0) & (pl.col("days") > 1))
         return claims.sort("days", "minutes", "who", "id", descending=[True, True, False, False]), counts
+
+
+def watched_s(presence: Presence, since_ns: int, until_ns: int) -> float | None:
+    """Seconds of a period in which the site ran, by whole minutes; None where the index knows nothing. Raises
+    OSError."""
+    minutes = 0
+    for begin, rows in presence.feeds.between(since_ns, until_ns):
+        bits = int(np.bitwise_or.reduce((rows["heard"] | rows["silent"]).to_numpy()))
+        first, end = (since_ns - begin) // MINUTE_NS, -(-(until_ns - begin) // MINUTE_NS)
+        minutes += (bits & ((1 << min(end, 60)) - 1) & ~((1 << max(first, 0)) - 1)).bit_count()
+    return min(minutes * 60.0, (until_ns - since_ns) * 1e-9) if minutes else None
 
 
 def statistics(presence: Presence, since_ns: int, until_ns: int, slot: Slot) -> Statistics:

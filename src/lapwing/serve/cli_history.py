@@ -181,16 +181,15 @@ def handover(
     """
     from lapwing.serve import handover_paper
     from lapwing.serve.acts import ActError, acts_file
-    from lapwing.serve.handover import LOOK_BACK_NS, shift
     from lapwing.serve.handover import handover as made
+    from lapwing.serve.handover import shift
 
     if note or by:
         typer.echo(_leave(source, by, note, port), err=True)
     past = past_of(source)
     since, until = period(past, from_, to, hours * 3600.0)
-    alarms = Stores(past, past.extent).alarms(max(since - LOOK_BACK_NS, 0), until)
     try:
-        told = made(shift(past.site, (since, until), alarms, acts_file(past.folder)))
+        told = made(shift(Stores(past, past.extent), past.site, (since, until), acts_file(past.folder)))
     except ActError as error:
         raise Trouble(str(error)) from None
     if html is not None:

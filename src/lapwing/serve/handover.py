@@ -8,11 +8,13 @@ most urgent priority that it ever had.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import polars as pl
 
 from lapwing.engine.alarm_load import AVERAGE_MAX, PEAK_MAX, AlarmLoad, alarm_load
+from lapwing.engine.presence import Presence
+from lapwing.engine.statistics import watched_s
 from lapwing.records import Priority, Site, Subject
 from lapwing.serve.acts import NO_ALARM, Act, read_acts
 from lapwing.serve.telling import told_act
@@ -33,13 +35,25 @@ class Shift:
     until_ns: int
     alarms: pl.DataFrame  # engine/alarm_history.py: raised up to LOOK_BACK_NS before, and in the period
     acts: Sequence[Act]  # about these alarms or none, before the end of the period, oldest first
+    ran_s: float | None = None  # how long the site ran in the period; None = not known
 
 
-def shift(site: Site, period: tuple[int, int], alarms: pl.DataFrame, acts_path: Path | None) -> Shift:
-    """What is known of a period; `alarms` as `Shift.alarms`. Raises ActError."""
+class Past(Protocol):
+    """Where it is looked. May be called from any thread."""
+
+    def alarms(self, since_ns: int, until_ns: int) -> pl.DataFrame:
+        """Alarms raised in an interval, as they were last seen."""
+
+    def presence(self) -> Presence:
+        """The index, which knows when the site ran."""
+
+
+def shift(past: Past, site: Site, period: tuple[int, int], acts_path: Path | None) -> Shift:
+    """What is known of a period. Raises ActError, OSError."""
+    alarms = past.alarms(max(period[0] - LOOK_BACK_NS, 0), period[1])
     about = {NO_ALARM, *alarms["alarm_id"].to_list()}
     acts = () if acts_path is None else read_acts(acts_path, about, period[1] + 1)
-    return Shift(site, *period, alarms, acts)
+    return Shift(site, *period, alarms, acts, watched_s(past.presence(), *period))
 
 
 def handover(s: Shift) -> Json:
@@ -52,7 +66,7 @@ def handover(s: Shift) -> Json:
     raised = [r for r in rows if int(r["raised_ns"]) >= s.since_ns]
     standing = [r for r in rows if r["standing"]]
     mine = [a for a in s.acts if s.since_ns < a.picture_ns]
-    load = alarm_load(known["raised_ns"].to_numpy(), s.since_ns, s.until_ns)
+    load = alarm_load(known["raised_ns"].to_numpy(), s.since_ns, s.until_ns, s.ran_s)
     notes = [a for a in s.acts if a.verb == "handover"]
     before = [a for a in notes if a.picture_ns <= s.since_ns]
     people = {verb: _count(mine, verb) for verb in ("acknowledge", "shelve", "unshelve", "note")}
@@ -60,6 +74,7 @@ def handover(s: Shift) -> Json:
         "site": s.site.name,
         "since_ns": str(s.since_ns),
         "until_ns": str(s.until_ns),
+        "ran_s": s.ran_s,
         "counts": {
             "raised": len(raised),
             "by_priority": {

@@ -23,7 +23,10 @@ def summary(told: Json) -> list[str]:
     counts, load = told["counts"], told["load"]
     kinds = ", ".join(f"{n} {p}" for p, n in counts["by_priority"].items() if n)
     people = ", ".join(f"{counts['acts'][verb]} {name}" for verb, name in WORDS.items())
+    ran = told["ran_s"]
+    hours = (int(told["until_ns"]) - int(told["since_ns"])) / 3.6e12
     lines = [
+        "It is not known when the site ran." if ran is None else f"The site ran {ran / 3600:.2f} of {hours:.2f} hours.",
         f"Raised: {counts['raised']}" + (f" ({kinds})." if kinds else "."),
         f"Still standing: {counts['standing']}, of which {counts['standing_unseen']} nobody has seen or put aside.",
         f"Cleared before anybody acknowledged them: {counts['cleared_unseen']}.",

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from lapwing.engine.presence import WHO, Presence
-from lapwing.engine.statistics import AlarmStatistics, Statistics, alarm_statistics, statistics
+from lapwing.engine.statistics import AlarmStatistics, Statistics, alarm_statistics, statistics, watched_s
 from lapwing.integrity.cells import boundaries, hexes
 from lapwing.records import Priority
 from lapwing.serve.acts import read_acts
@@ -59,7 +59,7 @@ def stats(past: Past, acts: Path | None, span: tuple[int, int], zone: str = "", 
     alarms = past.alarms(since, until)
     done = () if acts is None else read_acts(acts, set(alarms["alarm_id"].to_list()), until)
     seen = {a.alarm for a in done if a.verb == "acknowledge"}
-    a = alarm_statistics(alarms, seen, since, until, s.watched_min * 60.0 or None)
+    a = alarm_statistics(alarms, seen, since, until, watched_s(past.presence(), since, until))
     return {
         "since_ns": str(since),
         "until_ns": str(until),

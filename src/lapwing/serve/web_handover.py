@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal
 
-import polars as pl
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
@@ -12,20 +11,13 @@ from lapwing.records import Picture, Site
 from lapwing.serve import handover_paper
 from lapwing.serve.acts import ActError, Acts, ActsUnwritable, WantedHandover
 from lapwing.serve.answers import json, only_known, wanted_of
-from lapwing.serve.handover import LOOK_BACK_NS, handover, shift
+from lapwing.serve.handover import Past, handover, shift
 from lapwing.serve.telling import told_act
 
 INT64_MAX = 2**63 - 1
 SHIFT_S = 8 * 3600
 SHIFT_S_MAX = 7 * 86_400
 Moment = Annotated[int | None, Query(ge=0, le=INT64_MAX)]
-
-
-class Past(Protocol):
-    """What a hand-over needs of the shelf."""
-
-    def alarms(self, since_ns: int, until_ns: int) -> pl.DataFrame:
-        """Alarms raised in an interval, as they were last seen."""
 
 
 def add_handover_routes(
@@ -47,8 +39,8 @@ def add_handover_routes(
         if not 0 < until - since <= SHIFT_S_MAX * 10**9:
             raise HTTPException(400, "since_ns must lie before until_ns, at most seven days.")
         try:
-            told = handover(shift(site, (since, until), past.alarms(max(since - LOOK_BACK_NS, 0), until), path))
-        except ActError as error:
+            told = handover(shift(past, site, (since, until), path))
+        except (ActError, OSError) as error:
             raise HTTPException(503, str(error)) from None
         if form == "json":
             return json(told)
