@@ -90,3 +90,12 @@ def test_a_time_that_ends_before_it_begins_is_said(past, launch):
     page.locator("#to").press("Enter")
     page.wait_for_selector("#told[data-wrong]")
     assert page.evaluate("window.lapwing.stats") == 1
+
+
+def test_it_is_light_where_the_live_page_is(past, launch):
+    page = launch(NO_WEBGL).new_page()
+    page.goto(f"{past.url}/history.html")
+    page.evaluate("localStorage.setItem('lapwing.theme', 'light')")
+    page.reload()
+    until(page, "window.lapwing?.stats > 0")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(238, 242, 245)"

@@ -3,7 +3,11 @@
 from typing import Any, TypeVar
 
 from fastapi import HTTPException, Request, Response, WebSocket
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from lapwing.serve import wire_text
 from lapwing.serve.guard import BODY_BYTES_MAX
@@ -47,3 +51,28 @@ async def wanted_of(request: Request, model: type[Wanted]) -> Wanted:
         first = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(map(str, first["loc"])) or "the body"
         raise HTTPException(400, f"{where}: {first['msg']}") from None
+
+
+async def bad_query(_request: Request, error: Exception) -> Response:
+    """A query that is wrong, told in a sentence."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    sentence = f"{first['loc'][-1]}: {first['msg'][:1].lower()}{first['msg'][1:]}."
+    return Response(wire_text.dump({"error": sentence}), 400, media_type="application/json")
+
+
+async def refused(_request: Request, error: Exception) -> Response:
+    """A refusal, told in its sentence."""
+    assert isinstance(error, StarletteHTTPException)
+    return Response(wire_text.dump({"error": str(error.detail)}), error.status_code, media_type="application/json")
+
+
+class Static(StaticFiles):
+    """The built page. Hashed assets may be kept; everything else is asked for again (it has an ETag)."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """The file, and how long it may be kept."""
+        response = await super().get_response(path, scope)
+        kept = "public, max-age=31536000, immutable" if path.startswith("assets/") else "no-cache"
+        response.headers["Cache-Control"] = kept
+        return response

@@ -16,15 +16,13 @@ from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response, W
 from fastapi import Path as PathParameter
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
 from lapwing import __version__
 from lapwing.engine.presence import Presence
 from lapwing.records import Array, Frame, Picture, Position, Site
 from lapwing.serve import metrics, web_cells, wire_text
 from lapwing.serve.acts import Acts, acts_file
-from lapwing.serve.answers import json, only_known, send
+from lapwing.serve.answers import Static, bad_query, json, only_known, refused, send
 from lapwing.serve.guard import Guard
 from lapwing.serve.sapient_nodes import NodeBook
 from lapwing.serve.sapient_tasks import TaskDesk
@@ -144,8 +142,8 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
     app = FastAPI(title="Lapwing", version=__version__, docs_url=None, redoc_url=None)  # those load from a CDN
     desk = _Desk(shelf, site, options.clients_max, outputs)
     nodes = options.nodes or NodeBook()
-    app.add_exception_handler(RequestValidationError, _bad_query)
-    app.add_exception_handler(StarletteHTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, bad_query)
+    app.add_exception_handler(StarletteHTTPException, refused)
     _add_picture_routes(app, desk)
     _add_evidence_routes(app, desk)
     _add_history_routes(app, desk)
@@ -174,7 +172,7 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
         """Hello, then pictures and changes; see docs/wire.md."""
         await _live(socket, desk)
 
-    app.mount("/", _Static(directory=options.static, html=True, check_dir=False))
+    app.mount("/", Static(directory=options.static, html=True, check_dir=False))
     app.add_middleware(Guard, bound=options.host, allowed=options.allowed_hosts)
     return app
 
@@ -322,28 +320,6 @@ def _add_history_routes(app: FastAPI, desk: _Desk) -> None:
         since, until = _interval(desk, since_ns, until_ns, CELLS_S_DEFAULT)
         told = {"since_ns": str(since), "until_ns": str(until)}
         return json(told | web_cells.cells(desk.shelf.cells(since, until)))
-
-
-async def _bad_query(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    sentence = f"{first['loc'][-1]}: {first['msg'][:1].lower()}{first['msg'][1:]}."
-    return Response(wire_text.dump({"error": sentence}), 400, media_type="application/json")
-
-
-async def _refused(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, StarletteHTTPException)
-    return Response(wire_text.dump({"error": str(error.detail)}), error.status_code, media_type="application/json")
-
-
-class _Static(StaticFiles):
-    """The built page. Hashed assets may be kept; everything else is asked for again (it has an ETag)."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        kept = "public, max-age=31536000, immutable" if path.startswith("assets/") else "no-cache"
-        response.headers["Cache-Control"] = kept
-        return response
 
 
 def _stride(socket: WebSocket) -> int | None:

@@ -63,7 +63,7 @@ async function search(after = 0) {
       v.replay ? h("a", { href: v.replay, "aria-label": `Replay of ${v.name}` }, "replay") : "",
       v.why ? h("a", { href: v.why, "aria-label": `Why ${v.name}` }, "why") : "",
     ]);
-    const made = table(["Name", "Who", "Probably", "From", "To", number("There"), number("Height, m"), number("Speed, m/s"), "", ""], rows, "Visits, the newest first");
+    const made = table(["Name", "Who", "Probably", "From", "To", number("There"), number("Height, m"), number("Speed, m/s"), "Again", "Evidence"], rows, "Visits, the newest first");
     if (after) $("visits").querySelector("tbody").append(...made.querySelectorAll("tbody tr"));
     else $("visits").replaceChildren(made);
     next = told.next;
@@ -90,7 +90,7 @@ function key(words) {
   return h("div", { class: "key" }, bar, words);
 }
 
-let site = null;
+let site = null; // charts stay dark in both themes: their colours are made for it
 function heat(told, which) {
   const minutes = told.heat[`${which}_min`];
   const most = Math.max(1, ...minutes);
@@ -127,7 +127,7 @@ function hours(told, who) {
     s("svg", { viewBox: "0 0 600 165", role: "img", "aria-label": `${WORDS[who]} by weekday and hour; the table below says the same` }, ...cells, ...marks),
     key(`from 0 to ${most} different ones in an hour, on average; grey: not watched`),
     h("details", {}, h("summary", {}, "As a table"), h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${WORDS[who]} by hour` },
-      table(["", ...[...Array(24).keys()].map((x) => number(x))], rows.map((row, d) => [WEEKDAYS[d], ...row.map((v) => v ?? "–")]), "Different ones in an hour"))));
+      table(["Weekday", ...[...Array(24).keys()].map((x) => number(x))], rows.map((row, d) => [WEEKDAYS[d], ...row.map((v) => v ?? "–")]), "Different ones in an hour"))));
 }
 
 function load(told) {
@@ -146,7 +146,7 @@ function load(told) {
   ];
   return h("div", {}, h("h3", {}, "Alarm load"),
     s("svg", { viewBox: "0 0 600 160", role: "img", "aria-label": `Alarms per hour, ${load.alarms} in all` }, ...bars, ...line),
-    h("p", { class: "key" }, "alarms per hour; dashed and orange: more than six an hour, one in ten minutes"), table(["", number("Value"), ""], facts, "Load and shares"));
+    h("p", { class: "key" }, "alarms per hour; dashed and orange: more than six an hour, one in ten minutes"), table(["Measure", number("Value"), "Remark"], facts, "Load and shares"));
 }
 
 async function stats() {
@@ -217,6 +217,7 @@ async function back(hoursBack) {
   await show();
 }
 
+document.documentElement.dataset.theme = localStorage.getItem("lapwing.theme") === "light" ? "light" : "dark"; // as the live page
 site = await ask("/v1/site", {});
 say($("site-name"), site.name);
 document.title = `History: ${site.name}`;
