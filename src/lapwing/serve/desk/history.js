@@ -63,7 +63,7 @@ async function search(after = 0) {
       v.replay ? h("a", { href: v.replay, "aria-label": `Replay of ${v.name}` }, "replay") : "",
       v.why ? h("a", { href: v.why, "aria-label": `Why ${v.name}` }, "why") : "",
     ]);
-    const made = table(["Name", "Who", "Probably", "From", "To", number("There"), number("Height, m"), number("Speed, m/s"), "Again", "Evidence"], rows, "Visits, the newest first");
+    const made = table(["Name", "Who", "Probably", "From", "To", number("There"), number("Height, m"), number("Speed, m/s"), "Again", "Why"], rows, "Visits, the newest first");
     if (after) $("visits").querySelector("tbody").append(...made.querySelectorAll("tbody tr"));
     else $("visits").replaceChildren(made);
     next = told.next;
