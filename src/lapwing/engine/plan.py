@@ -14,6 +14,7 @@ from lapwing.track import (
     AIR,
     ClaimSettings,
     ClassSettings,
+    ClutterSettings,
     RegistrationSettings,
     SensorModel,
     TargetPrior,
@@ -35,7 +36,7 @@ class Plan:
     sensors: Mapping[str, SensorConfig]
     rules: tuple[Rule, ...]
     order: OrderSettings = OrderSettings()
-    tracking: TrackSettings = TrackSettings(prior=LOW, modes=AIR)
+    tracking: TrackSettings = TrackSettings(prior=LOW, modes=AIR, clutter=ClutterSettings())
     claims: ClaimSettings = ClaimSettings()
     integrity: IntegritySettings = IntegritySettings()
     life: LifeSettings = LifeSettings()

@@ -24,7 +24,7 @@ def begun_anew(state: TrackerState, scan: Detections, settings: TrackSettings) -
     if not state.sensors or (scan.scan_ns - state.tracks.time_ns) * NS <= settings.gap_s_max:
         return state
     nothing = Tracks.empty(scan.scan_ns, state.tracks.next_id)
-    fresh = replace(start(settings), tracks=nothing, cut=state.cut, untimely=state.untimely)
+    fresh = replace(start(settings), tracks=nothing, cut=state.cut, untimely=state.untimely, clutter=state.clutter)
     return replace(fresh, restarts=state.restarts + 1)
 
 
