@@ -143,18 +143,22 @@ class Observer:
         self._sources(picture.integrity.sources)
 
     def _sources(self, s: Sources) -> None:
-        """Where the regions' sources may be, as last said."""
+        """Where the regions' sources may be, one or several each, as last said."""
+        said: dict[int, list[dict[str, Any]]] = {}
         for i in range(len(s)):
-            if (ident := int(s.region_id[i])) in self.regions:
-                wide = (s.ring_row == i) & (s.ring_share == 0.9)
-                rings = [np.flatnonzero(wide & (s.ring_number == k)) for k in np.unique(s.ring_number[wide])]
-                self.regions[ident]["source"] = {
+            wide = (s.ring_row == i) & (s.ring_share == 0.9)
+            rings = [np.flatnonzero(wide & (s.ring_number == k)) for k in np.unique(s.ring_number[wide])]
+            said.setdefault(int(s.region_id[i]), []).append(
+                {
                     "unique": bool(s.unique[i]),
                     "east_m": float(s.east_m[i]),
                     "north_m": float(s.north_m[i]),
                     "sigma_m": float(s.sigma_m[i]),
                     "rings_90": [np.stack([s.ring_east_m[k], s.ring_north_m[k]], axis=1).tolist() for k in rings],
                 }
+            )
+        for ident in said.keys() & self.regions.keys():
+            self.regions[ident]["sources"] = said[ident]
 
     def fill(self, summary: Summary, runtime: Runtime) -> None:
         """Write what was seen into a summary."""
