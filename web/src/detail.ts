@@ -3,7 +3,7 @@
 import { $, h, seldom } from "./dom";
 import { ask, frameLink } from "./evidence";
 import { nameOf } from "./labels";
-import { claimKey } from "./lists";
+import { claimKey, heardBy } from "./lists";
 import type { Store } from "./store";
 import { col, HEIGHT_UNKNOWN, type Table } from "./wire";
 import { Why } from "./why";
@@ -82,13 +82,23 @@ export class Detail {
       ["Says it is", `${SOURCES[col(t, "source")[row]!] ?? "?"} ${nameAddress(address, book)}`],
       ["Navigation", h("b", { class: `is-${condition}` }, condition), reason ? ` since ${utc(msOf(reason.since_ns))} UTC` : ""],
       ...(reason?.reason ? [["Because", reason.reason, " ", frameLink(reason.frame)] as Line] : []),
-      ...(col(t, "placed")[row]! ? moves(t, row) : [["Position", "has not said where it is"] as Line]),
+      ...(col(t, "placed")[row]! ? moves(t, row) : [["Position", heardBy(this.store, key) || "has not said where it is"] as Line]),
+      ...this.person(key),
       ["NIC, NACp", `${category("nic")}, ${category("nac_p")}`],
       ...(doubt ? [["Doubt", doubt] as Line] : []),
       ["Position age", age(col(t, "age")[row]!)],
       ["Last heard", age(col(t, "heard")[row]!)],
       ["Track", track === NO_TRACK ? "none agrees" : this.jump(`t${track}`)],
     ];
+  }
+
+  /** Where the person who flies it says to be. Personal data: the server forgets it soon. */
+  private person(key: string): Line[] {
+    const said = this.store.remote[key]?.person;
+    if (!said) return [];
+    const height = said.height_ellipsoid_m === null ? "" : `, ${said.height_ellipsoid_m.toFixed(0)} m`;
+    const told = age(Math.max(0, (this.store.nowMs - msOf(said.said_ns)) / 1000));
+    return [["Flown from", `${latlon(said.latitude_deg, said.longitude_deg)}${height}`, h("small", {}, `${said.kind ?? "kind not said"}, said ${told} ago`)]];
   }
 
   /** The alarm about what is selected, the latest raised. */

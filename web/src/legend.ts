@@ -17,6 +17,8 @@ const SYMBOLS: [string, Record<string, string>[]][] = [
   ["Claim: aircraft", [line(ring, COLOUR.ok)]],
   ["Claim: ship", [line("M12 3 17 12 12 21 7 12z", COLOUR.ok)]],
   ["Claim: drone (Remote ID)", [line("M7 8h10v10H7zM12 8V3", COLOUR.ok)]],
+  ["Remote ID, place unknown: ring around the receiver that heard it", [{ ...line("M12 3a9 9 0 1 0 .01 0", COLOUR.unknown), "stroke-dasharray": "5 3" }]],
+  ["Person who flies, as the drone says", [line("M12 4a3.2 3.2 0 1 0 .01 0M5 20a7 7 0 0 1 14 0", COLOUR.ok)]],
   ["Navigation degraded", [line(ring, COLOUR.degraded), { ...line("M12 2a10 10 0 1 0 .01 0", COLOUR.degraded), "stroke-dasharray": "5 4" }]],
   ["Navigation lost", [line(ring, COLOUR.lost), line("M5 5 19 19M5 19 19 5", COLOUR.lost)]],
   ["Claim contradicted", [line(ring, COLOUR.inconsistent), line("M12 1 23 20H1z", COLOUR.inconsistent)]],

@@ -11,7 +11,7 @@ import { CONDITIONS, NO_TRACK, SOURCES, STATUSES, bookOf, degrees, duration, msO
 export type Tab = "tracks" | "claims" | "feeds";
 const ROWS_MAX = 250;
 
-interface Row { key: string; cells: string[]; sort: (number | string)[]; state: string }
+interface Row { key: string; cells: string[]; note?: string; sort: (number | string)[]; state: string }
 const HEADS: Record<"tracks" | "claims", string[]> = {
   tracks: ["Track", "Status", "Height", "Speed", "Course", "Exists", "Age", "Claim"],
   claims: ["Name", "Source", "State", "Height", "Speed", "NIC", "Age", "Track"],
@@ -82,7 +82,7 @@ export class Lists {
     const wanted = $<HTMLInputElement>("filter").value.trim().toLowerCase();
     let rows = tab === "tracks" ? trackRows(this.store) : claimRows(this.store);
     const all = rows.length;
-    if (wanted) rows = rows.filter((r) => r.cells.some((c) => c.toLowerCase().includes(wanted)));
+    if (wanted) rows = rows.filter((r) => [...r.cells, r.note ?? ""].some((c) => c.toLowerCase().includes(wanted)));
     rows.sort((a, b) => order(a.sort[by.at]!, b.sort[by.at]!) * (by.down ? -1 : 1) || order(a.sort[0]!, b.sort[0]!));
     const shown = rows.slice(0, ROWS_MAX);
     const chosen = rows.find((r) => r.key === this.store.selected);
@@ -92,6 +92,7 @@ export class Lists {
     shown.forEach((row, i) => {
       const tr = this.rows.get(row.key) ?? this.newRow(row);
       row.cells.forEach((text, c) => say(c ? tr.cells[c]! : tr.cells[0]!.firstElementChild!, text));
+      say(tr.cells[0]!.lastElementChild!, row.note ?? "");
       tr.dataset["state"] = row.state;
       tr.setAttribute("aria-selected", String(row.key === this.store.selected));
       if (this.body!.children[i] !== tr) this.body!.insertBefore(tr, this.body!.children[i] ?? null);
@@ -107,7 +108,7 @@ export class Lists {
       const at = this.store.where(row.key);
       if (at) this.stage.flyTo(at.latitude, at.longitude);
     };
-    const tr = h("tr", { click: go }, h("th", { scope: "row" }, h("button", { type: "button" })), ...row.cells.slice(1).map(() => h("td")));
+    const tr = h("tr", { click: go }, h("th", { scope: "row" }, h("button", { type: "button" }), h("small")), ...row.cells.slice(1).map(() => h("td")));
     this.rows.set(row.key, tr);
     return tr;
   }
@@ -184,6 +185,12 @@ function trackRows(store: Store): Row[] {
 export const claimKey = (store: Store, row: number): string =>
   `c${bookOf(col(store.picture!.claims, "source")[row]!)}:${col(store.picture!.claims, "address")[row]!}`;
 
+/** Of a claim without a place: what is known of where it is. */
+export function heardBy(store: Store, key: string): string {
+  const feed = store.remote[key]?.feed;
+  return feed ? `place unknown, heard by ${feed}` : "";
+}
+
 function claimRows(store: Store): Row[] {
   const t = store.picture!.claims;
   if (!t.n) return [];
@@ -195,7 +202,7 @@ function claimRows(store: Store): Row[] {
     const here = placed![i]! === 1;
     const agrees = track![i]! === NO_TRACK ? "none" : `T${track![i]!}`;
     return {
-      key, state: CONDITIONS[condition![i]!] ?? "",
+      key, state: CONDITIONS[condition![i]!] ?? "", note: here ? "" : heardBy(store, key.slice(1)),
       cells: [name, SOURCES[source![i]!] ?? "?", CONDITIONS[condition![i]!] ?? "?", here && height![i]! !== HEIGHT_UNKNOWN ? height![i]!.toFixed(0) : "–", here ? speed![i]!.toFixed(0) : "–", nic![i]! === 255 ? "–" : String(nic![i]!), shortAge(ages![i]!), agrees],
       sort: [name, source![i]!, worth[condition![i]!] ?? 0, height![i]!, speed![i]!, nic![i]!, ages![i]!, track![i]!],
     };

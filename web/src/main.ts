@@ -12,6 +12,7 @@ import { Link } from "./link";
 import { Lists } from "./lists";
 import { MapStage } from "./map";
 import { build } from "./marks";
+import { Remote } from "./remote";
 import { Replay } from "./replay";
 import { ScopeStage } from "./scope";
 import { Sound } from "./sound";
@@ -57,7 +58,7 @@ function openStage(): Stage & { take(marks: ReturnType<typeof build>): void } {
 
 await Promise.all(["400 12px 'Open Sans'", "600 12px 'Open Sans'"].map((f) => document.fonts.load(f)));
 const stage = openStage();
-const labels = new Labels(store, stage, $<HTMLCanvasElement>("labels"), still);
+const labels = new Labels(store, stage, $<HTMLCanvasElement>("labels"), new Remote(store, still), still);
 const remember = (): void => hash.write(store, lists.tab, stage.centre, stage.zoom, replay.on ? replay.atMs : null);
 const link = new Link(store, live, 5);
 const replay = new Replay(store, link);

@@ -2,7 +2,7 @@
 
 import { Trails } from "./trails";
 import { decode, col, type Picture } from "./wire";
-import { bookOf, type Act, type Alarm, type Feed, type LikelySource, type Output, type Reason, type Region, type Sensor, type Site } from "./words";
+import { bookOf, type Act, type Alarm, type Feed, type LikelySource, type Output, type Reason, type Region, type RemoteSaid, type Sensor, type Site } from "./words";
 
 export type Topic = "site" | "picture" | "alarms" | "acts" | "feeds" | "regions" | "names" | "link" | "select" | "layers" | "cells" | "mode" | "replay";
 export type LinkState = "wait" | "live" | "stale" | "lost";
@@ -17,6 +17,7 @@ export type Message =
   | { type: "sensors"; sensors: Sensor[] }
   | { type: "outputs"; outputs: Output[] }
   | { type: "reasons"; reasons: Record<string, Reason> }
+  | { type: "remote"; claims: Record<string, RemoteSaid>; left_out: number }
   | { type: "regions"; regions: Region[]; sources: LikelySource[] }
   | { type: "names"; names: Record<string, string>; gone: string[] };
 
@@ -46,6 +47,7 @@ export class Store {
   selected = ""; // "t7" a track, "c0:7471234" a claim (address book, address), "" nothing
   readonly names = new Map<string, string>();
   reasons: Record<string, Reason> = {};
+  remote: Record<string, RemoteSaid> = {}; // by claim: Remote ID beyond the picture
   readonly trackRow = new Map<number, number>();
   readonly claimRow = new Map<string, number>();
   readonly claimsOfTrack = new Map<number, number[]>();
@@ -115,6 +117,7 @@ export class Store {
     this.alarmsSeen = false;
     this.acts = null;
     this.outputs = [];
+    this.remote = {};
     this.trails.of.clear();
     this.pace = 1;
   }
@@ -150,6 +153,9 @@ export class Store {
         break;
       case "reasons":
         this.reasons = message.reasons;
+        break;
+      case "remote":
+        this.remote = message.claims;
         break;
       case "regions":
         this.regions = message.regions;
@@ -202,12 +208,20 @@ export class Store {
     return "";
   }
 
-  /** Where a selected thing is now, or null. */
+  /** Where the receiver of a feed stands, or null where the site does not say. */
+  receiver(feed: string): { latitude: number; longitude: number } | null {
+    const found = this.site?.features.find((f) => f.properties?.["kind"] === "receiver" && f.properties["name"] === feed);
+    if (found?.geometry.type !== "Point") return null;
+    return { latitude: found.geometry.coordinates[1]!, longitude: found.geometry.coordinates[0]! };
+  }
+
+  /** Where a selected thing is now, or the receiver that heard what has no place, or null. */
   where(key: string): { latitude: number; longitude: number } | null {
     if (!this.picture) return null;
     const table = key.startsWith("t") ? this.picture.tracks : this.picture.claims;
     const row = key.startsWith("t") ? this.trackRow.get(Number(key.slice(1))) : this.claimRow.get(key.slice(1));
-    if (row === undefined || (key.startsWith("c") && !col(table, "placed")[row])) return null;
+    if (row === undefined) return null;
+    if (key.startsWith("c") && !col(table, "placed")[row]) return this.receiver(this.remote[key.slice(1)]?.feed ?? "");
     return { latitude: col(table, "latitude")[row]!, longitude: col(table, "longitude")[row]! };
   }
 }

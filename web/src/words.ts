@@ -23,6 +23,11 @@ export interface Sensor {
   biases: Record<string, { value: number | null; sigma: number; applied: boolean }>;
 }
 export interface Reason { reason: string; since_ns: string; frame: number }
+/** Of a Remote ID sender: who heard it while its place is unknown; where the person who flies says to be. */
+export interface RemoteSaid {
+  feed?: string;
+  person?: { latitude_deg: number; longitude_deg: number; height_ellipsoid_m: number | null; kind: string | null; said_ns: string };
+}
 export interface Region {
   id: number; since_ns: string; updated_ns: string; latitude: number; longitude: number; radius_m: number;
   affected: number; exposed: number; p_value: number; ships: number; causes: Record<string, number>;

@@ -14,7 +14,7 @@ from lapwing.serve.acts import Act
 from lapwing.serve.wire import encode_picture, field_table
 
 SECOND_NS = 1_000_000_000
-SELDOM = ("feeds", "reasons", "sensors", "outputs")  # at most once a second of picture time
+SELDOM = ("feeds", "reasons", "sensors", "outputs", "remote")  # at most once a second of picture time
 
 
 @dataclass(frozen=True, slots=True)

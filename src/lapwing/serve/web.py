@@ -15,6 +15,7 @@ import polars as pl
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response, WebSocket
 from fastapi import Path as PathParameter
 from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -25,6 +26,7 @@ from lapwing.serve import metrics, web_cells, wire_text
 from lapwing.serve.acts import Acts
 from lapwing.serve.answers import json, only_known, send
 from lapwing.serve.guard import Guard
+from lapwing.serve.remote_id import RemoteText
 from lapwing.serve.sapient_nodes import NodeBook
 from lapwing.serve.sapient_tasks import TaskDesk
 from lapwing.serve.telling import SECOND_NS, Parcel, Teller, hello, parcel
@@ -104,16 +106,22 @@ class _Desk:
         self.clients_max = clients_max
         self.acts: ActsDesk | None = None
         self._parcel: Parcel | None = None
+        self._remote = RemoteText(shelf.feeds_of)
         self.hello = hello(site, replay=False)
 
     @property
     def origin(self) -> Position:
         return self.site.origin
 
+    async def prepare(self, picture: Picture) -> None:
+        """What the parcel needs of the journal, read in a thread."""
+        if self._remote.due(picture):
+            await run_in_threadpool(self._remote.text, picture)
+
     def parcel(self, picture: Picture) -> Parcel:
         kept = self._parcel
         if kept is None or kept.tick != picture.tick:
-            more = {"outputs": self._outputs()}
+            more = {"outputs": self._outputs(), "remote": self._remote.text(picture)}
             if self.acts is not None:
                 more["acts"] = self.acts.text(picture)
             kept = self._parcel = parcel(picture, self.origin, more)
@@ -377,5 +385,6 @@ async def _tell(socket: WebSocket, desk: _Desk, stride: int) -> None:
         tick = picture.tick
         if not teller.due(picture):
             continue
+        await desk.prepare(picture)
         for message in teller.messages(picture, desk.parcel(picture)):
             await send(socket, message)
