@@ -22,15 +22,15 @@ NO_WEBGL = ["--no-sandbox", "--disable-gpu", "--disable-3d-apis", "--disable-acc
 class Stand:
     """A fake shelf served from a thread of its own; `advance` moves the world on. Starts again on the same port."""
 
-    def __init__(self, tick: int, folder: Path) -> None:
-        self._tick = tick
+    def __init__(self, tick: int, folder: Path, **options) -> None:
+        self._tick, self._options = tick, options
         self._acts = Acts(folder / "acts.sqlite")
         self.port = 0
 
     def make(self):
         """The shelf and the application over it."""
         shelf = fake_shelf.FakeShelf(fake_shelf.World(), self._tick)
-        return shelf, create_app(shelf, fake_shelf.make_site(), WebOptions(acts=self._acts))
+        return shelf, create_app(shelf, fake_shelf.make_site(), WebOptions(acts=self._acts, **self._options))
 
     def start(self) -> None:
         self.shelf, self._app = self.make()

@@ -61,8 +61,9 @@ def test_where_the_person_who_flies_says_to_be(stand, launch):
     assert "37.93000° N  126.55000° E" in line.inner_text()
     assert "live, said 3.0 s ago" in line.inner_text()
     seat.until(
-        lambda: seat.page.evaluate(
-            """() => {
+        lambda: (
+            seat.page.evaluate(
+                """() => {
                 const c = document.getElementById("labels"), k = c.width / c.clientWidth;
                 const [x, y] = [c.clientWidth / 2 - 9, c.clientHeight / 2 - 11];
                 const d = c.getContext("2d").getImageData(x * k, y * k, 18 * k, 20 * k).data;
@@ -70,8 +71,9 @@ def test_where_the_person_who_flies_says_to_be(stand, launch):
                 for (let i = 3; i < d.length; i += 4) n += d[i] > 100;
                 return n / (d.length / 4);
             }"""
-        )
-        > 0.2,
+            )
+            > 0.2
+        ),
         "the mark",
     )
     assert seat.complaints == []

@@ -1,8 +1,9 @@
 // Tracks, claims and feeds as tables: everything on the map can be read, sorted and reached without it.
 
 import { $, h, say, seldom } from "./dom";
-import { nameOf } from "./labels";
 import { frameLink } from "./evidence";
+import { Health } from "./health";
+import { nameOf } from "./labels";
 import type { Store } from "./store";
 import type { Stage } from "./view";
 import { col, HEIGHT_UNKNOWN } from "./wire";
@@ -23,8 +24,10 @@ export class Lists {
   private rows = new Map<string, HTMLTableRowElement>();
   private body: HTMLTableSectionElement | null = null;
   private foot: HTMLElement | null = null;
+  private readonly health: Health;
 
   constructor(private readonly store: Store, private readonly stage: Stage, private readonly changed: () => void) {
+    this.health = new Health(store, () => { if (this.tab === "feeds") this.drawFeeds(); });
     for (const tab of ["tracks", "claims", "feeds"] as const) $(`tab-${tab}`).addEventListener("click", () => this.show(tab));
     $("tabs").addEventListener("keydown", (event) => this.arrow(event));
     $("filter").addEventListener("input", () => this.draw());
@@ -114,6 +117,7 @@ export class Lists {
   }
 
   private drawFeeds(): void {
+    if (document.activeElement?.closest("#list a")) return; // somebody is among the links: they are not taken from under the fingers
     const { feeds, feedsMs } = this.store;
     const items = feeds.map((f) => {
       const silent = f.received_ns === "0" ? Infinity : (feedsMs - msOf(f.received_ns)) / 1000;
@@ -132,7 +136,7 @@ export class Lists {
         ));
     });
     const focused = document.activeElement === $("list");
-    $("list").replaceChildren(h("ul", { class: "feeds" }, ...(items.length ? items : [h("li", { class: "none" }, "No feeds yet.")]), ...this.store.outputs.map(outputItem), ...this.store.sensors.map(sensorItem)));
+    $("list").replaceChildren(h("ul", { class: "feeds" }, ...(items.length ? items : [h("li", { class: "none" }, "No feeds yet.")]), ...this.store.outputs.map(outputItem), ...this.store.sensors.map(sensorItem), ...this.health.items()));
     if (focused) $("list").focus();
   }
 }

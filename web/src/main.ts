@@ -5,6 +5,7 @@ import { AlarmList } from "./alarms";
 import { Cells } from "./cells";
 import { Detail } from "./detail";
 import { $, h, say } from "./dom";
+import { Drill } from "./drill";
 import * as hash from "./hash";
 import { Labels } from "./labels";
 import { drawLegend } from "./legend";
@@ -68,6 +69,7 @@ const lists = new Lists(store, stage, () => remember());
 new AlarmList(store, live, stage, replayFrom);
 const sound = new Sound(live);
 setInterval(() => { counters.beeps = sound.beeps; }, 250);
+new Drill(store, live, sound);
 new Detail(store, replayFrom);
 new Cells(store);
 drawLegend(store);
@@ -191,7 +193,7 @@ document.addEventListener("click", ({ target, detail }) => { // who clicks with 
 });
 document.addEventListener("keydown", (event) => {
   const target = event.target as HTMLElement;
-  if (event.ctrlKey || event.metaKey || event.altKey || $<HTMLDialogElement>("evidence").open) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   if (event.key === " " && target.closest("button, summary, select, a")) return; // there it presses
   if (target.matches("input:not([type=range])")) {
     if (event.key === "Escape") target.blur();

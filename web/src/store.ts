@@ -10,9 +10,9 @@ export const LAYERS = ["tracks", "claims", "trails", "ellipses", "labels", "zone
 export type Layer = (typeof LAYERS)[number];
 
 export type Message =
-  | { type: "hello"; version: string; site: Site; replay?: boolean }
+  | { type: "hello"; version: string; site: Site; replay?: boolean; offers?: string[] }
   | { type: "alarms"; alarms: Alarm[] }
-  | { type: "acts"; acts: Record<string, Standing> }
+  | { type: "acts"; acts: Record<string, Standing>; test?: Act }
   | { type: "feeds"; time_ns: string; feeds: Feed[] }
   | { type: "sensors"; sensors: Sensor[] }
   | { type: "outputs"; outputs: Output[] }
@@ -28,6 +28,7 @@ export class Store {
   picture: Picture | null = null;
   replaying = false; // what is shown is of the past
   canReplay = false;
+  offers: ReadonlySet<string> = new Set(); // further lists that this server has
   pace = 1; // seconds of the picture in a second of now
   nowMs = 0; // time of the newest picture
   pictures = 0;
@@ -36,6 +37,7 @@ export class Store {
   alarms: Alarm[] = [];
   freshAlarms: Alarm[] = []; // those of the last message that were not known before
   acts: Record<string, Standing> | null = null; // null: this server takes no acts
+  test: Act | null = null; // of the alarm outputs, while it is news
   feeds: Feed[] = [];
   feedsMs = 0;
   sensors: Sensor[] = [];
@@ -129,6 +131,7 @@ export class Store {
         this.names.clear(); // a new connection tells all names again
         this.acts = null;
         this.canReplay = message.replay ?? false;
+        this.offers = new Set(message.offers ?? []);
         this.emit("site");
         break;
       case "alarms":
@@ -136,6 +139,7 @@ export class Store {
         break;
       case "acts":
         this.acts = message.acts;
+        this.test = message.test ?? null;
         this.emit("acts");
         break;
       case "feeds":

@@ -32,6 +32,7 @@ from lapwing.serve.sapient_tasks import TaskDesk
 from lapwing.serve.telling import SECOND_NS, Parcel, Teller, hello, parcel
 from lapwing.serve.web_acts import ActsDesk, add_acts_routes
 from lapwing.serve.web_alarm_test import Ringer, add_alarm_test_routes
+from lapwing.serve.web_holds import add_hold_routes
 from lapwing.serve.web_replay import ReplayDesk, add_replay_routes
 from lapwing.serve.web_tasks import add_task_routes
 from lapwing.serve.web_why import why
@@ -107,7 +108,7 @@ class _Desk:
         self.acts: ActsDesk | None = None
         self._parcel: Parcel | None = None
         self._remote = RemoteText(shelf.feeds_of)
-        self.hello = hello(site, replay=False)
+        self.hello = ""
 
     @property
     def origin(self) -> Position:
@@ -142,7 +143,7 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
     options = options or WebOptions()
     app = FastAPI(title="Lapwing", version=__version__, docs_url=None, redoc_url=None)  # those load from a CDN
     desk = _Desk(shelf, site, options.clients_max, outputs)
-    nodes = options.nodes or NodeBook()
+    nodes, offers = options.nodes or NodeBook(), ["nodes"]
     app.add_exception_handler(RequestValidationError, _bad_query)
     app.add_exception_handler(StarletteHTTPException, _refused)
     _add_picture_routes(app, desk)
@@ -152,8 +153,10 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
         desk.acts = ActsDesk(options.acts)
         add_acts_routes(app, options.acts, desk.picture)
         if options.ringer is not None:
+            offers.append("alarm-test")
             add_alarm_test_routes(app, options.acts, options.ringer, desk.picture)
     if options.tasks is not None:
+        offers.append("tasks")
         add_task_routes(app, options.tasks)
 
     @app.get("/v1/nodes", dependencies=[Depends(only_known)])
@@ -162,8 +165,10 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
         return json({"nodes": nodes.rows()})
 
     if options.journal is not None:
-        desk.hello = hello(site, replay=True)
+        offers.append("holds")
         add_replay_routes(app, shelf, ReplayDesk(options.journal))
+        add_hold_routes(app, options.journal)
+    desk.hello = hello(site, replay=options.journal is not None, offers=offers)
 
     @app.websocket("/v1/live")
     async def live(socket: WebSocket) -> None:
