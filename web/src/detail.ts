@@ -19,19 +19,32 @@ export class Detail {
   private readonly kind = h("p", { class: "kind" });
   private readonly list = h("dl");
   private readonly proof = h("p", { class: "frames" });
+  private readonly reasons: Why;
 
   private readonly evidence = h("button", { type: "button", class: "quiet", click: () => void this.prove() }, "Show evidence");
   private readonly past = h("button", { type: "button", class: "quiet", click: () => this.before() });
 
   constructor(private readonly store: Store, private readonly replayFrom: (ms: number) => void) {
-    const why = new Why(store, replayFrom);
+    this.reasons = new Why(store, replayFrom);
     const close = h("button", { type: "button", "aria-label": "Close", title: "Close (Esc)", click: () => store.select("") }, "×");
-    $("detail").replaceChildren(this.title, close, this.kind, this.list, h("p", { class: "doings" }, this.evidence, this.past), this.proof, why.box);
+    $("detail").replaceChildren(this.title, close, this.kind, this.list, h("p", { class: "doings" }, this.evidence, this.past), this.proof, this.reasons.box);
     store.on("select", () => {
       this.proof.replaceChildren();
       this.draw();
     });
     store.on("picture", seldom(450, () => this.draw()));
+  }
+
+  /** To the panel, where something is selected. */
+  focus(): void {
+    if (!$("detail").hidden) $("detail").querySelector<HTMLElement>("button")!.focus();
+  }
+  /** To the reasons of the selected track, opened. */
+  why(): void {
+    const { box } = this.reasons;
+    if ($("detail").hidden || box.hidden) return;
+    box.open = true;
+    box.querySelector("summary")!.focus();
   }
 
   private draw(): void {
@@ -43,7 +56,10 @@ export class Detail {
     this.past.hidden = !this.store.canReplay;
     this.past.textContent = this.alarm() ? "Show from 60 s before its alarm" : "Show its last 60 s";
     const lines = key.startsWith("t") ? this.track(Number(key.slice(1))) : this.claim(key.slice(1));
+    const doors = (): HTMLElement[] => [...this.list.querySelectorAll<HTMLElement>("a, button")];
+    const at = doors().indexOf(document.activeElement as HTMLElement);
     this.list.replaceChildren(...lines.map(([name, ...value]) => h("div", {}, h("dt", {}, name), h("dd", {}, ...value))));
+    if (at >= 0) (doors()[at] ?? this.title.nextElementSibling as HTMLElement).focus(); // drawn anew under the fingers
   }
 
   private track(id: number): Line[] {

@@ -1,6 +1,7 @@
 // What every symbol means, which layers are shown, and the keys.
 
 import { $, drawing, h } from "./dom";
+import { keyList, type Key } from "./keys";
 import { LAYERS, type Layer, type Store } from "./store";
 import { COLOUR, css, type Rgb } from "./words";
 
@@ -29,17 +30,13 @@ const NAMES: Record<Layer, string> = {
   tracks: "Tracks", claims: "Claims", trails: "Trails", ellipses: "1-sigma ellipses", labels: "Labels", zones: "Zones",
   sensors: "Sensors and reach", regions: "GNSS interference", cells: "GNSS by cell and time", airfields: "Airfields",
 };
-const KEYS: [string, string][] = [
-  ["A T C F", "alarms, tracks, claims, feeds"], ["/", "filter"], ["arrows + −", "move, zoom"], ["H", "back to the site"], ["L", "legend"], ["R", "replay, back to live"], ["space , .", "play or pause, 10 s back, on"], ["[ ]", "alarm before, after"], ["1 to 6", "speed of the replay"], ["Esc", "close, deselect"],
-];
-
-export function drawLegend(store: Store): void {
+export function drawLegend(store: Store, keys: Key[]): void {
   const boxes = LAYERS.map((layer) =>
     h("label", {}, h("input", { type: "checkbox", checked: store.shows(layer), change: (e) => store.toggle(layer, (e.target as HTMLInputElement).checked) }), NAMES[layer]));
   $("legend-body").replaceChildren(
     h("ul", {}, ...SYMBOLS.map(([name, parts]) => h("li", {}, drawing(parts), name))),
     h("fieldset", {}, h("legend", {}, "Layers"), ...boxes),
-    h("dl", {}, ...KEYS.map(([key, what]) => h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)))),
+    keyList(keys),
     h("p", {}, "It watches and warns. A claim is what something says of itself; it is not a fact until a sensor agrees."),
   );
 }

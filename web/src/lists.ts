@@ -92,6 +92,7 @@ export class Lists {
     if (chosen && !shown.includes(chosen)) shown.unshift(chosen);
     const keep = new Set(shown.map((r) => r.key));
     for (const [key, tr] of this.rows) if (!keep.has(key)) { tr.remove(); this.rows.delete(key); }
+    const focused = document.activeElement as HTMLElement | null; // a row that moves would lose it
     shown.forEach((row, i) => {
       const tr = this.rows.get(row.key) ?? this.newRow(row);
       row.cells.forEach((text, c) => say(c ? tr.cells[c]! : tr.cells[0]!.firstElementChild!, text));
@@ -100,6 +101,7 @@ export class Lists {
       tr.setAttribute("aria-selected", String(row.key === this.store.selected));
       if (this.body!.children[i] !== tr) this.body!.insertBefore(tr, this.body!.children[i] ?? null);
     });
+    if (focused !== document.activeElement && focused?.isConnected && this.body.contains(focused)) focused.focus({ preventScroll: true });
     const units = "Height in m above the ellipsoid, speed in m/s.";
     const found = rows.length === all ? `${all}` : `${rows.length} found, ${all} in all`;
     say(this.foot!, !all ? `No ${tab} now.` : shown.length < rows.length ? `${shown.length} shown of ${found}. ${units}` : rows.length < all ? `${found}. ${units}` : units);

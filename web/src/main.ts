@@ -7,10 +7,11 @@ import { Detail } from "./detail";
 import { $, h, say } from "./dom";
 import { Drill } from "./drill";
 import * as hash from "./hash";
+import { listen, showKeys, type Key } from "./keys";
 import { Labels } from "./labels";
 import { drawLegend } from "./legend";
 import { Link } from "./link";
-import { Lists } from "./lists";
+import { Lists, type Tab } from "./lists";
 import { MapStage } from "./map";
 import { build } from "./marks";
 import { Remote } from "./remote";
@@ -70,9 +71,8 @@ new AlarmList(store, live, stage, replayFrom);
 const sound = new Sound(live);
 setInterval(() => { counters.beeps = sound.beeps; }, 250);
 new Drill(store, live, sound);
-new Detail(store, replayFrom);
+const detail = new Detail(store, replayFrom);
 new Cells(store);
-drawLegend(store);
 
 let placed = wish.zoom !== undefined;
 function home(): void {
@@ -169,39 +169,25 @@ window.addEventListener("hashchange", ({ newURL }) => { // a link to a moment, f
   if (atMs !== undefined) replay.go(atMs, true);
 });
 
-const KEYS: Record<string, () => void> = {
-  ArrowLeft: () => stage.panBy(-120, 0), ArrowRight: () => stage.panBy(120, 0),
-  ArrowUp: () => stage.panBy(0, -120), ArrowDown: () => stage.panBy(0, 120),
-  "+": () => stage.zoomBy(1), "=": () => stage.zoomBy(1), "-": () => stage.zoomBy(-1), h: home,
-  a: () => ($("alarm-list").querySelector<HTMLElement>("button") ?? $("alarms")).focus(),
-  t: () => { lists.show("tracks"); $("list").focus(); },
-  c: () => { lists.show("claims"); $("list").focus(); },
-  f: () => { lists.show("feeds"); $("list").focus(); },
-  l: () => { const legend = $<HTMLDetailsElement>("legend"); legend.open = !legend.open; },
-  r: () => timebar.toggle(), " ": () => timebar.playPause(), ",": () => timebar.step(-10), ".": () => timebar.step(10),
-  "[": () => timebar.jump(-1), "]": () => timebar.jump(1),
-  ...Object.fromEntries([0, 1, 2, 3, 4, 5].map((i) => [String(i + 1), () => timebar.rate(i)])),
-  "/": () => $("filter").focus(),
-  Escape: () => {
-    const legend = $<HTMLDetailsElement>("legend");
-    if (legend.open) legend.open = false;
-    else store.select("");
-  },
-};
-document.addEventListener("click", ({ target, detail }) => { // who clicks with a mouse means space to pause, not to click again
-  if (detail > 0) (target as HTMLElement).closest<HTMLElement>("#timebar button, #replay-banner button, #to-replay, #sound")?.blur();
-});
-document.addEventListener("keydown", (event) => {
-  const target = event.target as HTMLElement;
-  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-  if (event.key === " " && target.closest("button, summary, select, a")) return; // there it presses
-  if (target.matches("input:not([type=range])")) {
-    if (event.key === "Escape") target.blur();
-    return;
-  }
-  if (event.key.startsWith("Arrow") && target.closest("#panel, #legend, #cells, #timebar")) return; // there they scroll
-  const act = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-  if (!act) return;
-  event.preventDefault();
-  act();
-});
+const many = (keys: string[], act: (at: number) => void): Record<string, () => void> => Object.fromEntries(keys.map((k, i) => [k, () => act(i)]));
+const show = (tab: Tab) => (): void => { lists.show(tab); $("list").focus(); };
+const legend = $<HTMLDetailsElement>("legend");
+const KEYS: Key[] = [
+  { shown: "A", what: "alarms", keys: { a: () => ($("alarm-list").querySelector<HTMLElement>("button") ?? $("alarms")).focus() } },
+  { shown: "T C F", what: "tracks, claims, feeds", keys: { t: show("tracks"), c: show("claims"), f: show("feeds") } },
+  { shown: "/", what: "filter the list", keys: { "/": () => $("filter").focus() } },
+  { shown: "D", what: "what is selected", keys: { d: () => detail.focus() } },
+  { shown: "W", what: "why the selected track is believed", keys: { w: () => detail.why() } },
+  { shown: "← → ↑ ↓", what: "move the map", keys: { ArrowLeft: () => stage.panBy(-120, 0), ArrowRight: () => stage.panBy(120, 0), ArrowUp: () => stage.panBy(0, -120), ArrowDown: () => stage.panBy(0, 120) } },
+  { shown: "+ −", what: "zoom", keys: { "+": () => stage.zoomBy(1), "=": () => stage.zoomBy(1), "-": () => stage.zoomBy(-1) } },
+  { shown: "H", what: "back to the site", keys: { h: home } },
+  { shown: "L", what: "legend and layers", keys: { l: () => { legend.open = !legend.open; legend.querySelector("summary")!.focus(); } } },
+  { shown: "R", what: "replay, back to live", keys: { r: () => timebar.toggle() } },
+  { shown: "space , .", what: "replay: play or pause, 10 s back, 10 s on", keys: { " ": () => timebar.playPause(), ",": () => timebar.step(-10), ".": () => timebar.step(10) } },
+  { shown: "[ ]", what: "replay: the alarm before, after", keys: { "[": () => timebar.jump(-1), "]": () => timebar.jump(1) } },
+  { shown: "1 to 6", what: "replay: speed", keys: many(["1", "2", "3", "4", "5", "6"], (i) => timebar.rate(i)) },
+  { shown: "Esc", what: "close, deselect", keys: { Escape: () => { if (legend.open) legend.open = false; else store.select(""); } } },
+  { shown: "?", what: "these keys", keys: { "?": () => showKeys(KEYS) } },
+];
+drawLegend(store, KEYS);
+listen(KEYS);
