@@ -48,7 +48,7 @@ def test_axe_finds_what_is_wrong(alarmed, launch):
     assert any(f.startswith("critical: image-alt") for f in found)
 
 
-@pytest.mark.parametrize("theme", ["dark"])
+@pytest.mark.parametrize("theme", ["dark", "light"])
 def test_the_live_page_and_everything_that_opens(alarmed, launch, theme):
     seat = opened(launch, f"{alarmed.url}/#theme={theme}&sel=t7&on=cells")
     press = seat.page.keyboard.press
@@ -82,7 +82,7 @@ def test_the_scope_without_webgl(alarmed, launch):
     assert findings(seat) == []
 
 
-@pytest.mark.parametrize("theme", ["dark"])
+@pytest.mark.parametrize("theme", ["dark", "light"])
 def test_replay(past, launch, theme):
     seat = Seat(launch(), f"{past.url}/#at=2025-06-15T15:07:05.000Z&theme={theme}")
     seat.until(lambda: seat.read("replay") == "paused", "the moment", 40)

@@ -7,6 +7,7 @@ import { Detail } from "./detail";
 import { $, h, say } from "./dom";
 import { Drill } from "./drill";
 import * as hash from "./hash";
+import { kiosk } from "./kiosk";
 import { listen, showKeys, type Key } from "./keys";
 import { Labels } from "./labels";
 import { drawLegend } from "./legend";
@@ -14,11 +15,13 @@ import { Link } from "./link";
 import { Lists, type Tab } from "./lists";
 import { MapStage } from "./map";
 import { build } from "./marks";
+import { Measure } from "./measure";
 import { Remote } from "./remote";
 import { Replay } from "./replay";
 import { ScopeStage } from "./scope";
 import { Sound } from "./sound";
 import { Store } from "./store";
+import { setTheme } from "./theme";
 import { Timebar } from "./timebar";
 import type { Stage } from "./view";
 import { col } from "./wire";
@@ -32,6 +35,7 @@ const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
 const store = new Store(); // what is shown
 const live = new Store(); // alarms of now, also while the past is shown
 const wish = hash.read();
+setTheme(wish.theme);
 for (const layer of wish.off) store.hidden.add(layer);
 
 // The counters that tests read; nothing in the page depends on them.
@@ -60,8 +64,9 @@ function openStage(): Stage & { take(marks: ReturnType<typeof build>): void } {
 
 await Promise.all(["400 12px 'Open Sans'", "600 12px 'Open Sans'"].map((f) => document.fonts.load(f)));
 const stage = openStage();
-const labels = new Labels(store, stage, $<HTMLCanvasElement>("labels"), new Remote(store, still), still);
-const remember = (): void => hash.write(store, lists.tab, stage.centre, stage.zoom, replay.on ? replay.atMs : null);
+const measure = new Measure(stage, () => remember());
+const labels = new Labels(store, stage, $<HTMLCanvasElement>("labels"), [new Remote(store, still), measure], still);
+const remember = (): void => hash.write(store, { tab: lists.tab, centre: stage.centre, zoom: stage.zoom, pastMs: replay.on ? replay.atMs : null, kiosk: wish.kiosk, measure: measure.on ? measure.points : null });
 const link = new Link(store, live, 5);
 const replay = new Replay(store, link);
 const timebar = new Timebar(store, live, replay);
@@ -103,6 +108,7 @@ store.on("alarms", () => {
 });
 store.on("select", () => { redraw(); remember(); });
 store.on("layers", () => { redraw(); remember(); });
+store.on("theme", () => { redraw(); stage.redraw(); remember(); });
 
 function head(): void {
   const { picture } = store;
@@ -157,11 +163,13 @@ animate();
 setInterval(remember, 1000);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) redraw(); });
 
-stage.onClick((x, y) => store.select(labels.hit(x, y)));
+stage.onClick((x, y) => { if (!measure.click(x, y)) store.select(labels.hit(x, y)); });
 $("zoom-in").addEventListener("click", () => stage.zoomBy(1));
 $("zoom-out").addEventListener("click", () => stage.zoomBy(-1));
 $("zoom-home").addEventListener("click", home);
 lists.show(wish.tab);
+if (wish.measure) measure.toggle(true, wish.measure);
+if (wish.kiosk) kiosk(store, link);
 if (wish.selected) store.select(wish.selected);
 if (wish.atMs !== undefined) replay.go(wish.atMs, true);
 window.addEventListener("hashchange", ({ newURL }) => { // a link to a moment, followed in this very page
@@ -181,13 +189,14 @@ const KEYS: Key[] = [
   { shown: "← → ↑ ↓", what: "move the map", keys: { ArrowLeft: () => stage.panBy(-120, 0), ArrowRight: () => stage.panBy(120, 0), ArrowUp: () => stage.panBy(0, -120), ArrowDown: () => stage.panBy(0, 120) } },
   { shown: "+ −", what: "zoom", keys: { "+": () => stage.zoomBy(1), "=": () => stage.zoomBy(1), "-": () => stage.zoomBy(-1) } },
   { shown: "H", what: "back to the site", keys: { h: home } },
+  { shown: "M", what: "measure: a click or Enter sets a point", keys: { m: () => measure.toggle(), Enter: () => measure.enter() } },
   { shown: "L", what: "legend and layers", keys: { l: () => { legend.open = !legend.open; legend.querySelector("summary")!.focus(); } } },
   { shown: "R", what: "replay, back to live", keys: { r: () => timebar.toggle() } },
   { shown: "space , .", what: "replay: play or pause, 10 s back, 10 s on", keys: { " ": () => timebar.playPause(), ",": () => timebar.step(-10), ".": () => timebar.step(10) } },
   { shown: "[ ]", what: "replay: the alarm before, after", keys: { "[": () => timebar.jump(-1), "]": () => timebar.jump(1) } },
   { shown: "1 to 6", what: "replay: speed", keys: many(["1", "2", "3", "4", "5", "6"], (i) => timebar.rate(i)) },
-  { shown: "Esc", what: "close, deselect", keys: { Escape: () => { if (legend.open) legend.open = false; else store.select(""); } } },
+  { shown: "Esc", what: "close, deselect", keys: { Escape: () => { if (legend.open) legend.open = false; else if (measure.on) measure.toggle(false); else store.select(""); } } },
   { shown: "?", what: "these keys", keys: { "?": () => showKeys(KEYS) } },
 ];
 drawLegend(store, KEYS);
-listen(KEYS);
+if (!wish.kiosk) listen(KEYS);

@@ -4,6 +4,7 @@
 import { nameOf } from "./labels";
 import { fade, runAhead } from "./marks";
 import type { Store } from "./store";
+import { faint, tint } from "./theme";
 import { mercatorX, mercatorY, pixelX, pixelY, type View } from "./view";
 import { col } from "./wire";
 import { COLOUR, css, shortAge } from "./words";
@@ -71,7 +72,7 @@ export class Remote {
   private ring(ink: CanvasRenderingContext2D, ring: Ring, boxes: Box[]): void {
     const selected = ring.key === this.store.selected;
     const alarmed = this.store.alarmed.has(`a${ring.key.split(":")[1]!}`);
-    for (const [width, colour] of [[4, "rgb(8 12 16 / 0.75)"], [selected ? 2.4 : 1.6, selected ? "#fff" : alarmed ? "#ff7340" : css(COLOUR.unknown, ring.alpha)]] as const) {
+    for (const [width, colour] of [[4, faint(tint["mark-halo"], 0.75)], [selected ? 2.4 : 1.6, selected ? tint["mark-chosen"] : alarmed ? tint["mark-alarm"] : css(COLOUR.unknown, ring.alpha)]] as const) {
       ink.strokeStyle = colour;
       ink.lineWidth = width;
       ink.setLineDash([7, 5]);
@@ -82,14 +83,14 @@ export class Remote {
     ink.setLineDash([]);
     const turn = -Math.PI / 3; // words beside the ring, each at its own height
     const [x, y] = [ring.x + ring.radius * Math.cos(turn) + 6, ring.y + ring.radius * Math.sin(turn) - 2];
-    write(ink, ring.text, x, y, selected ? "#fff" : css(COLOUR.unknown, Math.max(0.75, ring.alpha)), boxes);
+    write(ink, ring.text, x, y, selected ? tint["mark-chosen"] : css(COLOUR.unknown, Math.max(0.75, ring.alpha)), boxes);
   }
 
   private person(ink: CanvasRenderingContext2D, view: View, key: string, latitude: number, longitude: number, boxes: Box[]): void {
     const [x, y] = [pixelX(view, mercatorX(longitude)), pixelY(view, mercatorY(latitude))];
     if (x < -40 || y < -40 || x > view.width + 40 || y > view.height + 40) return;
     const selected = `c${key}` === this.store.selected;
-    const colour = selected ? "#fff" : css(COLOUR.ok);
+    const colour = selected ? tint["mark-chosen"] : css(COLOUR.ok);
     const row = this.store.claimRow.get(key)!;
     const { claims } = this.store.picture!;
     if (col(claims, "placed")[row]) {
@@ -105,7 +106,7 @@ export class Remote {
       ink.stroke();
       ink.setLineDash([]);
     }
-    for (const [width, stroke] of [[5, "rgb(8 12 16 / 0.85)"], [2, colour]] as const) {
+    for (const [width, stroke] of [[5, faint(tint["mark-halo"], 0.85)], [2, colour]] as const) {
       ink.strokeStyle = stroke;
       ink.lineWidth = width;
       ink.beginPath();
@@ -122,7 +123,7 @@ function write(ink: CanvasRenderingContext2D, text: string, x: number, y: number
   ink.font = "600 11px 'Open Sans', sans-serif";
   ink.textBaseline = "middle";
   ink.lineJoin = "round";
-  ink.strokeStyle = "rgb(8 12 16 / 0.9)";
+  ink.strokeStyle = faint(tint["mark-halo"], 0.9);
   ink.lineWidth = 3;
   ink.strokeText(text, x, y);
   ink.fillStyle = colour;

@@ -4,7 +4,7 @@ import { Trails } from "./trails";
 import { decode, col, type Picture } from "./wire";
 import { bookOf, type Act, type Alarm, type Feed, type LikelySource, type Output, type Reason, type Region, type RemoteSaid, type Sensor, type Site } from "./words";
 
-export type Topic = "site" | "picture" | "alarms" | "acts" | "feeds" | "regions" | "names" | "link" | "select" | "layers" | "cells" | "mode" | "replay";
+export type Topic = "site" | "picture" | "alarms" | "acts" | "feeds" | "regions" | "names" | "link" | "select" | "layers" | "cells" | "mode" | "replay" | "theme";
 export type LinkState = "wait" | "live" | "stale" | "lost";
 export const LAYERS = ["tracks", "claims", "trails", "ellipses", "labels", "zones", "sensors", "regions", "cells", "airfields"] as const;
 export type Layer = (typeof LAYERS)[number];
@@ -28,6 +28,7 @@ export class Store {
   picture: Picture | null = null;
   replaying = false; // what is shown is of the past
   canReplay = false;
+  version = ""; // of the server
   offers: ReadonlySet<string> = new Set(); // further lists that this server has
   pace = 1; // seconds of the picture in a second of now
   nowMs = 0; // time of the newest picture
@@ -130,6 +131,7 @@ export class Store {
         this.site = message.site;
         this.names.clear(); // a new connection tells all names again
         this.acts = null;
+        this.version = message.version;
         this.canReplay = message.replay ?? false;
         this.offers = new Set(message.offers ?? []);
         this.emit("site");
