@@ -42,6 +42,11 @@ export class Sound {
     $("muted").hidden = armed;
   }
 
+  /** What a critical alarm sounds like, once. Silent unless armed. */
+  test(): void {
+    this.play("critical");
+  }
+
   private news(): void {
     for (const a of this.store.freshAlarms) if (PATTERNS[a.priority]?.every_s === 0) this.play(a.priority);
     if (this.store.freshAlarms.some((a) => PATTERNS[a.priority]?.every_s)) this.nextMs = 0;
