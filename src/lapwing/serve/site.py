@@ -16,7 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from lapwing.records import Circle, FeedConfig, Polygon, Position, SensorConfig, Site, Zone
 from lapwing.serve.guard import is_loopback
 from lapwing.serve.outputs.entries import SecretReference
+from lapwing.serve.outputs.entries_alarms import NO_ZONE
 from lapwing.serve.outputs.kinds import KINDS, OutputEntry
+from lapwing.serve.outputs.quiet import QuietEntry
 from lapwing.serve.site_mistakes import sentence
 from lapwing.serve.sources import packaged, split_source
 
@@ -304,6 +306,10 @@ class SiteFile(BaseModel):
                 raise ValueError(
                     f"output {o.name!r}: 'unacknowledged_s' needs people who may acknowledge: [web] acts = true"
                 )
+            zones = [NO_ZONE, *(z.name for z in self.zone)]
+            for name in getattr(o, "zones", []):
+                if name not in zones:
+                    raise ValueError(f"output {o.name!r}: zones: {name!r} is none of {', '.join(zones)}")
         known = [s.name for s in self.sensor]
         for f in self.feed:
             if (f.sensor or f.decoder in ("json", "sapient", "blah2")) and f.sensor not in known:
@@ -341,6 +347,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "privacy": PrivacyEntry,
     **dict.fromkeys(("origin", "at", "second", "receiver"), Place),
     "circle": CircleEntry,
+    "quiet": QuietEntry,
     **KINDS,
 }
 
