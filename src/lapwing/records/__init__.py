@@ -25,7 +25,7 @@ from lapwing.records.reports import (
     no_texts,
     no_values,
 )
-from lapwing.records.site import Circle, FeedConfig, Polygon, Position, SensorConfig, Site, Zone
+from lapwing.records.site import Circle, FeedConfig, Polygon, Position, SensorConfig, Site, TlsConfig, Zone
 from lapwing.records.tracks import ANONYMOUS, Innovations, Tracks, TrackStatus
 
 __all__ = [
@@ -69,6 +69,7 @@ __all__ = [
     "Space",
     "Subject",
     "Texts",
+    "TlsConfig",
     "TrackStatus",
     "Tracks",
     "Values",

@@ -71,6 +71,16 @@ class SensorConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsConfig:
+    """How the two ends of an encrypted feed know each other: files, "" = none."""
+
+    authority: str = ""  # certificate of who vouches for the other side
+    certificate: str = ""  # our own
+    key: str = ""
+    server_name: str = ""  # that the other side's certificate must bear, when it is not the host's
+
+
+@dataclass(frozen=True, slots=True)
 class FeedConfig:
     """One input: how bytes arrive and which decoder reads them."""
 
@@ -87,7 +97,7 @@ class FeedConfig:
     start_ns: int = 0  # of a file without its own dates: when it begins
     user: str = ""
     secret: str = ""  # where the password or token is: "env:NAME" or "file:PATH"; never itself
-    authority: str = ""  # file with the certificate of who vouches for the other side
+    tls: TlsConfig | None = None  # None: in clear
     carrier_hz: float = 0.0  # of the transmitter that a passive radar listens to; 0 = not told
     origin: Position | None = None  # the site's, for decoders that place things in its ENU frame
 

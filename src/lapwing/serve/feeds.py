@@ -19,6 +19,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from lapwing.records import FeedConfig
+from lapwing.serve.feed_tls import connecting
 from lapwing.serve.inbox import Inbox
 from lapwing.serve.mqtt import Broker, MqttLink
 from lapwing.serve.mqtt_wire import Message
@@ -287,10 +288,10 @@ async def _mqtt(config: FeedConfig, inbox: Inbox) -> None:
     while True:
         try:
             tls = None
-            if config.transport == "mqtts":  # reads files: not on the loop that everybody waits for
-                tls = await asyncio.to_thread(ssl.create_default_context, cafile=config.authority or None)
-            password = secret(config.secret, Path())
-            broker = await MqttLink.open(Broker(config.host, config.port, "", config.user, password, tls))
+            if config.tls is not None:  # reads files: not on the loop that everybody waits for
+                tls = await asyncio.to_thread(connecting, config.tls)
+            password, name = secret(config.secret, Path()), config.tls.server_name if config.tls else ""
+            broker = await MqttLink.open(Broker(config.host, config.port, "", config.user, password, tls, None, name))
             try:
                 broker.heard = heard
                 broker.skipped = lambda: inbox.notice(config.feed, "dropped", "a message over 1 MiB", 1)

@@ -14,6 +14,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from lapwing.records import Circle, FeedConfig, Polygon, Position, SensorConfig, Site, Zone
+from lapwing.serve.feed_tls import FeedTls, unusable
 from lapwing.serve.guard import is_loopback
 from lapwing.serve.outputs.entries import SecretReference
 from lapwing.serve.outputs.kinds import KINDS, OutputEntry
@@ -188,7 +189,7 @@ class SensorEntry(BaseModel):
         )
 
 
-class FeedEntry(BaseModel):
+class FeedEntry(FeedTls):
     """[[feed]]: one input."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -203,7 +204,6 @@ class FeedEntry(BaseModel):
     user: str = ""
     password: SecretReference = ""
     token: SecretReference = ""
-    ca: str = ""
     frequency_mhz: Annotated[float, Field(ge=0, le=100_000)] = 0.0
 
     @field_validator("source")
@@ -217,6 +217,7 @@ class FeedEntry(BaseModel):
         transport, host, _, _ = split_source(self.source)
         if transport == "post" and not self.token and not is_loopback(host):
             raise ValueError("whoever can reach it could post: 'token' is needed unless it listens on 127.0.0.1")
+        self.check_tls(self.source)
         if transport == "gpsd" and self.decoder != "nmea":
             raise ValueError("gpsd:// gives AIS sentences: its decoder is 'nmea'")
         if transport == "bluetooth" and self.decoder != "remoteid":
@@ -239,8 +240,7 @@ class FeedEntry(BaseModel):
         secret = self.password or self.token
         if secret.startswith("file:"):
             secret = f"file:{(folder / secret[5:]).resolve()}"
-        authority = str((folder / self.ca).resolve()) if self.ca else ""
-        last = (self.user, secret, authority, self.frequency_mhz * 1e6)
+        last = (self.user, secret, self.tls_config(self.source, folder), self.frequency_mhz * 1e6)
         return FeedConfig(self.name, self.decoder, transport, host, port, path, *tail, *last)
 
 
@@ -308,9 +308,8 @@ class SiteFile(BaseModel):
         for f in self.feed:
             if (f.sensor or f.decoder in ("json", "sapient", "blah2")) and f.sensor not in known:
                 raise ValueError(f"feed {f.name!r}: sensor = {f.sensor!r} is none of the sensors {known}")
-            if (f.decoder == "sapient") != f.source.startswith(
-                ("sapient:", "sapient-peer:")
-            ) and not f.source.startswith("file:"):
+            transport = split_source(f.source)[0]
+            if transport != "file" and (f.decoder == "sapient") != transport.startswith("sapient"):
                 pair = "decoder 'sapient' and from = 'sapient://HOST:PORT' or 'sapient-peer://HOST:PORT'"
                 raise ValueError(f"feed {f.name!r}: {pair} need each other")
         recorded = [f.name for f in self.feed if f.source.startswith(("file:", "package:"))]
@@ -381,6 +380,9 @@ def load(path: Path) -> tuple[SiteFile, Site]:
     if missing:
         raise SiteError(str(path), [f"feed {f.feed!r}: there is no file {f.path}" for f in missing])
     refused = [f"output {o.name!r}: {o.refusal()}" for o in entry.output if o.refusal()]
+    for f in site.feeds:
+        if why := unusable(f.tls, listens=f.transport == "sapient"):
+            refused.append(f"feed {f.feed!r}: {why}")
     if refused:
         raise SiteError(str(path), refused)
     return entry, site
