@@ -4,7 +4,7 @@ from lapwing.records.alarms import Alarms, AlarmState, Priority, Subject
 from lapwing.records.arrays import Array, column, freeze
 from lapwing.records.claims import FIELD_COLUMN, FIELDS, NO_TRACK, Claims, Condition, Integrity
 from lapwing.records.classes import Classes, Kind
-from lapwing.records.detections import RCS_UNSAID, Detections, Space
+from lapwing.records.detections import RCS_UNSAID, UNSAID, Detections, Space
 from lapwing.records.directions import Directions
 from lapwing.records.frames import Frame
 from lapwing.records.interference import CAUSES, Interference, Sources, no_interference, no_sources
@@ -36,6 +36,7 @@ __all__ = [
     "FIELD_COLUMN",
     "NO_TRACK",
     "RCS_UNSAID",
+    "UNSAID",
     "AlarmState",
     "Alarms",
     "Array",

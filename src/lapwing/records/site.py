@@ -68,6 +68,7 @@ class SensorConfig:
     heading_rad: float | None = None  # its own platform's, clockwise from true north; None: not known
     echo_dbm: float | None = None  # amplitude of 1 m2 at 10 km; None: its amplitudes say nothing
     echo_min_dbm: float | None = None  # the weakest echo that it tells; None: not known
+    class_reliability: float = 0.8  # how often it is right when it says what something is
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from lapwing import __version__
-from lapwing.decode.lookouts import DETECTIONS_MAX, NUMBERS, LookoutDecoder, LookoutState
+from lapwing.decode.lookouts import DETECTIONS_MAX, KINDS, NUMBERS, LookoutDecoder, LookoutState
 from lapwing.records import FeedConfig, Frame, Position, SensorConfig
 from lapwing.serve import wire_text
 from lapwing.serve.clock import SystemClock
@@ -106,7 +106,12 @@ async def _refused(_request: Request, error: Exception) -> Response:
 
 def _described() -> dict[str, Any]:
     """What a line may hold, for the OpenAPI document; from the decoder's own table."""
-    numbers = {key: {"type": "number", "minimum": low, "maximum": high} for key, (low, high, _) in NUMBERS.items()}
+    numbers: dict[str, Any] = {
+        key: {"type": "number", "minimum": low, "maximum": high} for key, (low, high, _) in NUMBERS.items()
+    }
+    share = {"type": "number", "minimum": 0, "maximum": 1}
+    kinds = {"type": "object", "properties": dict.fromkeys(KINDS, share), "additionalProperties": False}
+    numbers["kinds"] = {**kinds, "description": "probabilities of what it is; what is missing to 1 is left open"}
     one = {"type": "object", "properties": {"time": TIME, **numbers}, "additionalProperties": False}
     many = {"type": "array", "maxItems": DETECTIONS_MAX, "items": one}
     look = {"type": "object", "properties": {"time": TIME, "detections": many, **numbers}}

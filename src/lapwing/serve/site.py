@@ -165,6 +165,7 @@ class SensorEntry(BaseModel):
     heading_deg: Annotated[float, Field(ge=-360, le=360)] | None = None
     echo_dbm: Annotated[float, Field(ge=-200, le=200)] | None = None
     echo_min_dbm: Annotated[float, Field(ge=-200, le=200)] | None = None
+    class_reliability: Annotated[float, Field(ge=0, le=0.99)] = 0.8
 
     def config(self) -> SensorConfig:
         """Frozen, in radians."""
@@ -186,6 +187,7 @@ class SensorEntry(BaseModel):
             None if self.heading_deg is None else math.radians(self.heading_deg),
             self.echo_dbm,
             self.echo_min_dbm,
+            self.class_reliability,
         )
 
 
