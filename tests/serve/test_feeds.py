@@ -6,12 +6,14 @@ import http.server
 import json
 import socket
 import threading
+from pathlib import Path
 
 import pytest
 
 from lapwing.records import FeedConfig
 from lapwing.serve import feeds
 from lapwing.serve.inbox import Inbox
+from lapwing.serve.site import SiteError, parse
 
 
 class Clock:
@@ -117,6 +119,44 @@ async def test_udp_datagrams_stay_whole():
 
     await running(FeedConfig("f", "asterix", "udp", "127.0.0.1", port), inbox, scene)
     assert [d for f, _, d in got if f == "f"] == [bytes([i]) * 3 for i in range(20)]
+
+
+async def test_a_multicast_group_is_joined_where_the_site_says_and_no_other_is_heard():
+    inbox, got, port = Inbox(Clock()), [], free_port(socket.SOCK_DGRAM)
+
+    async def scene():
+        await asyncio.sleep(0.1)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
+            for group in ("239.255.0.98", "239.255.0.99"):
+                s.sendto(group.encode(), (group, port))
+        await until(lambda: got.extend(inbox.drain()) or data(got))
+        await asyncio.sleep(0.1)
+        got.extend(inbox.drain())
+
+    config = FeedConfig("f", "asterix", "udp", "239.255.0.99", port, interface="127.0.0.1")
+    await running(config, inbox, scene)
+    assert [d for f, _, d in got if f == "f"] == [b"239.255.0.99"]
+
+
+@pytest.mark.parametrize(
+    ("source", "interface", "says"),
+    [
+        ("udp://239.1.2.3:8600", "10.0.0.7", ""),
+        ("udp://10.0.0.9:8600", "10.0.0.7", "does nothing here"),
+        ("tcp://10.0.0.9:8600", "10.0.0.7", "does nothing here"),
+        ("udp://239.1.2.3:8600", "eth0", "IPv4"),
+    ],
+)
+def test_an_interface_is_an_address_and_for_groups_only(source, interface, says):
+    text = 'name = "t"\norigin = {latitude_deg = 1, longitude_deg = 1}\n[[feed]]\nname = "f"\ndecoder = "asterix"\n'
+    text += f'from = "{source}"\ninterface = "{interface}"\n'
+    if not says:
+        assert parse(text).site(Path()).feeds[0].interface == interface
+        return
+    with pytest.raises(SiteError) as told:
+        parse(text)
+    assert says in str(told.value.problems)
 
 
 async def test_http_document_is_journaled_when_it_changes(monkeypatch):

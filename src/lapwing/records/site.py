@@ -101,6 +101,7 @@ class FeedConfig:
     tls: TlsConfig | None = None  # None: in clear
     carrier_hz: float = 0.0  # of the transmitter that a passive radar listens to; 0 = not told
     origin: Position | None = None  # the site's, for decoders that place things in its ENU frame
+    interface: str = ""  # local address on the network where a multicast group is joined; "" = the system's choice
 
 
 @dataclass(frozen=True, slots=True)

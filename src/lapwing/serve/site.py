@@ -8,6 +8,7 @@ import re
 import tomllib
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -19,7 +20,7 @@ from lapwing.serve.guard import is_loopback
 from lapwing.serve.outputs.entries import SecretReference
 from lapwing.serve.outputs.kinds import KINDS, OutputEntry
 from lapwing.serve.site_mistakes import sentence
-from lapwing.serve.sources import packaged, split_source
+from lapwing.serve.sources import is_multicast, packaged, split_source
 
 DecoderName = Literal[
     "beast",
@@ -207,6 +208,7 @@ class FeedEntry(FeedTls):
     password: SecretReference = ""
     token: SecretReference = ""
     frequency_mhz: Annotated[float, Field(ge=0, le=100_000)] = 0.0
+    interface: IPv4Address | None = None  # local address on the network where a multicast group is joined
 
     @field_validator("source")
     @classmethod
@@ -220,6 +222,8 @@ class FeedEntry(FeedTls):
         if transport == "post" and not self.token and not is_loopback(host):
             raise ValueError("whoever can reach it could post: 'token' is needed unless it listens on 127.0.0.1")
         self.check_tls(self.source)
+        if self.interface and not (transport == "udp" and is_multicast(host)):
+            raise ValueError("'interface' does nothing here: it is for udp:// with a multicast group")
         if transport == "gpsd" and self.decoder != "nmea":
             raise ValueError("gpsd:// gives AIS sentences: its decoder is 'nmea'")
         if transport == "bluetooth" and self.decoder != "remoteid":
@@ -243,7 +247,8 @@ class FeedEntry(FeedTls):
         if secret.startswith("file:"):
             secret = f"file:{(folder / secret[5:]).resolve()}"
         last = (self.user, secret, self.tls_config(self.source, folder), self.frequency_mhz * 1e6)
-        return FeedConfig(self.name, self.decoder, transport, host, port, path, *tail, *last)
+        joins = str(self.interface or "")
+        return FeedConfig(self.name, self.decoder, transport, host, port, path, *tail, *last, interface=joins)
 
 
 class JournalEntry(BaseModel):

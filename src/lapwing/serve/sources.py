@@ -1,7 +1,9 @@
 """Where a feed's bytes come from: what stands behind `from`."""
 
+import contextlib
 import re
 from importlib.util import find_spec
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -58,6 +60,13 @@ def split_source(source: str) -> tuple[str, str, int, str]:
         return parts.scheme, parts.hostname, port, topic
     transport = parts.scheme.removesuffix("+tls")
     return transport, parts.hostname, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def is_multicast(host: str) -> bool:
+    """Whether it is the address of a group."""
+    with contextlib.suppress(ValueError):
+        return ip_address(host).is_multicast
+    return False
 
 
 def packaged(path: str) -> str:
