@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lapwing.decode import make
 from lapwing.records import FeedConfig
 from lapwing.serve import feeds
 from lapwing.serve.inbox import Inbox
@@ -159,6 +160,28 @@ def test_an_interface_is_an_address_and_for_groups_only(source, interface, says)
     assert says in str(told.value.problems)
 
 
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ('decoder = "asterix"\nsensor = "R"\nsac_sic = [25, 201]', ""),
+        ('decoder = "asterix"\nsac_sic = [25, 201]', "'sac_sic' does nothing here"),
+        ('decoder = "beast"\nsac_sic = [25, 201]', "'sac_sic' does nothing here"),
+        ('decoder = "asterix"\nsensor = "R"\nsac_sic = [25, 256]', "sac_sic"),
+    ],
+)
+def test_a_feed_names_the_radar_that_it_is_about(keys, says):
+    text = 'name = "t"\norigin = {latitude_deg = 1, longitude_deg = 1}\n'
+    text += '[[sensor]]\nname = "R"\nat = {latitude_deg = 1, longitude_deg = 1}\n'
+    text += f'[[feed]]\nname = "f"\nfrom = "udp://239.1.2.3:8600"\n{keys}\n'
+    if not says:
+        made = parse(text).site(Path())
+        assert make(made.feeds[0], {s.sensor: s for s in made.sensors}).radar == 25 * 256 + 201
+        return
+    with pytest.raises(SiteError) as told:
+        parse(text)
+    assert says in str(told.value.problems)
+
+
 async def test_http_document_is_journaled_when_it_changes(monkeypatch):
     monkeypatch.setattr(feeds, "POLL_S", 0.05)
     documents = [b'{"now":1}', b'{"now":1}', b'{"now":2}']
@@ -194,7 +217,8 @@ async def test_poll_of_a_missing_file_is_told_once(tmp_path, monkeypatch):
     inbox, got, path = Inbox(Clock()), [], tmp_path / "aircraft.json"
 
     async def scene():
-        await asyncio.sleep(0.2)
+        await until(lambda: got.extend(inbox.drain()) or notices(got))
+        await asyncio.sleep(0.1)  # missing more than once, told once
         path.write_bytes(b"{}")
         await until(lambda: got.extend(inbox.drain()) or data(got) == b"{}")
 

@@ -8,19 +8,19 @@ import re
 import tomllib
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from lapwing.records import Circle, FeedConfig, Polygon, Position, SensorConfig, Site, Zone
-from lapwing.serve.feed_tls import FeedTls, unusable
+from lapwing.serve.feed_tls import unusable
+from lapwing.serve.feed_ways import FeedWays
 from lapwing.serve.guard import is_loopback
 from lapwing.serve.outputs.entries import SecretReference
 from lapwing.serve.outputs.kinds import KINDS, OutputEntry
 from lapwing.serve.site_mistakes import sentence
-from lapwing.serve.sources import is_multicast, packaged, split_source
+from lapwing.serve.sources import packaged, split_source
 
 DecoderName = Literal[
     "beast",
@@ -192,7 +192,7 @@ class SensorEntry(BaseModel):
         )
 
 
-class FeedEntry(FeedTls):
+class FeedEntry(FeedWays):
     """[[feed]]: one input."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -208,7 +208,6 @@ class FeedEntry(FeedTls):
     password: SecretReference = ""
     token: SecretReference = ""
     frequency_mhz: Annotated[float, Field(ge=0, le=100_000)] = 0.0
-    interface: IPv4Address | None = None  # local address on the network where a multicast group is joined
 
     @field_validator("source")
     @classmethod
@@ -221,9 +220,7 @@ class FeedEntry(FeedTls):
         transport, host, _, _ = split_source(self.source)
         if transport == "post" and not self.token and not is_loopback(host):
             raise ValueError("whoever can reach it could post: 'token' is needed unless it listens on 127.0.0.1")
-        self.check_tls(self.source)
-        if self.interface and not (transport == "udp" and is_multicast(host)):
-            raise ValueError("'interface' does nothing here: it is for udp:// with a multicast group")
+        self.check_ways(self.source, self.decoder, self.sensor)
         if transport == "gpsd" and self.decoder != "nmea":
             raise ValueError("gpsd:// gives AIS sentences: its decoder is 'nmea'")
         if transport == "bluetooth" and self.decoder != "remoteid":
@@ -247,8 +244,7 @@ class FeedEntry(FeedTls):
         if secret.startswith("file:"):
             secret = f"file:{(folder / secret[5:]).resolve()}"
         last = (self.user, secret, self.tls_config(self.source, folder), self.frequency_mhz * 1e6)
-        joins = str(self.interface or "")
-        return FeedConfig(self.name, self.decoder, transport, host, port, path, *tail, *last, interface=joins)
+        return FeedConfig(self.name, self.decoder, transport, host, port, path, *tail, *last, **self.ways())
 
 
 class JournalEntry(BaseModel):
