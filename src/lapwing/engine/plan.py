@@ -43,6 +43,11 @@ class Plan:
     registration: RegistrationSettings = RegistrationSettings()
     classes: ClassSettings = ClassSettings()
 
+    @property
+    def reliability(self) -> dict[str, float]:
+        """How far each sensor is believed that says what its targets are."""
+        return {name: config.class_reliability for name, config in self.sensors.items()}
+
     def take(self, watch: Watch, scan: Detections) -> Watch:
         """What the tracking room believes after one more scan."""
         told = track.decorrelated(scan, watch.tracker, self.sensors[scan.sensor].correlation_s)

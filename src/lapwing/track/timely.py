@@ -52,6 +52,7 @@ def those(scan: Detections, rows: Int64[Array, " r"]) -> Detections:
     if len(rows) == len(scan):
         return scan
     columns = {name: getattr(scan, name)[rows] for name in ("time_ns", "z", "R", "address", "frame_seq")}
-    if scan.rcs_dbsm is not None:
-        columns["rcs_dbsm"] = scan.rcs_dbsm[rows]
+    for name in ("rcs_dbsm", "declared"):
+        if getattr(scan, name) is not None:
+            columns[name] = getattr(scan, name)[rows]
     return replace(scan, **columns)
