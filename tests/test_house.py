@@ -96,6 +96,9 @@ def test_the_web_offers_reading_only():
         def frame(self, seq):
             return None
 
+        def feeds_of(self, seqs):
+            return {}
+
         def history(self, since_ns, until_ns, kind, ident):
             raise LookupError
 

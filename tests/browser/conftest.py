@@ -12,7 +12,10 @@ import pytest
 from lapwing.serve.acts import Acts
 from lapwing.serve.listening import serve_web
 from lapwing.serve.web import WebOptions, create_app
+from tests.replay.test_replay import drive
+from tests.replay.world import border
 from tests.serve import fake_shelf
+from tests.serve.recorded import recorded
 
 CHROMIUM = next((p for p in ("/usr/bin/chromium", shutil.which("chromium-browser")) if p and Path(p).exists()), None)
 WEBGL = ["--no-sandbox", "--use-gl=angle", "--use-angle=gl-egl", "--ignore-gpu-blocklist"]
@@ -22,15 +25,15 @@ NO_WEBGL = ["--no-sandbox", "--disable-gpu", "--disable-3d-apis", "--disable-acc
 class Stand:
     """A fake shelf served from a thread of its own; `advance` moves the world on. Starts again on the same port."""
 
-    def __init__(self, tick: int, folder: Path) -> None:
-        self._tick = tick
+    def __init__(self, tick: int, folder: Path, **options) -> None:
+        self._tick, self._options = tick, options
         self._acts = Acts(folder / "acts.sqlite")
         self.port = 0
 
     def make(self):
         """The shelf and the application over it."""
         shelf = fake_shelf.FakeShelf(fake_shelf.World(), self._tick)
-        return shelf, create_app(shelf, fake_shelf.make_site(), WebOptions(acts=self._acts))
+        return shelf, create_app(shelf, fake_shelf.make_site(), WebOptions(acts=self._acts, **self._options))
 
     def start(self) -> None:
         self.shelf, self._app = self.make()
@@ -87,3 +90,34 @@ def launch():
         yield start
         for browser in opened:
             browser.close()
+
+
+@pytest.fixture(scope="session")
+def journal(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("journal")
+    drive(folder, border(35.0))
+    return folder
+
+
+class RecordedStand(Stand):
+    """A journal that was really recorded; live is what `show` puts there."""
+
+    def __init__(self, folder, acts):
+        self._folder, self._acts, self.port = folder, Acts(acts / "acts.sqlite"), 0
+
+    def make(self):
+        shelf, site, self.rows = recorded(self._folder)
+        self.site = site
+        shelf.put(self.rows[50].picture)
+        return shelf, create_app(shelf, site, WebOptions(acts=self._acts, journal=self._folder))
+
+    def show(self, tick):
+        self._loop.call_soon_threadsafe(self.shelf.put, self.rows[tick].picture)
+
+
+@pytest.fixture
+def past(journal, tmp_path):
+    made = RecordedStand(journal, tmp_path)
+    made.start()
+    yield made
+    made.stop()

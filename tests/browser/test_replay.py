@@ -4,47 +4,10 @@ import re
 
 import pytest
 
-from lapwing.serve.acts import Acts
-from lapwing.serve.web import WebOptions, create_app
 from lapwing.serve.wire import encode_picture
-from tests.browser.conftest import Stand
 from tests.browser.seat import Seat
-from tests.replay.test_replay import drive
-from tests.replay.world import border
-from tests.serve.recorded import recorded
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def journal(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("journal")
-    drive(folder, border(35.0))
-    return folder
-
-
-class RecordedStand(Stand):
-    """A journal that was really recorded; live is what `show` puts there."""
-
-    def __init__(self, folder, acts):
-        self._folder, self._acts, self.port = folder, Acts(acts / "acts.sqlite"), 0
-
-    def make(self):
-        shelf, site, self.rows = recorded(self._folder)
-        self.site = site
-        shelf.put(self.rows[50].picture)
-        return shelf, create_app(shelf, site, WebOptions(acts=self._acts, journal=self._folder))
-
-    def show(self, tick):
-        self._loop.call_soon_threadsafe(self.shelf.put, self.rows[tick].picture)
-
-
-@pytest.fixture
-def past(journal, tmp_path):
-    made = RecordedStand(journal, tmp_path)
-    made.start()
-    yield made
-    made.stop()
 
 
 def text(seat, name):

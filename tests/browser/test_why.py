@@ -18,7 +18,7 @@ def test_a_tracks_evidence_over_time_down_to_the_bytes(stand, launch):
     assert "multirotor 80 %" in told
     assert "bird 10 %" in told
     assert "ship" not in told
-    ticks = why.locator("svg path[stroke='#2fc49a']")
+    ticks = why.locator("svg path.sight")
     assert ticks.count() == 30  # one every fourth second of two minutes
     titles = ticks.locator("title").all_text_contents()
     assert sum("bytes are no longer" in t for t in titles) == 1  # entry 2 is gone

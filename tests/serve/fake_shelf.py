@@ -48,6 +48,8 @@ TICK_NS = 200_000_000
 START_NS = 1_790_000_000_000_000_000
 ORIGIN = Position(37.9 * RAD, 126.6 * RAD, 50.0)
 DRONE_ID = 7  # the track that crosses into the circle zone
+FLOWN_DRONE = 12  # row of the Remote ID claim that says where its person is
+SILENT_DRONE = 25  # row of the Remote ID claim that says 0, 0: its place is unknown
 FIELDS = tuple(Field)
 
 
@@ -65,6 +67,7 @@ def make_site() -> Site:
             FeedConfig("adsb-north", "beast", "tcp", "127.0.0.1", 30005),
             FeedConfig("harbour-ais", "nmea", "udp", "127.0.0.1", 10110),
             FeedConfig("hill-radar", "asterix", "udp", "127.0.0.1", 8600, sensor="hill"),
+            FeedConfig("roof", "dronescout", "mqtt", "127.0.0.1", 1883, receiver=position(37.92, 126.58, 70.0)),
         ),
         sensors=(SensorConfig("hill", position(37.9, 126.6, 120.0), "radar", range_m_max=40_000.0),),
         zones=(
@@ -156,7 +159,7 @@ class World:
         )
         mean[source == Source.AIS, 2] = 0.0
         mean[source == Source.AIS, 3:] *= 0.1
-        placed = (i % 17 != 16).astype(np.int64)
+        placed = ((i % 17 != 16) & (i != SILENT_DRONE)).astype(np.int64)
         mean[placed == 0] = 0.0
         values = np.zeros((n, len(FIELDS)))
         values_ns = np.zeros((n, len(FIELDS)), dtype=np.int64)
@@ -164,6 +167,11 @@ class World:
             column = FIELDS.index(code)
             values[source == Source.ADSB, column] = value
             values_ns[source == Source.ADSB, column] = now
+        person = ((Field.OPERATOR_LATITUDE_RAD, 37.93 * RAD), (Field.OPERATOR_LONGITUDE_RAD, 126.55 * RAD),
+                  (Field.OPERATOR_LOCATION_KIND, 1.0))  # fmt: skip
+        for code, value in person if n > FLOWN_DRONE else ():
+            values[FLOWN_DRONE, FIELDS.index(code)] = value
+            values_ns[FLOWN_DRONE, FIELDS.index(code)] = now - 3_000_000_000
         age = np.where(self.condition() == Condition.LOST, 70_000_000_000, (i % 4) * 600_000_000).astype(np.int64)
         names = tuple("" if k % 6 == 5 else (f"HL{k:03d}" if k % 5 != 4 else f"HAERANG {k}") for k in range(n))
         zero = np.zeros(n, dtype=np.int64)
@@ -178,7 +186,7 @@ class World:
         condition[i % 7 == 3] = Condition.LOST
         condition[i % 11 == 5] = Condition.DEGRADED
         condition[i % 23 == 9] = Condition.INCONSISTENT
-        condition[i % 17 == 16] = Condition.UNKNOWN
+        condition[(i % 17 == 16) | (i == SILENT_DRONE)] = Condition.UNKNOWN
         return condition
 
     def _integrity(self, claims: Claims, now: int) -> Integrity:
@@ -324,7 +332,8 @@ class FakeShelf:
 
     def feeds_of(self, seqs: Sequence[int]) -> dict[int, str]:
         """Every third entry came by ADS-B (a radar's track would not, but the page must tell them apart)."""
-        return {seq: "adsb-north" if seq % 3 == 0 else "hill-radar" for seq in seqs if seq > 2}
+        roof = 2 * SILENT_DRONE + 1
+        return {s: "roof" if s == roof else "adsb-north" if s % 3 == 0 else "hill-radar" for s in seqs if s > 2}
 
     async def play(self, speed: float = 1.0) -> None:
         while True:

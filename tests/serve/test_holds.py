@@ -1,13 +1,16 @@
 """Legal holds from the command line, and a runtime that obeys them."""
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
 from lapwing.engine.plan import make_plan
 from lapwing.serve.cli import app
-from lapwing.serve.holds import HoldError, holds_file, read
+from lapwing.serve.holds import HoldError, holds_file, lay, lift, read
 from lapwing.serve.runtime import EXPIRE_NS, Runtime
 from lapwing.serve.site import parse
+from lapwing.serve.web import WebOptions, create_app
+from tests.serve.fake_shelf import FakeShelf, World, make_site
 
 SITE = """name = "s"
 origin = {latitude_deg = 50, longitude_deg = 10}
@@ -88,3 +91,25 @@ def test_what_is_held_stays(tmp_path):
     lapwing("hold", tmp_path, "--lift", 1, "--by", "M. Kim", "--why", "closed")
     run(tmp_path, keep_days=1.0)
     assert not old.exists()
+
+
+async def test_the_web_lists_holds_that_stand_first_and_offers_no_way_to_change_them(tmp_path):
+    lay(tmp_path, (1, 2 * S), "M. Kim", "case 7", 3 * S)
+    lay(tmp_path, (5, 6 * S), "M. Kim", "<b>case 8</b>", 7 * S)
+    lift(tmp_path, 2, "A. Lee", "closed", 9 * S)
+    lay(tmp_path, (5, 8 * S), "A. Lee", "case 9", 9 * S)
+    seat = create_app(FakeShelf(World(), 400), make_site(), WebOptions(journal=tmp_path))
+    transport = httpx.ASGITransport(app=seat)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        told = (await client.get("/v1/holds")).json()
+        assert [(h["hold"], h["stands"]) for h in told["holds"]] == [(3, True), (1, True), (2, False)]
+        assert told["holds"][2] == {
+            "hold": 2, "stands": False, "since_ns": "5", "until_ns": str(6 * S), "by": "M. Kim", "why": "<b>case 8</b>",
+            "laid_ns": str(7 * S), "lifted_ns": str(9 * S), "lifted_by": "A. Lee", "lifted_why": "closed",
+        }  # fmt: skip
+        assert told["left_out"] == 0
+        assert (await client.post("/v1/holds", json={})).status_code == 405
+        holds_file(tmp_path).write_text("{broken")
+        answer = await client.get("/v1/holds")
+        assert answer.status_code == 503
+        assert "nothing is removed" in answer.json()["error"]

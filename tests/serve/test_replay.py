@@ -10,6 +10,7 @@ import warnings
 
 import pytest
 import websockets
+import websockets.exceptions
 
 from lapwing.engine.plan import TICK_NS
 from lapwing.serve import replayer, wire_text

@@ -235,7 +235,7 @@ async def test_live_says_hello_then_pictures_and_changes(shelf):
         websockets.connect(f"ws://127.0.0.1:{port}/v1/live?stride=1") as live,
     ):
         texts, picture = await read_until_picture(live)
-        kinds = ["hello", "alarms", "feeds", "sensors", "reasons", "regions", "outputs", "names"]
+        kinds = ["hello", "alarms", "feeds", "sensors", "reasons", "regions", "outputs", "remote", "names"]
         assert [t["type"] for t in texts] == kinds
         assert texts[0]["site"]["name"] == "Gyodong test range"
         assert texts[0]["fields"]["tracks"][0]["name"] == "id"
@@ -243,7 +243,7 @@ async def test_live_says_hello_then_pictures_and_changes(shelf):
         shelf.advance()
         texts, picture = await read_until_picture(live)
         assert wire.decode_picture(picture)[0]["tick"] == 601
-        assert {"feeds", "names", "hello", "outputs"}.isdisjoint(
+        assert {"feeds", "names", "hello", "outputs", "remote"}.isdisjoint(
             t["type"] for t in texts
         )  # feeds at most once a second
 

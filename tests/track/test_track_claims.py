@@ -252,3 +252,25 @@ def test_where_a_person_is_has_its_own_retention(keep_s, known):
         found.append(int(claims.values_ns[0, column] > 0))
         assert (claims.values[0, column] != 0.0) == (claims.values_ns[0, column] > 0)
     assert found == known
+
+
+def test_who_has_not_said_where_it_is_has_its_newest_frame_as_evidence():
+    """Then the page can say which receiver heard it. Once it has a place, evidence is the frame of the place."""
+    claims = claims_start(SETTINGS)
+    empty = said()
+    for seq, second in ((40, 1), (41, 2)):
+        d = said(values=[(second, Source.REMOTE_ID, 9, Field.NO_POSITION, 1.0)])
+        v = Values(
+            d.values.time_ns, np.array([seq]), *(getattr(d.values, n) for n in ("source", "address", "field", "value"))
+        )
+        claims = claims_step(claims, Decoded(empty.positions, v, empty.texts), SETTINGS, ORIGIN, at(second))
+        assert claims.frame_seq.tolist() == [seq]
+    placed = said(positions=[(3, Source.REMOTE_ID, 9, (100.0, 100.0, 0.0), 0)])
+    claims = claims_step(claims, placed, SETTINGS, ORIGIN, at(3))
+    assert claims.frame_seq.tolist() == [0]  # the frame of the position, numbered 0 here
+    later = said(
+        positions=[],
+        values=[(4, Source.REMOTE_ID, 8, Field.NO_POSITION, 1.0), (4, Source.REMOTE_ID, 9, Field.NO_POSITION, 1.0)],
+    )
+    claims = claims_step(claims, later, SETTINGS, ORIGIN, at(4))
+    assert claims.frame_seq.tolist() == [0, 0]  # of 8 its own first (0), of 9 still that of its place, not 1

@@ -4,7 +4,7 @@ import { $, h, say } from "./dom";
 import type { Store } from "./store";
 import { msOf, utc, type Act, type Alarm } from "./words";
 
-const NAME = "lapwing.name";
+export const NAME = "lapwing.name";
 const SHELVES: [string, number][] = [["15 min", 900], ["1 h", 3600], ["8 h", 28800]];
 
 export class Deeds {

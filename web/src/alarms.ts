@@ -50,7 +50,7 @@ export class AlarmList {
     const notes = [...document.querySelectorAll<HTMLInputElement>("[data-note]")].filter((n) => n.value || n === document.activeElement);
     const typing = document.activeElement as HTMLInputElement | null;
     const at = typing?.dataset["note"] ? [typing.selectionStart, typing.selectionEnd] as const : null;
-    const focused = (document.activeElement as HTMLElement | null)?.dataset["alarm"];
+    const back = wayBack(typing);
     $("alarm-list").replaceChildren(...(alarms.length ? alarms.flatMap((a, i) => (!mine(a) && (i === 0 || mine(alarms[i - 1]!)) ? [h("li", { class: "others" }, "Of other zones: silent here"), this.row(a)] : [this.row(a)])) : [h("li", { class: "none" }, "No alarms. All quiet.")]));
     for (const old of notes) { // what somebody is typing is not taken from under the fingers
       const now = document.querySelector<HTMLInputElement>(`[data-note="${old.dataset["note"]}"]`);
@@ -61,7 +61,7 @@ export class AlarmList {
         now.setSelectionRange(...at);
       }
     }
-    if (focused) document.querySelector<HTMLElement>(`[data-alarm="${focused}"]`)?.focus();
+    if (back && !document.activeElement?.closest("#alarm-list")) back();
     this.tickAges();
   }
 
@@ -113,4 +113,17 @@ export class AlarmList {
     const at = (key && this.store.where(key)) || a;
     this.stage.flyTo(at.latitude, at.longitude, a.subject === "region" ? 10 : undefined);
   }
+}
+
+/** Gives the focus back to what had it in an alarm, after the list was drawn anew; to the alarm where that is gone. */
+function wayBack(focused: HTMLElement | null): (() => void) | null {
+  const alarm = focused?.closest(".alarm")?.querySelector<HTMLElement>("[data-alarm]")?.dataset["alarm"];
+  if (!focused || !alarm) return null;
+  const label = focused.getAttribute("aria-label");
+  const named = (it: HTMLElement, what: string): boolean => it.matches(what);
+  const which = label ? `[aria-label="${CSS.escape(label)}"]` : named(focused, "summary") ? "summary" : named(focused, "a") ? `a[href="${focused.getAttribute("href")}"]` : focused.dataset["before"] ? "[data-before]" : "[data-alarm]";
+  return () => {
+    const now = document.querySelector<HTMLElement>(`[data-alarm="${alarm}"]`);
+    (now?.closest(".alarm")?.querySelector<HTMLElement>(which) ?? now)?.focus();
+  };
 }

@@ -7,10 +7,7 @@ import { duration, utc } from "./words";
 const AGAIN_MS = 60_000;
 const PAST_MS = 10_800_000;
 const ROWS_MAX = 100;
-export const SHADES: [string, string, string][] = [ // colour, meaning, class of a share
-  ["#2fc49a", "under 2 % affected", "low"], ["#f0c24a", "2 to 10 %", "some"], ["#ff7340", "10 % or more", "many"],
-  ["#5f7180", "not enough aircraft or ships", "few"],
-];
+export const SHADES = [["under 2 % affected", "low"], ["2 to 10 %", "some"], ["10 % or more", "many"], ["not enough aircraft or ships", "few"]] as const; // meaning, class of a share
 
 interface Answer {
   bin_s: number;
@@ -31,7 +28,7 @@ export class Cells {
   private asked = -Infinity;
 
   constructor(private readonly store: Store) {
-    $("times").append(...SHADES.map(([colour, meaning]) => h("span", { class: "shade" }, drawing([{ d: "M5 5h14v14H5z", fill: colour }]), meaning)));
+    $("times").append(...SHADES.map(([meaning, name]) => h("span", { class: "shade" }, drawing([{ d: "M5 5h14v14H5z", fill: `var(--cell-${name})` }]), meaning)));
     $("time").addEventListener("input", () => this.draw());
     store.on("layers", () => this.show());
     store.on("mode", () => { this.asked = -Infinity; });

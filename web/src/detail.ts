@@ -3,7 +3,7 @@
 import { $, h, seldom } from "./dom";
 import { ask, frameLink } from "./evidence";
 import { nameOf } from "./labels";
-import { claimKey } from "./lists";
+import { claimKey, heardBy } from "./lists";
 import type { Store } from "./store";
 import { col, HEIGHT_UNKNOWN, type Table } from "./wire";
 import { Why } from "./why";
@@ -19,19 +19,32 @@ export class Detail {
   private readonly kind = h("p", { class: "kind" });
   private readonly list = h("dl");
   private readonly proof = h("p", { class: "frames" });
+  private readonly reasons: Why;
 
   private readonly evidence = h("button", { type: "button", class: "quiet", click: () => void this.prove() }, "Show evidence");
   private readonly past = h("button", { type: "button", class: "quiet", click: () => this.before() });
 
   constructor(private readonly store: Store, private readonly replayFrom: (ms: number) => void) {
-    const why = new Why(store, replayFrom);
+    this.reasons = new Why(store, replayFrom);
     const close = h("button", { type: "button", "aria-label": "Close", title: "Close (Esc)", click: () => store.select("") }, "×");
-    $("detail").replaceChildren(this.title, close, this.kind, this.list, h("p", { class: "doings" }, this.evidence, this.past), this.proof, why.box);
+    $("detail").replaceChildren(this.title, close, this.kind, this.list, h("p", { class: "doings" }, this.evidence, this.past), this.proof, this.reasons.box);
     store.on("select", () => {
       this.proof.replaceChildren();
       this.draw();
     });
     store.on("picture", seldom(450, () => this.draw()));
+  }
+
+  /** To the panel, where something is selected. */
+  focus(): void {
+    if (!$("detail").hidden) $("detail").querySelector<HTMLElement>("button")!.focus();
+  }
+  /** To the reasons of the selected track, opened. */
+  why(): void {
+    const { box } = this.reasons;
+    if ($("detail").hidden || box.hidden) return;
+    box.open = true;
+    box.querySelector("summary")!.focus();
   }
 
   private draw(): void {
@@ -43,7 +56,10 @@ export class Detail {
     this.past.hidden = !this.store.canReplay;
     this.past.textContent = this.alarm() ? "Show from 60 s before its alarm" : "Show its last 60 s";
     const lines = key.startsWith("t") ? this.track(Number(key.slice(1))) : this.claim(key.slice(1));
+    const doors = (): HTMLElement[] => [...this.list.querySelectorAll<HTMLElement>("a, button")];
+    const at = doors().indexOf(document.activeElement as HTMLElement);
     this.list.replaceChildren(...lines.map(([name, ...value]) => h("div", {}, h("dt", {}, name), h("dd", {}, ...value))));
+    if (at >= 0) (doors()[at] ?? this.title.nextElementSibling as HTMLElement).focus(); // drawn anew under the fingers
   }
 
   private track(id: number): Line[] {
@@ -82,13 +98,23 @@ export class Detail {
       ["Says it is", `${SOURCES[col(t, "source")[row]!] ?? "?"} ${nameAddress(address, book)}`],
       ["Navigation", h("b", { class: `is-${condition}` }, condition), reason ? ` since ${utc(msOf(reason.since_ns))} UTC` : ""],
       ...(reason?.reason ? [["Because", reason.reason, " ", frameLink(reason.frame)] as Line] : []),
-      ...(col(t, "placed")[row]! ? moves(t, row) : [["Position", "has not said where it is"] as Line]),
+      ...(col(t, "placed")[row]! ? moves(t, row) : [["Position", heardBy(this.store, key) || "has not said where it is"] as Line]),
+      ...this.person(key),
       ["NIC, NACp", `${category("nic")}, ${category("nac_p")}`],
       ...(doubt ? [["Doubt", doubt] as Line] : []),
       ["Position age", age(col(t, "age")[row]!)],
       ["Last heard", age(col(t, "heard")[row]!)],
       ["Track", track === NO_TRACK ? "none agrees" : this.jump(`t${track}`)],
     ];
+  }
+
+  /** Where the person who flies it says to be. Personal data: the server forgets it soon. */
+  private person(key: string): Line[] {
+    const said = this.store.remote[key]?.person;
+    if (!said) return [];
+    const height = said.height_ellipsoid_m === null ? "" : `, ${said.height_ellipsoid_m.toFixed(0)} m`;
+    const told = age(Math.max(0, (this.store.nowMs - msOf(said.said_ns)) / 1000));
+    return [["Flown from", `${latlon(said.latitude_deg, said.longitude_deg)}${height}`, h("small", {}, `${said.kind ?? "kind not said"}, said ${told} ago`)]];
   }
 
   /** The alarm about what is selected, the latest raised. */

@@ -58,8 +58,8 @@ export function drawing(parts: Record<string, string>[], label = ""): SVGSVGElem
 }
 
 export const PRIORITY: Record<string, { colour: string; path: string }> = {
-  critical: { colour: "#ff7340", path: "M8 2h8l6 6v8l-6 6H8l-6-6V8z" },
-  high: { colour: "#f0a30a", path: "M12 3 22 21H2z" },
-  medium: { colour: "#f0e442", path: "M12 2 22 12 12 22 2 12z" },
-  low: { colour: "#56b4e9", path: "M12 3a9 9 0 1 0 .01 0z" },
+  critical: { colour: "var(--p-critical)", path: "M8 2h8l6 6v8l-6 6H8l-6-6V8z" },
+  high: { colour: "var(--p-high)", path: "M12 3 22 21H2z" },
+  medium: { colour: "var(--p-medium)", path: "M12 2 22 12 12 22 2 12z" },
+  low: { colour: "var(--p-low)", path: "M12 3a9 9 0 1 0 .01 0z" },
 };

@@ -1,12 +1,14 @@
 // The view in the address: a link shows a colleague the same place, selection, list and layers.
 
+import { readPoints, written, type Point } from "./measure";
 import { LAYERS, type Layer, type Store } from "./store";
 import type { Tab } from "./lists";
+import { kept, theme, type Theme } from "./theme";
 
 const ASKED_FOR: Layer[] = ["cells"]; // not shown unless asked for
 const named = (words: URLSearchParams, list: string, layer: Layer): boolean => (words.get(list) ?? "").split(",").includes(layer);
 
-export interface Wish { latitude?: number; longitude?: number; zoom?: number; selected: string; tab: Tab; off: Layer[]; atMs?: number }
+export interface Wish { latitude?: number; longitude?: number; zoom?: number; selected: string; tab: Tab; off: Layer[]; atMs?: number; theme: Theme; kiosk: boolean; measure: Point[] | null }
 
 export function read(hash = location.hash): Wish {
   const words = new URLSearchParams(hash.slice(1));
@@ -14,18 +16,27 @@ export function read(hash = location.hash): Wish {
   const placed = [zoom, latitude, longitude].every((v) => v !== undefined && Number.isFinite(v)) && words.has("map");
   const tab = words.get("list");
   const selected = words.get("sel") ?? "";
+  const wanted = words.get("theme");
   const atMs = Date.parse(words.get("at") ?? "");
   return {
     ...(placed ? { zoom: zoom!, latitude: Math.max(-85, Math.min(85, latitude!)), longitude: Math.max(-180, Math.min(180, longitude!)) } : {}),
     ...(Number.isFinite(atMs) && atMs >= 0 ? { atMs } : {}),
+    theme: wanted === "light" || wanted === "dark" ? wanted : (kept() ?? "dark"),
+    kiosk: words.get("kiosk") === "1",
+    measure: words.has("measure") ? readPoints(words.get("measure")!) : null,
     selected: /^(t\d+|c\d+:\d+)$/.test(selected) ? selected : "",
     tab: tab === "claims" || tab === "feeds" ? tab : "tracks",
     off: LAYERS.filter((l) => (ASKED_FOR.includes(l) ? !named(words, "on", l) : named(words, "off", l))),
   };
 }
 
-export function write(store: Store, tab: Tab, at: { latitude: number; longitude: number }, zoom: number, pastMs: number | null): void {
-  const words = [`map=${zoom.toFixed(2)}/${at.latitude.toFixed(5)}/${at.longitude.toFixed(5)}`];
+export interface Shown { tab: Tab; centre: Point; zoom: number; pastMs: number | null; kiosk: boolean; measure: Point[] | null }
+
+export function write(store: Store, { tab, centre, zoom, pastMs, kiosk, measure }: Shown): void {
+  const words = [`map=${zoom.toFixed(2)}/${centre.latitude.toFixed(5)}/${centre.longitude.toFixed(5)}`];
+  if (theme() !== "dark" || kept()) words.push(`theme=${theme()}`);
+  if (kiosk) words.push("kiosk=1");
+  if (measure) words.push(`measure=${written(measure)}`);
   if (store.selected) words.push(`sel=${store.selected}`);
   if (tab !== "tracks") words.push(`list=${tab}`);
   const on = ASKED_FOR.filter((l) => store.shows(l));

@@ -2,18 +2,23 @@
 
 import { symbolPx } from "./layer";
 import { Flag, Shape, colourOf, runAhead, type Marks } from "./marks";
+import type { Box } from "./remote";
 import type { Store } from "./store";
-import { pixelX, pixelY, type Stage } from "./view";
+import { faint, tint } from "./theme";
+import { pixelX, pixelY, type Stage, type View } from "./view";
 import { col, HEIGHT_UNKNOWN } from "./wire";
 import { nameAddress } from "./words";
 
 const LABELS_MAX = 160;
 const HIT_PX = 16;
 
+/** What is drawn under the labels: gives the boxes of its own words, and what the mouse hits of it. */
+export interface Overlay { draw(ink: CanvasRenderingContext2D, view: View): Box[]; hit(x: number, y: number): string }
+
 export class Labels {
   private marks: Marks | null = null;
 
-  constructor(private readonly store: Store, private readonly stage: Stage, private readonly canvas: HTMLCanvasElement, private readonly still: boolean) {
+  constructor(private readonly store: Store, private readonly stage: Stage, private readonly canvas: HTMLCanvasElement, private readonly under: Overlay[], private readonly still: boolean) {
     stage.onFrame(() => this.draw());
   }
 
@@ -38,7 +43,7 @@ export class Labels {
         found = marks.keys[i]!;
       }
     }
-    return found;
+    return found || this.under.reduce((key, o) => key || o.hit(x, y), "");
   }
 
   private draw(): void {
@@ -50,6 +55,7 @@ export class Labels {
     const ink = canvas.getContext("2d")!;
     ink.setTransform(ratio, 0, 0, ratio, 0, 0);
     ink.clearRect(0, 0, view.width, view.height);
+    const taken: Box[] = this.under.flatMap((o) => o.draw(ink, view));
     if (!marks || !this.store.shows("labels") || !this.store.picture) return;
     const ahead = runAhead(this.store, this.still);
     const gap = symbolPx(view) * 1.5 + 3;
@@ -64,7 +70,6 @@ export class Labels {
     ink.font = "600 11px 'Open Sans', sans-serif";
     ink.textBaseline = "middle";
     ink.lineJoin = "round";
-    const taken: [number, number, number, number][] = [];
     let drawn = 0;
     for (const [rank, i] of order) {
       if (drawn >= LABELS_MAX) break;
@@ -72,14 +77,14 @@ export class Labels {
       const y = pixelY(view, marks.y[i]! + marks.vy[i]! * ahead);
       if (x < -60 || y < -10 || x > view.width || y > view.height + 10) continue;
       const text = labelOf(this.store, marks.keys[i]!);
-      const box: [number, number, number, number] = [x - 2, y - 7, x + ink.measureText(text).width + 4, y + 7];
+      const box: Box = [x - 2, y - 7, x + ink.measureText(text).width + 4, y + 7];
       if (rank > 0 && taken.some((t) => box[0] < t[2] && box[2] > t[0] && box[1] < t[3] && box[3] > t[1])) continue;
       taken.push(box);
       drawn += 1;
-      ink.strokeStyle = "rgb(8 12 16 / 0.9)";
+      ink.strokeStyle = faint(tint["mark-halo"], 0.9);
       ink.lineWidth = 3;
       ink.strokeText(text, x, y);
-      ink.fillStyle = rank === 0 ? "#fff" : rank === 1 ? "#ffb59a" : colourOf(marks, i, Math.max(0.75, marks.alpha[i]!));
+      ink.fillStyle = rank === 0 ? tint["mark-chosen"] : rank === 1 ? tint["mark-alarm-name"] : colourOf(marks, i, Math.max(0.75, marks.alpha[i]!));
       ink.fillText(text, x, y);
     }
   }

@@ -3,6 +3,7 @@
 
 import type { CustomLayerInterface, Map as Chart } from "maplibre-gl";
 import { Flag, type Marks } from "./marks";
+import { rgbOf, tint } from "./theme";
 import type { View } from "./view";
 
 const COMMON = `#version 300 es
@@ -31,7 +32,7 @@ void main() {
 const SYMBOL_FRAGMENT = `#version 300 es
 precision highp float;
 in vec2 v_at; in vec2 v_turned; flat in vec4 v_look; in vec4 v_colour;
-uniform float u_size; uniform float u_pulse; out vec4 colour;
+uniform float u_size; uniform float u_pulse; uniform vec3 u_halo; uniform vec3 u_alarm; uniform vec3 u_chosen; out vec4 colour;
 float segment(vec2 p, vec2 a, vec2 b) {
   vec2 pa = p - a, ba = b - a;
   return length(pa - ba * clamp(dot(pa, ba) / dot(ba, ba), 0.0, 1.0));
@@ -65,15 +66,15 @@ void main() {
   if (state == 3) { vec2 q = vec2(abs(v_at.x), v_at.y); mark = min(segment(q, vec2(0.0, -1.2), vec2(1.1, 0.75)), segment(q, vec2(0.0, 0.75), vec2(1.1, 0.75))); }
   ink = max(ink, line(mark, w)); halo = max(halo, line(mark, w + 1.4 / u_size));
   vec3 rgb = v_colour.rgb; float alpha = v_colour.a;
-  vec4 own = vec4(rgb * ink, max(ink, 0.85 * halo)) * alpha;
+  vec4 own = vec4(rgb * ink + u_halo * max(0.85 * halo - ink, 0.0), max(ink, 0.85 * halo)) * alpha;
   if ((flags & ${Flag.alarmed}) != 0) {
     float ring = line(abs(length(v_at) - 1.32 - 0.12 * u_pulse), 1.25 / u_size);
-    own = mix(own, vec4(1.0, 0.45, 0.25, 1.0), ring * (0.6 + 0.4 * u_pulse));
+    own = mix(own, vec4(u_alarm, 1.0), ring * (0.6 + 0.4 * u_pulse));
   }
   if ((flags & ${Flag.selected}) != 0) {
     vec2 q = abs(v_at);
     float box = abs(max(q.x, q.y) - 1.4) + step(min(q.x, q.y), 0.75) * 9.0;
-    own = mix(own, vec4(1.0), line(box, 1.0 / u_size));
+    own = mix(own, vec4(u_chosen, 1.0), line(box, 1.0 / u_size));
   }
   colour = own;
 }`;
@@ -231,6 +232,7 @@ export class MarkLayer implements CustomLayerInterface {
     if (this.n) {
       this.use(gl, symbol, view, this.ahead());
       gl.uniform1f(symbol.uniform("u_pulse"), this.pulse());
+      for (const name of ["halo", "alarm", "chosen"] as const) gl.uniform3f(symbol.uniform(`u_${name}`), ...rgbOf(tint[`mark-${name}`]));
       gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, this.n);
     }
     gl.bindVertexArray(null);

@@ -1,43 +1,50 @@
 // What every symbol means, which layers are shown, and the keys.
 
 import { $, drawing, h } from "./dom";
+import { keyList, type Key } from "./keys";
 import { LAYERS, type Layer, type Store } from "./store";
-import { COLOUR, css, type Rgb } from "./words";
+import { keep, setTheme, theme } from "./theme";
 
 const DART = "M12 3 18 19 12 16 6 19z";
-const line = (d: string, c: Rgb): Record<string, string> => ({ d, fill: "none", stroke: css(c), "stroke-width": "1.8" });
-const solid = (d: string, c: Rgb): Record<string, string> => ({ d, fill: css(c) });
+const line = (d: string, c: string): Record<string, string> => ({ d, fill: "none", stroke: `var(--${c})`, "stroke-width": "1.8" });
+const solid = (d: string, c: string): Record<string, string> => ({ d, fill: `var(--${c})` });
 const ring = "M12 7a6 6 0 1 0 .01 0M12 7V2";
 
 const SYMBOLS: [string, Record<string, string>[]][] = [
-  ["Track, nobody claims it", [solid(DART, COLOUR.track)]],
-  ["Track, a claim agrees", [solid(DART, COLOUR.agreed)]],
-  ["Track coasting (not seen lately)", [line(DART, COLOUR.track)]],
-  ["Track tentative", [solid("M12 8a4 4 0 1 0 .01 0", COLOUR.tentative)]],
-  ["Claim: aircraft", [line(ring, COLOUR.ok)]],
-  ["Claim: ship", [line("M12 3 17 12 12 21 7 12z", COLOUR.ok)]],
-  ["Claim: drone (Remote ID)", [line("M7 8h10v10H7zM12 8V3", COLOUR.ok)]],
-  ["Navigation degraded", [line(ring, COLOUR.degraded), { ...line("M12 2a10 10 0 1 0 .01 0", COLOUR.degraded), "stroke-dasharray": "5 4" }]],
-  ["Navigation lost", [line(ring, COLOUR.lost), line("M5 5 19 19M5 19 19 5", COLOUR.lost)]],
-  ["Claim contradicted", [line(ring, COLOUR.inconsistent), line("M12 1 23 20H1z", COLOUR.inconsistent)]],
-  ["Likely source of interference (50, 90 %)", [{ ...line("M5 7h12v10H5z", [230, 159, 0]), "fill-opacity": "0.2" }]],
-  ["Last good position", [{ ...line("M3 20 21 4", COLOUR.lost), "stroke-dasharray": "4 3" }]],
+  ["Track, nobody claims it", [solid(DART, "mark-track")]],
+  ["Track, a claim agrees", [solid(DART, "mark-agreed")]],
+  ["Track coasting (not seen lately)", [line(DART, "mark-track")]],
+  ["Track tentative", [solid("M12 8a4 4 0 1 0 .01 0", "mark-tentative")]],
+  ["Claim: aircraft", [line(ring, "mark-ok")]],
+  ["Claim: ship", [line("M12 3 17 12 12 21 7 12z", "mark-ok")]],
+  ["Claim: drone (Remote ID)", [line("M7 8h10v10H7zM12 8V3", "mark-ok")]],
+  ["Remote ID, place unknown: ring around the receiver that heard it", [{ ...line("M12 3a9 9 0 1 0 .01 0", "mark-unknown"), "stroke-dasharray": "5 3" }]],
+  ["Person who flies, as the drone says", [line("M12 4a3.2 3.2 0 1 0 .01 0M5 20a7 7 0 0 1 14 0", "mark-ok")]],
+  ["Navigation degraded", [line(ring, "mark-degraded"), { ...line("M12 2a10 10 0 1 0 .01 0", "mark-degraded"), "stroke-dasharray": "5 4" }]],
+  ["Navigation lost", [line(ring, "mark-lost"), line("M5 5 19 19M5 19 19 5", "mark-lost")]],
+  ["Claim contradicted", [line(ring, "mark-inconsistent"), line("M12 1 23 20H1z", "mark-inconsistent")]],
+  ["Likely source of interference (50, 90 %)", [{ ...line("M5 7h12v10H5z", "map-source"), "fill-opacity": "0.2" }]],
+  ["Last good position", [{ ...line("M3 20 21 4", "mark-lost"), "stroke-dasharray": "4 3" }]],
 ];
 const NAMES: Record<Layer, string> = {
   tracks: "Tracks", claims: "Claims", trails: "Trails", ellipses: "1-sigma ellipses", labels: "Labels", zones: "Zones",
   sensors: "Sensors and reach", regions: "GNSS interference", cells: "GNSS by cell and time", airfields: "Airfields",
 };
-const KEYS: [string, string][] = [
-  ["A T C F", "alarms, tracks, claims, feeds"], ["/", "filter"], ["arrows + −", "move, zoom"], ["H", "back to the site"], ["L", "legend"], ["R", "replay, back to live"], ["space , .", "play or pause, 10 s back, on"], ["[ ]", "alarm before, after"], ["1 to 6", "speed of the replay"], ["Esc", "close, deselect"],
-];
-
-export function drawLegend(store: Store): void {
+export function drawLegend(store: Store, keys: Key[]): void {
   const boxes = LAYERS.map((layer) =>
     h("label", {}, h("input", { type: "checkbox", checked: store.shows(layer), change: (e) => store.toggle(layer, (e.target as HTMLInputElement).checked) }), NAMES[layer]));
   $("legend-body").replaceChildren(
     h("ul", {}, ...SYMBOLS.map(([name, parts]) => h("li", {}, drawing(parts), name))),
     h("fieldset", {}, h("legend", {}, "Layers"), ...boxes),
-    h("dl", {}, ...KEYS.map(([key, what]) => h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)))),
+    h("label", {}, h("input", { type: "checkbox", id: "light", checked: theme() === "light", change: (e) => choose(store, (e.target as HTMLInputElement).checked) }), "Light theme (for bright rooms)"),
+    keyList(keys),
     h("p", {}, "It watches and warns. A claim is what something says of itself; it is not a fact until a sensor agrees."),
   );
+}
+
+function choose(store: Store, light: boolean): void {
+  const wanted = light ? "light" : "dark";
+  setTheme(wanted);
+  keep(wanted);
+  store.emit("theme");
 }

@@ -1,8 +1,9 @@
 // Tracks, claims and feeds as tables: everything on the map can be read, sorted and reached without it.
 
 import { $, h, say, seldom } from "./dom";
-import { nameOf } from "./labels";
 import { frameLink } from "./evidence";
+import { Health } from "./health";
+import { nameOf } from "./labels";
 import type { Store } from "./store";
 import type { Stage } from "./view";
 import { col, HEIGHT_UNKNOWN } from "./wire";
@@ -11,7 +12,7 @@ import { CONDITIONS, NO_TRACK, SOURCES, STATUSES, bookOf, degrees, duration, msO
 export type Tab = "tracks" | "claims" | "feeds";
 const ROWS_MAX = 250;
 
-interface Row { key: string; cells: string[]; sort: (number | string)[]; state: string }
+interface Row { key: string; cells: string[]; note?: string; sort: (number | string)[]; state: string }
 const HEADS: Record<"tracks" | "claims", string[]> = {
   tracks: ["Track", "Status", "Height", "Speed", "Course", "Exists", "Age", "Claim"],
   claims: ["Name", "Source", "State", "Height", "Speed", "NIC", "Age", "Track"],
@@ -23,8 +24,10 @@ export class Lists {
   private rows = new Map<string, HTMLTableRowElement>();
   private body: HTMLTableSectionElement | null = null;
   private foot: HTMLElement | null = null;
+  private readonly health: Health;
 
   constructor(private readonly store: Store, private readonly stage: Stage, private readonly changed: () => void) {
+    this.health = new Health(store, () => { if (this.tab === "feeds") this.drawFeeds(); });
     for (const tab of ["tracks", "claims", "feeds"] as const) $(`tab-${tab}`).addEventListener("click", () => this.show(tab));
     $("tabs").addEventListener("keydown", (event) => this.arrow(event));
     $("filter").addEventListener("input", () => this.draw());
@@ -82,20 +85,23 @@ export class Lists {
     const wanted = $<HTMLInputElement>("filter").value.trim().toLowerCase();
     let rows = tab === "tracks" ? trackRows(this.store) : claimRows(this.store);
     const all = rows.length;
-    if (wanted) rows = rows.filter((r) => r.cells.some((c) => c.toLowerCase().includes(wanted)));
+    if (wanted) rows = rows.filter((r) => [...r.cells, r.note ?? ""].some((c) => c.toLowerCase().includes(wanted)));
     rows.sort((a, b) => order(a.sort[by.at]!, b.sort[by.at]!) * (by.down ? -1 : 1) || order(a.sort[0]!, b.sort[0]!));
     const shown = rows.slice(0, ROWS_MAX);
     const chosen = rows.find((r) => r.key === this.store.selected);
     if (chosen && !shown.includes(chosen)) shown.unshift(chosen);
     const keep = new Set(shown.map((r) => r.key));
     for (const [key, tr] of this.rows) if (!keep.has(key)) { tr.remove(); this.rows.delete(key); }
+    const focused = document.activeElement as HTMLElement | null; // a row that moves would lose it
     shown.forEach((row, i) => {
       const tr = this.rows.get(row.key) ?? this.newRow(row);
       row.cells.forEach((text, c) => say(c ? tr.cells[c]! : tr.cells[0]!.firstElementChild!, text));
+      say(tr.cells[0]!.lastElementChild!, row.note ?? "");
       tr.dataset["state"] = row.state;
       tr.setAttribute("aria-selected", String(row.key === this.store.selected));
       if (this.body!.children[i] !== tr) this.body!.insertBefore(tr, this.body!.children[i] ?? null);
     });
+    if (focused !== document.activeElement && focused?.isConnected && this.body.contains(focused)) focused.focus({ preventScroll: true });
     const units = "Height in m above the ellipsoid, speed in m/s.";
     const found = rows.length === all ? `${all}` : `${rows.length} found, ${all} in all`;
     say(this.foot!, !all ? `No ${tab} now.` : shown.length < rows.length ? `${shown.length} shown of ${found}. ${units}` : rows.length < all ? `${found}. ${units}` : units);
@@ -107,12 +113,13 @@ export class Lists {
       const at = this.store.where(row.key);
       if (at) this.stage.flyTo(at.latitude, at.longitude);
     };
-    const tr = h("tr", { click: go }, h("th", { scope: "row" }, h("button", { type: "button" })), ...row.cells.slice(1).map(() => h("td")));
+    const tr = h("tr", { click: go }, h("th", { scope: "row" }, h("button", { type: "button" }), h("small")), ...row.cells.slice(1).map(() => h("td")));
     this.rows.set(row.key, tr);
     return tr;
   }
 
   private drawFeeds(): void {
+    if (document.activeElement?.closest("#list a")) return; // somebody is among the links: they are not taken from under the fingers
     const { feeds, feedsMs } = this.store;
     const items = feeds.map((f) => {
       const silent = f.received_ns === "0" ? Infinity : (feedsMs - msOf(f.received_ns)) / 1000;
@@ -131,7 +138,7 @@ export class Lists {
         ));
     });
     const focused = document.activeElement === $("list");
-    $("list").replaceChildren(h("ul", { class: "feeds" }, ...(items.length ? items : [h("li", { class: "none" }, "No feeds yet.")]), ...this.store.outputs.map(outputItem), ...this.store.sensors.map(sensorItem)));
+    $("list").replaceChildren(h("ul", { class: "feeds" }, ...(items.length ? items : [h("li", { class: "none" }, "No feeds yet.")]), ...this.store.outputs.map(outputItem), ...this.store.sensors.map(sensorItem), ...this.health.items()));
     if (focused) $("list").focus();
   }
 }
@@ -184,6 +191,12 @@ function trackRows(store: Store): Row[] {
 export const claimKey = (store: Store, row: number): string =>
   `c${bookOf(col(store.picture!.claims, "source")[row]!)}:${col(store.picture!.claims, "address")[row]!}`;
 
+/** Of a claim without a place: what is known of where it is. */
+export function heardBy(store: Store, key: string): string {
+  const feed = store.remote[key]?.feed;
+  return feed ? `place unknown, heard by ${feed}` : "";
+}
+
 function claimRows(store: Store): Row[] {
   const t = store.picture!.claims;
   if (!t.n) return [];
@@ -195,7 +208,7 @@ function claimRows(store: Store): Row[] {
     const here = placed![i]! === 1;
     const agrees = track![i]! === NO_TRACK ? "none" : `T${track![i]!}`;
     return {
-      key, state: CONDITIONS[condition![i]!] ?? "",
+      key, state: CONDITIONS[condition![i]!] ?? "", note: here ? "" : heardBy(store, key.slice(1)),
       cells: [name, SOURCES[source![i]!] ?? "?", CONDITIONS[condition![i]!] ?? "?", here && height![i]! !== HEIGHT_UNKNOWN ? height![i]!.toFixed(0) : "–", here ? speed![i]!.toFixed(0) : "–", nic![i]! === 255 ? "–" : String(nic![i]!), shortAge(ages![i]!), agrees],
       sort: [name, source![i]!, worth[condition![i]!] ?? 0, height![i]!, speed![i]!, nic![i]!, ages![i]!, track![i]!],
     };

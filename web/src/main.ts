@@ -5,17 +5,23 @@ import { AlarmList } from "./alarms";
 import { Cells } from "./cells";
 import { Detail } from "./detail";
 import { $, h, say } from "./dom";
+import { Drill } from "./drill";
 import * as hash from "./hash";
+import { kiosk } from "./kiosk";
+import { listen, showKeys, type Key } from "./keys";
 import { Labels } from "./labels";
 import { drawLegend } from "./legend";
 import { Link } from "./link";
-import { Lists } from "./lists";
+import { Lists, type Tab } from "./lists";
 import { MapStage } from "./map";
 import { build } from "./marks";
+import { Measure } from "./measure";
+import { Remote } from "./remote";
 import { Replay } from "./replay";
 import { ScopeStage } from "./scope";
 import { Sound } from "./sound";
 import { Store } from "./store";
+import { setTheme } from "./theme";
 import { Timebar } from "./timebar";
 import type { Stage } from "./view";
 import { col } from "./wire";
@@ -30,6 +36,7 @@ const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
 const store = new Store(); // what is shown
 const live = new Store(); // alarms of now, also while the past is shown
 const wish = hash.read();
+setTheme(wish.theme);
 for (const layer of wish.off) store.hidden.add(layer);
 
 // The counters that tests read; nothing in the page depends on them.
@@ -58,8 +65,9 @@ function openStage(): Stage & { take(marks: ReturnType<typeof build>): void } {
 
 await Promise.all(["400 12px 'Open Sans'", "600 12px 'Open Sans'"].map((f) => document.fonts.load(f)));
 const stage = openStage();
-const labels = new Labels(store, stage, $<HTMLCanvasElement>("labels"), still);
-const remember = (): void => hash.write(store, lists.tab, stage.centre, stage.zoom, replay.on ? replay.atMs : null);
+const measure = new Measure(stage, () => remember());
+const labels = new Labels(store, stage, $<HTMLCanvasElement>("labels"), [new Remote(store, still), measure], still);
+const remember = (): void => hash.write(store, { tab: lists.tab, centre: stage.centre, zoom: stage.zoom, pastMs: replay.on ? replay.atMs : null, kiosk: wish.kiosk, measure: measure.on ? measure.points : null });
 const link = new Link(store, live, 5);
 const replay = new Replay(store, link);
 const timebar = new Timebar(store, live, replay);
@@ -69,9 +77,9 @@ new AlarmList(store, live, stage, replayFrom);
 const sound = new Sound(live);
 drawZones(store, () => store.emit("alarms"));
 setInterval(() => { counters.beeps = sound.beeps; }, 250);
-new Detail(store, replayFrom);
+new Drill(store, live, sound);
+const detail = new Detail(store, replayFrom);
 new Cells(store);
-drawLegend(store);
 
 let placed = wish.zoom !== undefined;
 function home(): void {
@@ -102,6 +110,7 @@ store.on("alarms", () => {
 });
 store.on("select", () => { redraw(); remember(); });
 store.on("layers", () => { redraw(); remember(); });
+store.on("theme", () => { redraw(); stage.redraw(); remember(); });
 
 function head(): void {
   const { picture } = store;
@@ -156,11 +165,13 @@ animate();
 setInterval(remember, 1000);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) redraw(); });
 
-stage.onClick((x, y) => store.select(labels.hit(x, y)));
+stage.onClick((x, y) => { if (!measure.click(x, y)) store.select(labels.hit(x, y)); });
 $("zoom-in").addEventListener("click", () => stage.zoomBy(1));
 $("zoom-out").addEventListener("click", () => stage.zoomBy(-1));
 $("zoom-home").addEventListener("click", home);
 lists.show(wish.tab);
+if (wish.measure) measure.toggle(true, wish.measure);
+if (wish.kiosk) kiosk(store, link);
 if (wish.selected) store.select(wish.selected);
 if (wish.atMs !== undefined) replay.go(wish.atMs, true);
 window.addEventListener("hashchange", ({ newURL }) => { // a link to a moment, followed in this very page
@@ -168,39 +179,26 @@ window.addEventListener("hashchange", ({ newURL }) => { // a link to a moment, f
   if (atMs !== undefined) replay.go(atMs, true);
 });
 
-const KEYS: Record<string, () => void> = {
-  ArrowLeft: () => stage.panBy(-120, 0), ArrowRight: () => stage.panBy(120, 0),
-  ArrowUp: () => stage.panBy(0, -120), ArrowDown: () => stage.panBy(0, 120),
-  "+": () => stage.zoomBy(1), "=": () => stage.zoomBy(1), "-": () => stage.zoomBy(-1), h: home,
-  a: () => ($("alarm-list").querySelector<HTMLElement>("button") ?? $("alarms")).focus(),
-  t: () => { lists.show("tracks"); $("list").focus(); },
-  c: () => { lists.show("claims"); $("list").focus(); },
-  f: () => { lists.show("feeds"); $("list").focus(); },
-  l: () => { const legend = $<HTMLDetailsElement>("legend"); legend.open = !legend.open; },
-  r: () => timebar.toggle(), " ": () => timebar.playPause(), ",": () => timebar.step(-10), ".": () => timebar.step(10),
-  "[": () => timebar.jump(-1), "]": () => timebar.jump(1),
-  ...Object.fromEntries([0, 1, 2, 3, 4, 5].map((i) => [String(i + 1), () => timebar.rate(i)])),
-  "/": () => $("filter").focus(),
-  Escape: () => {
-    const legend = $<HTMLDetailsElement>("legend");
-    if (legend.open) legend.open = false;
-    else store.select("");
-  },
-};
-document.addEventListener("click", ({ target, detail }) => { // who clicks with a mouse means space to pause, not to click again
-  if (detail > 0) (target as HTMLElement).closest<HTMLElement>("#timebar button, #replay-banner button, #to-replay, #sound")?.blur();
-});
-document.addEventListener("keydown", (event) => {
-  const target = event.target as HTMLElement;
-  if (event.ctrlKey || event.metaKey || event.altKey || $<HTMLDialogElement>("evidence").open) return;
-  if (event.key === " " && target.closest("button, summary, select, a")) return; // there it presses
-  if (target.matches("input:not([type=range])")) {
-    if (event.key === "Escape") target.blur();
-    return;
-  }
-  if (event.key.startsWith("Arrow") && target.closest("#panel, #legend, #cells, #timebar")) return; // there they scroll
-  const act = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-  if (!act) return;
-  event.preventDefault();
-  act();
-});
+const many = (keys: string[], act: (at: number) => void): Record<string, () => void> => Object.fromEntries(keys.map((k, i) => [k, () => act(i)]));
+const show = (tab: Tab) => (): void => { lists.show(tab); $("list").focus(); };
+const legend = $<HTMLDetailsElement>("legend");
+const KEYS: Key[] = [
+  { shown: "A", what: "alarms", keys: { a: () => ($("alarm-list").querySelector<HTMLElement>("button") ?? $("alarms")).focus() } },
+  { shown: "T C F", what: "tracks, claims, feeds", keys: { t: show("tracks"), c: show("claims"), f: show("feeds") } },
+  { shown: "/", what: "filter the list", keys: { "/": () => $("filter").focus() } },
+  { shown: "D", what: "what is selected", keys: { d: () => detail.focus() } },
+  { shown: "W", what: "why the selected track is believed", keys: { w: () => detail.why() } },
+  { shown: "← → ↑ ↓", what: "move the map", keys: { ArrowLeft: () => stage.panBy(-120, 0), ArrowRight: () => stage.panBy(120, 0), ArrowUp: () => stage.panBy(0, -120), ArrowDown: () => stage.panBy(0, 120) } },
+  { shown: "+ −", what: "zoom", keys: { "+": () => stage.zoomBy(1), "=": () => stage.zoomBy(1), "-": () => stage.zoomBy(-1) } },
+  { shown: "H", what: "back to the site", keys: { h: home } },
+  { shown: "M", what: "measure: a click or Enter sets a point", keys: { m: () => measure.toggle(), Enter: () => measure.enter() } },
+  { shown: "L", what: "legend and layers", keys: { l: () => { legend.open = !legend.open; legend.querySelector("summary")!.focus(); } } },
+  { shown: "R", what: "replay, back to live", keys: { r: () => timebar.toggle() } },
+  { shown: "space , .", what: "replay: play or pause, 10 s back, 10 s on", keys: { " ": () => timebar.playPause(), ",": () => timebar.step(-10), ".": () => timebar.step(10) } },
+  { shown: "[ ]", what: "replay: the alarm before, after", keys: { "[": () => timebar.jump(-1), "]": () => timebar.jump(1) } },
+  { shown: "1 to 6", what: "replay: speed", keys: many(["1", "2", "3", "4", "5", "6"], (i) => timebar.rate(i)) },
+  { shown: "Esc", what: "close, deselect", keys: { Escape: () => { if (legend.open) legend.open = false; else if (measure.on) measure.toggle(false); else store.select(""); } } },
+  { shown: "?", what: "these keys", keys: { "?": () => showKeys(KEYS) } },
+];
+drawLegend(store, KEYS);
+if (!wish.kiosk) listen(KEYS);

@@ -9,6 +9,7 @@ import { SHADES } from "./cells";
 import { MarkLayer } from "./layer";
 import { runAhead, type Marks } from "./marks";
 import type { Layer, Store } from "./store";
+import { tint } from "./theme";
 import { mercatorX, mercatorY, type Stage, type View } from "./view";
 
 const FONT = ["Open Sans"];
@@ -17,10 +18,10 @@ const nothing = (): GeoJSON.FeatureCollection => ({ type: "FeatureCollection", f
 const base = (id: string, layer: string, rest: object): LayerSpecification =>
   ({ id, source: "base", "source-layer": layer, ...rest }) as LayerSpecification;
 const over = (id: string, source: string, rest: object): LayerSpecification => ({ id, source, ...rest }) as LayerSpecification;
-const shade = ["match", ["get", "shade"], ...SHADES.flatMap(([colour, , name]) => [name, colour]), "#5f7180"];
-const HALO = { "text-halo-color": "#0a0f14", "text-halo-width": 1.4 };
 
 function style(): StyleSpecification {
+  const shade = ["match", ["get", "shade"], ...SHADES.flatMap(([, name]) => [name, tint[`cell-${name}`]]), tint["cell-few"]];
+  const HALO = { "text-halo-color": tint["mark-halo"], "text-halo-width": 1.4 };
   return {
     version: 8,
     sources: {
@@ -32,28 +33,28 @@ function style(): StyleSpecification {
       cells: { type: "geojson", data: nothing(), tolerance: 0.1 },
     },
     layers: [
-      { id: "sea", type: "background", paint: { "background-color": "#0a1017" } },
-      base("land", "land", { type: "fill", paint: { "fill-color": "#161d24", "fill-antialias": false } }),
-      base("coast", "coast", { type: "line", paint: { "line-color": "#43525f", "line-width": 0.9 } }),
-      base("border", "border", { type: "line", paint: { "line-color": "#4a5560", "line-width": 0.9, "line-dasharray": [4, 3] } }),
-      base("airfield", "airfield", { type: "circle", minzoom: 7, paint: { "circle-radius": 2.2, "circle-color": "#0a1017", "circle-stroke-color": "#6b7a88", "circle-stroke-width": 1 } }),
-      base("country-name", "country", { type: "symbol", maxzoom: 7, filter: ["<=", ["get", "zoom"], ["zoom"]], layout: { "text-field": ["upcase", ["get", "name"]], "text-font": FONT, "text-size": 11, "text-letter-spacing": 0.12, "text-max-width": 8 }, paint: { "text-color": "#71808e", ...HALO } }),
-      base("airfield-name", "airfield", { type: "symbol", minzoom: 8.5, layout: { "text-field": ["get", "icao"], "text-font": FONT, "text-size": 10, "text-offset": [0, 0.9], "text-anchor": "top" }, paint: { "text-color": "#71808e", ...HALO } }),
+      { id: "sea", type: "background", paint: { "background-color": tint["map-sea"] } },
+      base("land", "land", { type: "fill", paint: { "fill-color": tint["map-land"], "fill-antialias": false } }),
+      base("coast", "coast", { type: "line", paint: { "line-color": tint["map-coast"], "line-width": 0.9 } }),
+      base("border", "border", { type: "line", paint: { "line-color": tint["map-border"], "line-width": 0.9, "line-dasharray": [4, 3] } }),
+      base("airfield", "airfield", { type: "circle", minzoom: 7, paint: { "circle-radius": 2.2, "circle-color": tint["map-sea"], "circle-stroke-color": tint["map-airfield"], "circle-stroke-width": 1 } }),
+      base("country-name", "country", { type: "symbol", maxzoom: 7, filter: ["<=", ["get", "zoom"], ["zoom"]], layout: { "text-field": ["upcase", ["get", "name"]], "text-font": FONT, "text-size": 11, "text-letter-spacing": 0.12, "text-max-width": 8 }, paint: { "text-color": tint["map-place"], ...HALO } }),
+      base("airfield-name", "airfield", { type: "symbol", minzoom: 8.5, layout: { "text-field": ["get", "icao"], "text-font": FONT, "text-size": 10, "text-offset": [0, 0.9], "text-anchor": "top" }, paint: { "text-color": tint["map-place"], ...HALO } }),
       over("cell-fill", "cells", { type: "fill", paint: { "fill-color": shade, "fill-opacity": ["match", ["get", "shade"], "few", 0.08, 0.22] } }),
       over("cell-line", "cells", { type: "line", paint: { "line-color": shade, "line-width": 1, "line-opacity": 0.7 } }),
-      over("source-fill", "regions", { type: "fill", filter: ["==", ["get", "kind"], "source"], paint: { "fill-color": "#e69f00", "fill-opacity": 0.22 } }),
-      over("source-line", "regions", { type: "line", filter: ["==", ["get", "kind"], "source"], paint: { "line-color": "#e69f00", "line-width": 1.4 } }),
-      over("region-fill", "regions", { type: "fill", filter: ["==", ["get", "kind"], "region"], paint: { "fill-color": "#cc79a7", "fill-opacity": 0.1 } }),
-      over("region-line", "regions", { type: "line", filter: ["==", ["get", "kind"], "region"], paint: { "line-color": "#de8cb8", "line-width": 1.6, "line-dasharray": [2, 2] } }),
-      over("reach-line", "reach", { type: "line", paint: { "line-color": "#5f7180", "line-width": 1, "line-dasharray": [1, 4] } }),
-      over("zone-fill", "site", { type: "fill", filter: ["==", ["get", "kind"], "zone"], paint: { "fill-color": ["case", ["get", "alarmed"], "#ff7340", "#f0e442"], "fill-opacity": ["case", ["get", "alarmed"], 0.16, 0.05] } }),
-      over("zone-line", "site", { type: "line", filter: ["==", ["get", "kind"], "zone"], paint: { "line-color": ["case", ["get", "alarmed"], "#ff7340", "#d9cf5a"], "line-width": ["case", ["get", "alarmed"], 2.6, 1.5] } }),
-      over("sensor", "site", { type: "circle", filter: ["in", ["get", "kind"], ["literal", ["sensor", "receiver", "origin"]]], paint: { "circle-radius": ["case", ["==", ["get", "kind"], "origin"], 2.5, 4.5], "circle-color": "#0a1017", "circle-stroke-color": "#c8d3dc", "circle-stroke-width": 1.5 } }),
-      over("sensor-name", "site", { type: "symbol", filter: ["in", ["get", "kind"], ["literal", ["sensor", "receiver"]]], layout: { "text-field": ["get", "name"], "text-font": FONT, "text-size": 11, "text-offset": [0, 0.9], "text-anchor": "top" }, paint: { "text-color": "#c8d3dc", ...HALO } }),
-      over("cell-name", "cells", { type: "symbol", minzoom: 6, layout: { "text-field": ["get", "label"], "text-font": FONT, "text-size": 11 }, paint: { "text-color": "#dce4ea", ...HALO } }),
+      over("source-fill", "regions", { type: "fill", filter: ["==", ["get", "kind"], "source"], paint: { "fill-color": tint["map-source"], "fill-opacity": 0.22 } }),
+      over("source-line", "regions", { type: "line", filter: ["==", ["get", "kind"], "source"], paint: { "line-color": tint["map-source"], "line-width": 1.4 } }),
+      over("region-fill", "regions", { type: "fill", filter: ["==", ["get", "kind"], "region"], paint: { "fill-color": tint["map-region-fill"], "fill-opacity": 0.1 } }),
+      over("region-line", "regions", { type: "line", filter: ["==", ["get", "kind"], "region"], paint: { "line-color": tint["map-region"], "line-width": 1.6, "line-dasharray": [2, 2] } }),
+      over("reach-line", "reach", { type: "line", paint: { "line-color": tint["map-reach"], "line-width": 1, "line-dasharray": [1, 4] } }),
+      over("zone-fill", "site", { type: "fill", filter: ["==", ["get", "kind"], "zone"], paint: { "fill-color": ["case", ["get", "alarmed"], tint["mark-alarm"], tint["map-zone-fill"]], "fill-opacity": ["case", ["get", "alarmed"], 0.16, 0.05] } }),
+      over("zone-line", "site", { type: "line", filter: ["==", ["get", "kind"], "zone"], paint: { "line-color": ["case", ["get", "alarmed"], tint["mark-alarm"], tint["map-zone"]], "line-width": ["case", ["get", "alarmed"], 2.6, 1.5] } }),
+      over("sensor", "site", { type: "circle", filter: ["in", ["get", "kind"], ["literal", ["sensor", "receiver", "origin"]]], paint: { "circle-radius": ["case", ["==", ["get", "kind"], "origin"], 2.5, 4.5], "circle-color": tint["map-sea"], "circle-stroke-color": tint["map-site"], "circle-stroke-width": 1.5 } }),
+      over("sensor-name", "site", { type: "symbol", filter: ["in", ["get", "kind"], ["literal", ["sensor", "receiver"]]], layout: { "text-field": ["get", "name"], "text-font": FONT, "text-size": 11, "text-offset": [0, 0.9], "text-anchor": "top" }, paint: { "text-color": tint["map-site"], ...HALO } }),
+      over("cell-name", "cells", { type: "symbol", minzoom: 6, layout: { "text-field": ["get", "label"], "text-font": FONT, "text-size": 11 }, paint: { "text-color": tint["map-text"], ...HALO } }),
       // Names stand outside: a zone's above its northern edge, a region's below its southern one.
-      over("region-name", "names", { type: "symbol", filter: ["==", ["get", "kind"], "region"], layout: { "text-field": ["get", "label"], "text-font": FONT, "text-size": 11, "text-anchor": "top", "text-offset": [0, 0.4], "text-max-width": 24 }, paint: { "text-color": "#f0b8d5", ...HALO } }),
-      over("zone-name", "names", { type: "symbol", filter: ["==", ["get", "kind"], "zone"], layout: { "text-field": ["get", "label"], "text-font": FONT, "text-size": 12, "text-anchor": "bottom", "text-offset": [0, -0.3], "text-max-width": 24, "text-allow-overlap": true }, paint: { "text-color": ["case", ["get", "alarmed"], "#ffb59a", "#efe9a0"], ...HALO } }),
+      over("region-name", "names", { type: "symbol", filter: ["==", ["get", "kind"], "region"], layout: { "text-field": ["get", "label"], "text-font": FONT, "text-size": 11, "text-anchor": "top", "text-offset": [0, 0.4], "text-max-width": 24 }, paint: { "text-color": tint["map-region-name"], ...HALO } }),
+      over("zone-name", "names", { type: "symbol", filter: ["==", ["get", "kind"], "zone"], layout: { "text-field": ["get", "label"], "text-font": FONT, "text-size": 12, "text-anchor": "bottom", "text-offset": [0, -0.3], "text-max-width": 24, "text-allow-overlap": true }, paint: { "text-color": ["case", ["get", "alarmed"], tint["mark-alarm-name"], tint["map-zone-name"]], ...HALO } }),
     ],
   };
 }
@@ -93,6 +94,7 @@ export class MapStage implements Stage {
       this.showRegions();
       this.showCells();
       this.showLayers();
+      this.paint(); // it may have changed meanwhile
     });
     this.chart.on("error", ({ error }) => {
       // A tile asked for and passed by while the map moved is no news.
@@ -104,6 +106,7 @@ export class MapStage implements Stage {
     store.on("cells", () => this.showCells());
     store.on("alarms", () => this.showSite());
     store.on("layers", () => this.showLayers());
+    store.on("theme", () => this.paint());
   }
 
   take(marks: Marks): void {
@@ -140,6 +143,14 @@ export class MapStage implements Stage {
   }
   onClick(then: (x: number, y: number) => void): void {
     this.chart.on("click", (event) => then(event.point.x, event.point.y));
+  }
+
+  /** The colours of the theme that is shown. */
+  private paint(): void {
+    if (!this.loaded) return;
+    for (const { id, paint } of style().layers as { id: string; paint?: object }[]) {
+      for (const [name, value] of Object.entries<unknown>((paint ?? {}) as Record<string, unknown>)) this.chart.setPaintProperty(id, name as "background-color", value as string);
+    }
   }
 
   private showSite(): void {

@@ -3,6 +3,7 @@
 import { Flag, Shape, colourOf, runAhead, type Marks } from "./marks";
 import { symbolPx } from "./layer";
 import type { Store } from "./store";
+import { tint } from "./theme";
 import { latitudeOf, longitudeOf, mercatorX, mercatorY, pixelX, pixelY, unitsPerMetre, type Stage, type View } from "./view";
 
 export class ScopeStage implements Stage {
@@ -84,11 +85,11 @@ export class ScopeStage implements Stage {
     }
     const ink = this.canvas.getContext("2d")!;
     ink.setTransform(ratio, 0, 0, ratio, 0, 0);
-    ink.fillStyle = "#0a1017";
+    ink.fillStyle = tint["map-sea"];
     ink.fillRect(0, 0, view.width, view.height);
     this.drawSite(ink, view);
     for (const r of this.store.shows("regions") ? this.store.regions : []) {
-      ink.strokeStyle = "#de8cb8";
+      ink.strokeStyle = tint["map-region"];
       ink.setLineDash([6, 6]);
       ink.beginPath();
       ink.arc(pixelX(view, mercatorX(r.longitude)), pixelY(view, mercatorY(r.latitude)), r.radius_m * unitsPerMetre(r.latitude) * view.worldPx, 0, 7);
@@ -106,7 +107,7 @@ export class ScopeStage implements Stage {
       const name = String(f.properties?.["name"] ?? "");
       if (f.geometry.type === "Polygon" && this.store.shows("zones")) {
         const ring = f.geometry.coordinates[0]!.map(([lon, lat]) => [pixelX(view, mercatorX(lon!)), pixelY(view, mercatorY(lat!))] as const);
-        ink.strokeStyle = ink.fillStyle = alarmed.has(name) ? "#ff7340" : "#d9cf5a";
+        ink.strokeStyle = ink.fillStyle = alarmed.has(name) ? tint["mark-alarm"] : tint["map-zone"];
         ink.lineWidth = alarmed.has(name) ? 2.6 : 1.5;
         ink.beginPath();
         ring.forEach(([x, y]) => ink.lineTo(x, y));
@@ -116,14 +117,14 @@ export class ScopeStage implements Stage {
       } else if (f.geometry.type === "Point" && this.store.shows("sensors")) {
         const [x, y] = [pixelX(view, mercatorX(f.geometry.coordinates[0]!)), pixelY(view, mercatorY(f.geometry.coordinates[1]!))];
         const reach = ((f.properties?.["range_m_max"] as number | undefined) ?? 0) * unitsPerMetre(f.geometry.coordinates[1]!) * view.worldPx;
-        ink.strokeStyle = "#5f7180";
+        ink.strokeStyle = tint["map-reach"];
         ink.lineWidth = 1;
         for (const part of reach ? [0.25, 0.5, 0.75, 1] : []) {
           ink.beginPath();
           ink.arc(x, y, reach * part, 0, 7);
           ink.stroke();
         }
-        ink.strokeStyle = "#c8d3dc";
+        ink.strokeStyle = tint["map-site"];
         ink.strokeRect(x - 4, y - 4, 8, 8);
       }
     }
@@ -209,13 +210,13 @@ function symbol(ink: CanvasRenderingContext2D, marks: Marks, i: number, s: numbe
     ink.stroke();
   }
   if (flags & Flag.alarmed) {
-    ink.strokeStyle = "#ff7340";
+    ink.strokeStyle = tint["mark-alarm"];
     ink.beginPath();
     ink.arc(0, 0, 1.4 * s, 0, 7);
     ink.stroke();
   }
   if (flags & Flag.selected) {
-    ink.strokeStyle = "#fff";
+    ink.strokeStyle = tint["mark-chosen"];
     ink.strokeRect(-1.4 * s, -1.4 * s, 2.8 * s, 2.8 * s);
   }
 }

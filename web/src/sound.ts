@@ -43,6 +43,11 @@ export class Sound {
     $("muted").hidden = armed;
   }
 
+  /** What a critical alarm sounds like, once. Silent unless armed. */
+  test(): void {
+    this.play("critical");
+  }
+
   private news(): void {
     const fresh = this.store.freshAlarms.filter(mine);
     for (const a of fresh) if (PATTERNS[a.priority]?.every_s === 0) this.play(a.priority);

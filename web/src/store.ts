@@ -2,21 +2,22 @@
 
 import { Trails } from "./trails";
 import { decode, col, type Picture } from "./wire";
-import { bookOf, type Act, type Alarm, type Feed, type LikelySource, type Output, type Reason, type Region, type Sensor, type Site } from "./words";
+import { bookOf, type Act, type Alarm, type Feed, type LikelySource, type Output, type Reason, type Region, type RemoteSaid, type Sensor, type Site } from "./words";
 
-export type Topic = "site" | "picture" | "alarms" | "acts" | "feeds" | "regions" | "names" | "link" | "select" | "layers" | "cells" | "mode" | "replay";
+export type Topic = "site" | "picture" | "alarms" | "acts" | "feeds" | "regions" | "names" | "link" | "select" | "layers" | "cells" | "mode" | "replay" | "theme";
 export type LinkState = "wait" | "live" | "stale" | "lost";
 export const LAYERS = ["tracks", "claims", "trails", "ellipses", "labels", "zones", "sensors", "regions", "cells", "airfields"] as const;
 export type Layer = (typeof LAYERS)[number];
 
 export type Message =
-  | { type: "hello"; version: string; site: Site; replay?: boolean }
+  | { type: "hello"; version: string; site: Site; replay?: boolean; offers?: string[] }
   | { type: "alarms"; alarms: Alarm[] }
-  | { type: "acts"; acts: Record<string, Standing> }
+  | { type: "acts"; acts: Record<string, Standing>; test?: Act }
   | { type: "feeds"; time_ns: string; feeds: Feed[] }
   | { type: "sensors"; sensors: Sensor[] }
   | { type: "outputs"; outputs: Output[] }
   | { type: "reasons"; reasons: Record<string, Reason> }
+  | { type: "remote"; claims: Record<string, RemoteSaid>; left_out: number }
   | { type: "regions"; regions: Region[]; sources: LikelySource[] }
   | { type: "names"; names: Record<string, string>; gone: string[] };
 
@@ -27,6 +28,8 @@ export class Store {
   picture: Picture | null = null;
   replaying = false; // what is shown is of the past
   canReplay = false;
+  version = ""; // of the server
+  offers: ReadonlySet<string> = new Set(); // further lists that this server has
   pace = 1; // seconds of the picture in a second of now
   nowMs = 0; // time of the newest picture
   pictures = 0;
@@ -35,6 +38,7 @@ export class Store {
   alarms: Alarm[] = [];
   freshAlarms: Alarm[] = []; // those of the last message that were not known before
   acts: Record<string, Standing> | null = null; // null: this server takes no acts
+  test: Act | null = null; // of the alarm outputs, while it is news
   feeds: Feed[] = [];
   feedsMs = 0;
   sensors: Sensor[] = [];
@@ -46,6 +50,7 @@ export class Store {
   selected = ""; // "t7" a track, "c0:7471234" a claim (address book, address), "" nothing
   readonly names = new Map<string, string>();
   reasons: Record<string, Reason> = {};
+  remote: Record<string, RemoteSaid> = {}; // by claim: Remote ID beyond the picture
   readonly trackRow = new Map<number, number>();
   readonly claimRow = new Map<string, number>();
   readonly claimsOfTrack = new Map<number, number[]>();
@@ -115,6 +120,7 @@ export class Store {
     this.alarmsSeen = false;
     this.acts = null;
     this.outputs = [];
+    this.remote = {};
     this.trails.of.clear();
     this.pace = 1;
   }
@@ -125,7 +131,9 @@ export class Store {
         this.site = message.site;
         this.names.clear(); // a new connection tells all names again
         this.acts = null;
+        this.version = message.version;
         this.canReplay = message.replay ?? false;
+        this.offers = new Set(message.offers ?? []);
         this.emit("site");
         break;
       case "alarms":
@@ -133,6 +141,7 @@ export class Store {
         break;
       case "acts":
         this.acts = message.acts;
+        this.test = message.test ?? null;
         this.emit("acts");
         break;
       case "feeds":
@@ -150,6 +159,9 @@ export class Store {
         break;
       case "reasons":
         this.reasons = message.reasons;
+        break;
+      case "remote":
+        this.remote = message.claims;
         break;
       case "regions":
         this.regions = message.regions;
@@ -202,12 +214,20 @@ export class Store {
     return "";
   }
 
-  /** Where a selected thing is now, or null. */
+  /** Where the receiver of a feed stands, or null where the site does not say. */
+  receiver(feed: string): { latitude: number; longitude: number } | null {
+    const found = this.site?.features.find((f) => f.properties?.["kind"] === "receiver" && f.properties["name"] === feed);
+    if (found?.geometry.type !== "Point") return null;
+    return { latitude: found.geometry.coordinates[1]!, longitude: found.geometry.coordinates[0]! };
+  }
+
+  /** Where a selected thing is now, or the receiver that heard what has no place, or null. */
   where(key: string): { latitude: number; longitude: number } | null {
     if (!this.picture) return null;
     const table = key.startsWith("t") ? this.picture.tracks : this.picture.claims;
     const row = key.startsWith("t") ? this.trackRow.get(Number(key.slice(1))) : this.claimRow.get(key.slice(1));
-    if (row === undefined || (key.startsWith("c") && !col(table, "placed")[row])) return null;
+    if (row === undefined) return null;
+    if (key.startsWith("c") && !col(table, "placed")[row]) return this.receiver(this.remote[key.slice(1)]?.feed ?? "");
     return { latitude: col(table, "latitude")[row]!, longitude: col(table, "longitude")[row]! };
   }
 }

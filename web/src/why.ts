@@ -14,7 +14,7 @@ const LAST = 4; // detections of a sensor that are listed as links
 const MINUTES = [10, 30];
 const SVG = "http://www.w3.org/2000/svg";
 // Each kind its colour and its dash: told apart without colour, and named in the legend.
-const INK: [string, string][] = [["#e69f00", ""], ["#56b4e9", "5 2"], ["#c9b6ff", "2 2"]];
+const INK: [string, string][] = [["var(--line-1)", ""], ["var(--line-2)", "5 2"], ["var(--line-3)", "2 2"]];
 
 interface Answer {
   since_ns: string; until_ns: string; time_ns: string[]; existence: number[]; kinds: Record<string, number[]>;
@@ -84,7 +84,7 @@ export class Why {
     const open = document.activeElement?.closest("#why ul") !== null && this.box.contains(document.activeElement);
     if (open) return; // somebody is among the links: they are not taken from under the fingers
     this.body.replaceChildren(
-      panel("Exists", [[answer.existence, "#dce4ea", ""]], times, x),
+      panel("Exists", [[answer.existence, "var(--text)", ""]], times, x),
       panel("Kind", kinds.map(([, p], i) => [p, ...INK[i]!]), times, x),
       h("ul", { class: "inks" }, ...kinds.map(([name, p], i) => h("li", {}, ink(i), `${words(name)} ${Math.round(100 * p[p.length - 1]!)} %`))),
       this.rows(sensors, answer.alarms, x),
@@ -98,9 +98,9 @@ export class Why {
     const svg = canvas(ROW_PX * (sensors.size + (alarms.length ? 1 : 0)));
     let y = 0;
     for (const [name, sights] of sensors) {
-      svg.append(shape("path", { d: `M0 ${y + ROW_PX - 1}H${WIDTH}`, stroke: "#2a3641" }));
+      svg.append(shape("path", { d: `M0 ${y + ROW_PX - 1}H${WIDTH}`, stroke: "var(--edge)" }));
       for (const { ms, frame } of sights) {
-        const tick = shape("path", { d: `M${x(ms).toFixed(1)} ${y + 2}V${y + ROW_PX - 2}`, stroke: "#2fc49a", "stroke-width": 2 }, `${name} ${utc(ms)} UTC${frame === null ? ": its bytes are no longer in the journal" : `, entry ${frame}`}`);
+        const tick = shape("path", { d: `M${x(ms).toFixed(1)} ${y + 2}V${y + ROW_PX - 2}`, class: "sight", stroke: "var(--good)", "stroke-width": 2 }, `${name} ${utc(ms)} UTC${frame === null ? ": its bytes are no longer in the journal" : `, entry ${frame}`}`);
         if (frame !== null) tick.addEventListener("click", (event) => { event.stopPropagation(); void showFrame(frame); });
         svg.append(tick);
       }
@@ -170,7 +170,7 @@ function ink(i: number): SVGSVGElement {
 function panel(name: string, lines: [number[], string, string][], times: number[], x: (ms: number) => number): HTMLElement {
   const svg = canvas(LINE_PX);
   const y = (p: number): number => LINE_PX - 2 - p * (LINE_PX - 4);
-  for (const p of [0, 0.5, 1]) svg.append(shape("path", { d: `M0 ${y(p)}H${WIDTH}`, stroke: "#2a3641", "stroke-dasharray": p === 0.5 ? "2 3" : "" }));
+  for (const p of [0, 0.5, 1]) svg.append(shape("path", { d: `M0 ${y(p)}H${WIDTH}`, stroke: "var(--edge)", "stroke-dasharray": p === 0.5 ? "2 3" : "" }));
   const step = times.length > 1 ? (times[times.length - 1]! - times[0]!) / (times.length - 1) : 0;
   for (const [values, colour, dash] of lines) {
     const d = values.map((p, i) => `${i && times[i]! - times[i - 1]! <= Math.max(5000, 3 * step) ? "L" : "M"}${x(times[i]!).toFixed(1)} ${y(p).toFixed(1)}`).join("");

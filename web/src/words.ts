@@ -23,6 +23,11 @@ export interface Sensor {
   biases: Record<string, { value: number | null; sigma: number; applied: boolean }>;
 }
 export interface Reason { reason: string; since_ns: string; frame: number }
+/** Of a Remote ID sender: who heard it while its place is unknown; where the person who flies says to be. */
+export interface RemoteSaid {
+  feed?: string;
+  person?: { latitude_deg: number; longitude_deg: number; height_ellipsoid_m: number | null; kind: string | null; said_ns: string };
+}
 export interface Region {
   id: number; since_ns: string; updated_ns: string; latitude: number; longitude: number; radius_m: number;
   affected: number; exposed: number; p_value: number; ships: number; causes: Record<string, number>;
@@ -47,7 +52,9 @@ export const NO_TRACK = 0xffffffff;
 const NEVER_S = 6553.5;
 
 // Okabe-Ito: told apart with every common colour vision. Shape and text always say the same thing again.
-export const COLOUR = {
+export type Rgb = readonly [number, number, number];
+// The values are those of theme.css for the theme that is shown.
+export const COLOUR: Record<"track" | "agreed" | "tentative" | "ok" | "degraded" | "lost" | "inconsistent" | "unknown", Rgb> = {
   track: [0.902, 0.624, 0.0], // orange: nobody claims to be this
   agreed: [0.337, 0.706, 0.914], // sky blue: a claim agrees
   tentative: [0.66, 0.7, 0.74],
@@ -56,10 +63,9 @@ export const COLOUR = {
   lost: [0.87, 0.55, 0.72], // reddish purple, lightened
   inconsistent: [0.93, 0.42, 0.1], // vermillion, lightened
   unknown: [0.62, 0.66, 0.7],
-} as const satisfies Record<string, readonly [number, number, number]>;
-export type Rgb = readonly [number, number, number];
-const CONDITION_COLOUR: readonly Rgb[] = [COLOUR.ok, COLOUR.degraded, COLOUR.lost, COLOUR.inconsistent, COLOUR.unknown];
-export const conditionColour = (code: number): Rgb => CONDITION_COLOUR[code] ?? COLOUR.unknown;
+};
+const BY_CONDITION = ["ok", "degraded", "lost", "inconsistent", "unknown"] as const;
+export const conditionColour = (code: number): Rgb => COLOUR[BY_CONDITION[code] ?? "unknown"];
 export const css = (c: Rgb, alpha = 1): string => `rgb(${c.map((v) => Math.round(v * 255)).join(" ")} / ${alpha})`;
 
 export const msOf = (ns: string): number => Number(ns) / 1e6;

@@ -29,7 +29,7 @@ class Claims:
     cov: Float64[Array, "n 6 6"]
     position_ns: Int64[Array, " n"]  # last believed position report, 0 = never
     heard_ns: Int64[Array, " n"]  # last frame of any kind
-    frame_seq: Int64[Array, " n"]  # of the last position report
+    frame_seq: Int64[Array, " n"]  # of the last position report; of the last report of any kind while there was none
     doubt: Int64[Array, " n"]  # Doubt bits of the last position
     rejected: Int64[Array, " n"]  # position reports in a row that the filter did not believe
     values: Float64[Array, "n f"]  # latest number per Field code (column = position in FIELDS)

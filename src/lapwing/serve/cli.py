@@ -98,14 +98,17 @@ def demo(
 @app.command()
 @plainly
 def check(site: Annotated[Path, typer.Argument(help="The site file (TOML).")]) -> None:
-    """Read a site file and explain every mistake: which key, what was found, what is allowed."""
+    """Read a site file, explain every mistake (which key, what was found, what is allowed), and say what it will do."""
+    from lapwing.serve.feed_words import explain
     from lapwing.serve.site import load
 
     entry, frozen = load(site)
     typer.echo(
-        f"{site}: good. {entry.name!r}: {len(frozen.feeds)} feeds, {len(frozen.sensors)} sensors, "
-        f"{len(frozen.zones)} zones, {len(entry.output)} outputs."
+        f"{site}: good. {entry.name!r}: feeds {len(frozen.feeds)}, sensors {len(frozen.sensors)}, "
+        f"zones {len(frozen.zones)}, outputs {len(entry.output)}."
     )
+    for feed in frozen.feeds:
+        typer.echo(f"  feed {feed.feed!r}: {explain(feed)}")
     for output in entry.output:
         typer.echo(f"  output {output.name!r}: {output.explain()}")
 

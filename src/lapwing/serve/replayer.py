@@ -21,6 +21,7 @@ from lapwing.engine.plan import make_plan
 from lapwing.engine.replay import Replayed
 from lapwing.engine.tape import Tape, same
 from lapwing.serve.acts import Act, ActError, acts_file, read_acts, standing_then
+from lapwing.serve.remote_id import RemoteText
 from lapwing.serve.site import parse
 from lapwing.serve.telling import Teller, acts_text, hello, parcel
 
@@ -89,6 +90,7 @@ class Player:
         self._acts_file = acts_file(folder)
         self._wishes, self._out = wishes, out
         self._acts: tuple[Act, ...] = ()
+        self._remote = RemoteText(journal.feeds_of)
         self._teller = Teller(STRIDE_TICKS)
         self._seek, self._rate, self._paused = 0, 1.0, False
         self._stopped = True  # at the end, or nowhere
@@ -182,14 +184,15 @@ class Player:
             self._rate_real = rate if self._rate_real == 0.0 else 0.5 * (rate + self._rate_real)
             self._shown = (time.monotonic(), row.tick.time_ns)
         self._say(self._state(), exact=exact)
-        for message in self._teller.messages(row.picture, parcel(row.picture, self._site.origin, self._acts_text())):
+        for message in self._teller.messages(row.picture, parcel(row.picture, self._site.origin, self._more())):
             self._put(message)
 
-    def _acts_text(self) -> dict[str, str]:
-        """What people had done about its alarms by then."""
+    def _more(self) -> dict[str, str]:
+        """What people had done about its alarms by then, and what is told of Remote ID."""
         picture = self._row().picture
         priorities = dict(zip(picture.alarms.alarm_id.tolist(), picture.alarms.priority.tolist(), strict=True))
-        return {"acts": acts_text(standing_then(self._acts, priorities, picture.time_ns))}
+        acts = acts_text(standing_then(self._acts, priorities, picture.time_ns))
+        return {"acts": acts, "remote": self._remote.text(picture)}
 
     def _state(self) -> str:
         return "paused" if self._paused else "end" if self._stopped else "playing"

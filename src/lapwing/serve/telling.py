@@ -3,7 +3,7 @@
 Refuses to know sockets: a Teller is one listener's memory and gives the messages that are due.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from lapwing.serve.acts import Act
 from lapwing.serve.wire import encode_picture, field_table
 
 SECOND_NS = 1_000_000_000
-SELDOM = ("feeds", "reasons", "sensors", "outputs")  # at most once a second of picture time
+SELDOM = ("feeds", "reasons", "sensors", "outputs", "remote")  # at most once a second of picture time
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,10 @@ def parcel(picture: Picture, origin: Position, more: Mapping[str, str]) -> Parce
     )
 
 
-def hello(site: Site, *, replay: bool) -> str:
-    """The first message; `replay` says whether recorded pictures can be had."""
+def hello(site: Site, *, replay: bool, offers: Iterable[str] = ()) -> str:
+    """The first message; `replay` says whether recorded pictures can be had, `offers` which further lists can."""
     told = {"type": "hello", "version": __version__, "site": wire_text.site(site), "replay": replay}
+    told["offers"] = sorted(offers)
     return wire_text.dump(told | {"fields": field_table()})
 
 

@@ -15,6 +15,7 @@ import polars as pl
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response, WebSocket
 from fastapi import Path as PathParameter
 from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from lapwing import __version__
@@ -24,6 +25,7 @@ from lapwing.serve import metrics, web_cells, wire_text
 from lapwing.serve.acts import Acts, acts_file
 from lapwing.serve.answers import Static, bad_query, json, only_known, refused, send
 from lapwing.serve.guard import Guard
+from lapwing.serve.remote_id import RemoteText
 from lapwing.serve.sapient_nodes import NodeBook
 from lapwing.serve.sapient_tasks import TaskDesk
 from lapwing.serve.telling import SECOND_NS, Parcel, Teller, hello, parcel
@@ -31,6 +33,7 @@ from lapwing.serve.web_acts import ActsDesk, add_acts_routes
 from lapwing.serve.web_alarm_test import Ringer, add_alarm_test_routes
 from lapwing.serve.web_handover import add_handover_routes
 from lapwing.serve.web_history import add_past_routes
+from lapwing.serve.web_holds import add_hold_routes
 from lapwing.serve.web_replay import ReplayDesk, add_replay_routes
 from lapwing.serve.web_tasks import add_task_routes
 from lapwing.serve.web_why import why
@@ -111,16 +114,22 @@ class _Desk:
         self.clients_max = clients_max
         self.acts: ActsDesk | None = None
         self._parcel: Parcel | None = None
-        self.hello = hello(site, replay=False)
+        self._remote = RemoteText(shelf.feeds_of)
+        self.hello = ""
 
     @property
     def origin(self) -> Position:
         return self.site.origin
 
+    async def prepare(self, picture: Picture) -> None:
+        """What the parcel needs of the journal, read in a thread."""
+        if self._remote.due(picture):
+            await run_in_threadpool(self._remote.text, picture)
+
     def parcel(self, picture: Picture) -> Parcel:
         kept = self._parcel
         if kept is None or kept.tick != picture.tick:
-            more = {"outputs": self._outputs()}
+            more = {"outputs": self._outputs(), "remote": self._remote.text(picture)}
             if self.acts is not None:
                 more["acts"] = self.acts.text(picture)
             kept = self._parcel = parcel(picture, self.origin, more)
@@ -141,7 +150,7 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
     options = options or WebOptions()
     app = FastAPI(title="Lapwing", version=__version__, docs_url=None, redoc_url=None)  # those load from a CDN
     desk = _Desk(shelf, site, options.clients_max, outputs)
-    nodes = options.nodes or NodeBook()
+    nodes, offers = options.nodes or NodeBook(), ["nodes"]
     app.add_exception_handler(RequestValidationError, bad_query)
     app.add_exception_handler(StarletteHTTPException, refused)
     _add_picture_routes(app, desk)
@@ -151,11 +160,13 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
         desk.acts = ActsDesk(options.acts)
         add_acts_routes(app, options.acts, desk.picture)
         if options.ringer is not None:
+            offers.append("alarm-test")
             add_alarm_test_routes(app, options.acts, options.ringer, desk.picture)
     kept = options.acts or (acts_file(options.journal) if options.journal else None)
     add_past_routes(app, shelf, site, kept.path if isinstance(kept, Acts) else kept, desk.picture)
     add_handover_routes(app, shelf, site, kept, desk.picture)
     if options.tasks is not None:
+        offers.append("tasks")
         add_task_routes(app, options.tasks)
 
     @app.get("/v1/nodes", dependencies=[Depends(only_known)])
@@ -164,8 +175,10 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
         return json({"nodes": nodes.rows()})
 
     if options.journal is not None:
-        desk.hello = hello(site, replay=True)
+        offers.append("holds")
         add_replay_routes(app, shelf, ReplayDesk(options.journal))
+        add_hold_routes(app, options.journal)
+    desk.hello = hello(site, replay=options.journal is not None, offers=offers)
 
     @app.websocket("/v1/live")
     async def live(socket: WebSocket) -> None:
@@ -365,5 +378,6 @@ async def _tell(socket: WebSocket, desk: _Desk, stride: int) -> None:
         tick = picture.tick
         if not teller.due(picture):
             continue
+        await desk.prepare(picture)
         for message in teller.messages(picture, desk.parcel(picture)):
             await send(socket, message)

@@ -89,6 +89,8 @@ def _hear(c: Columns, names: list[str], keys: Int64[Array, " n"], decoded: Decod
         at = np.searchsorted(keys, row_keys[known])
         np.maximum.at(c.heard_ns, at, rows.time_ns[known])
         np.minimum.at(c.source, at, rows.source[known])
+        silent = c.position_ns[at] == 0
+        np.maximum.at(c.frame_seq, at[silent], rows.frame_seq[known][silent])
     v = decoded.values
     row_keys = keys_of(v)
     code = np.clip(v.field, 0, len(COLUMN_OF_CODE) - 1)

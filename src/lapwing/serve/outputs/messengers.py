@@ -208,7 +208,8 @@ def discovery(entry: MqttOutput) -> list[Message]:
     """What Home Assistant needs to show the site by itself."""
     if not entry.discovery:
         return []
-    root, ident = entry.root, "lapwing_" + "".join(c if c.isalnum() else "_" for c in entry.root)
+    root = entry.root  # of it Home Assistant's topics may hold only this:
+    ident = "lapwing_" + "".join(c if c.isascii() and c.isalnum() else "_" for c in root)
     base = {
         "availability_topic": f"{root}/availability",
         "device": {"identifiers": [ident], "name": entry.name, "manufacturer": "Lapwing"},

@@ -1,0 +1,107 @@
+// Beside the feeds: SAPIENT nodes, what people ordered of them, and holds on the record. Asked for while the list is looked at.
+
+import { h } from "./dom";
+import { ask } from "./evidence";
+import type { Store } from "./store";
+import { day, duration, msOf, utc } from "./words";
+
+const AGAIN_MS = 10_000;
+const TASKS_MAX = 20;
+
+interface Node {
+  feed: string; node: string; name: string; types: string[]; icd: string; state: string; why: string; system: string; mode: string;
+  remarks: string[]; registered_ns: string; status_ns: string; modes: string[]; commands: { command: string; units: string }[]; regions: string[];
+}
+interface Task {
+  task_id: string; at_ns: string; feed: string; node: string; wanted: string; name: string; note: string; state: string;
+  answers: { at_ns: string; status: string; reason: string }[];
+}
+interface Hold {
+  hold: number; stands: boolean; since_ns: string; until_ns: string; by: string; why: string; laid_ns: string;
+  lifted_ns: string; lifted_by: string; lifted_why: string;
+}
+interface Known { nodes: Node[]; tasks: Task[]; holds: Hold[] }
+
+const when = (ns: string): string => `${day(msOf(ns))} ${utc(msOf(ns))}`;
+const line = (name: string, ...value: (globalThis.Node | string)[]): HTMLElement => h("div", {}, h("dt", {}, name), h("dd", {}, ...value));
+const item = (state: "fine" | "faults" | "quiet", name: string, what: string, lines: HTMLElement[]): HTMLElement =>
+  h("li", { class: `feed ${state}` },
+    h("h3", {}, h("i", { "aria-hidden": true }, { quiet: "✕", faults: "!", fine: "✓" }[state]), name, h("span", {}, what)), h("dl", {}, ...lines));
+
+export class Health {
+  private known: Known = { nodes: [], tasks: [], holds: [] };
+  private failed = "";
+  private asked = -Infinity;
+
+  /** `changed` is called when there is something new to draw. */
+  constructor(private readonly store: Store, private readonly changed: () => void) {
+    store.on("mode", () => { this.asked = -Infinity; });
+    store.on("site", () => { this.asked = -Infinity; });
+  }
+
+  /** Items for the list. Asks anew when what is known is old; of the past nothing is known. */
+  items(): HTMLElement[] {
+    if (this.store.replaying || !this.store.offers.size) return [];
+    if (performance.now() - this.asked > AGAIN_MS) void this.ask();
+    const { nodes, tasks, holds } = this.known;
+    return [
+      ...(this.failed ? [h("li", { class: "feed quiet" }, this.failed)] : []),
+      ...nodes.map((n) => nodeItem(n, this.store.nowMs)), ...(tasks.length ? [taskItem(tasks)] : []), ...(holds.length ? [holdItem(holds)] : []),
+    ];
+  }
+
+  private async ask(): Promise<void> {
+    this.asked = performance.now();
+    const list = async <K extends keyof Known>(name: K): Promise<Known[K]> =>
+      this.store.offers.has(name) ? (await ask<Known>(`/v1/${name}`))[name] : ([] as unknown as Known[K]);
+    try {
+      const [nodes, tasks, holds] = await Promise.all([list("nodes"), list("tasks"), list("holds")]);
+      this.known = { nodes, tasks, holds };
+      this.failed = "";
+    } catch (error) {
+      this.failed = `Nodes, tasks and holds cannot be told: ${(error as Error).message}`;
+    }
+    this.changed();
+  }
+}
+
+function nodeItem(n: Node, nowMs: number): HTMLElement {
+  const well = n.state === "connected" && (n.system === "OK" || !n.system);
+  const state = n.state !== "connected" ? "quiet" : well ? "fine" : "faults";
+  const can = [...n.commands.map((c) => (c.units ? `${c.command} (${c.units})` : c.command)), ...(n.regions.length ? [`regions: ${n.regions.join(", ")}`] : [])];
+  return item(state, n.name || n.node, `SAPIENT node, ${n.state}`, [
+    ...(n.why ? [line("Because", n.why)] : []),
+    line("Is", n.types.join(", ").toLowerCase().replaceAll("_", " ") || "does not say"), line("Node", n.node), line("Feed", n.feed),
+    line("Says", `${n.system || "nothing yet"}${n.mode && `, mode ${n.mode}`}${n.remarks.length ? `: ${n.remarks.join("; ")}` : ""}`),
+    line("Last status", n.status_ns === "0" ? "never" : `${duration((Math.max(nowMs, Date.now()) - msOf(n.status_ns)) / 1000)} ago`),
+    line("Can be asked", can.join("; ") || "nothing"),
+  ]);
+}
+
+/** What was ordered, in words: its JSON without what stands beside it. */
+function wantedOf(wanted: string): string {
+  try {
+    const { feed: _f, node: _n, name: _p, note: _w, task, ...rest } = JSON.parse(wanted) as Record<string, unknown>;
+    const more = Object.entries(rest).map(([k, v]) => `${k.replaceAll("_", " ")} ${typeof v === "string" ? v : JSON.stringify(v)}`);
+    return [String(task ?? "task"), ...more].join(", ");
+  } catch {
+    return wanted;
+  }
+}
+
+function taskItem(tasks: Task[]): HTMLElement {
+  const refused = tasks.some((t) => /reject|fail/i.test(t.state));
+  const rows = tasks.slice(0, TASKS_MAX).map((t) => {
+    const last = t.answers[t.answers.length - 1];
+    return line(when(t.at_ns), h("b", {}, t.node), ` ${wantedOf(t.wanted)}, by ${t.name}${t.note && ` (${t.note})`}: `, h("b", {}, t.state.toLowerCase()), last?.reason ? `, ${last.reason}` : "");
+  });
+  const what = tasks.length > TASKS_MAX ? `newest ${TASKS_MAX} of ${tasks.length}` : String(tasks.length);
+  return item(refused ? "faults" : "fine", "Tasks given to sensors", what, rows);
+}
+
+function holdItem(holds: Hold[]): HTMLElement {
+  const standing = holds.filter((one) => one.stands).length;
+  return item("fine", "Holds on the record", `${standing} standing`, holds.map((one) =>
+    line(`Hold ${one.hold}`, h("b", {}, one.stands ? "stands" : "lifted"), ` ${when(one.since_ns)} to ${when(one.until_ns)}, by ${one.by}: ${one.why}`,
+      one.stands ? "" : `; lifted ${when(one.lifted_ns)} by ${one.lifted_by}: ${one.lifted_why}`)));
+}
