@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lapwing.integrity.search import explain
-from lapwing.integrity.source import ALL_ROUND, SourceSettings, likelihood, locate, make_looks
+from lapwing.integrity.search import explain, located
+from lapwing.integrity.source import ALL_ROUND, SourceSettings, likelihood, make_looks
 
 R = 6_371_000.0
 STEP_S, EVERY = 10.0, 3  # the world steps 10 s, a look every 30 s
@@ -126,19 +126,19 @@ def bound_m(looks, truth, settings):
     return -j
 
 
-def one_source(n, dbm, runs, seed, settings, shadow_s):
+def one_source(n, dbm, runs, seed, settings, shadow_s, height_m):
     """Errors, centroid errors, coverages, sizes and bound of `runs` events."""
     out, information = [], np.zeros((3, 3))
     for run in range(runs):
         rng = np.random.default_rng([seed, n, run])
         east, north = rng.uniform(-6e4, 6e4, 2)
         while True:  # an event that affects nobody is none
-            columns, hit = world([Emitter(east, north, dbm)], n, rng, shadow_s=shadow_s)
+            columns, hit = world([Emitter(east, north, dbm, height_m)], n, rng, shadow_s=shadow_s)
             if hit >= 3:
                 break
         looks = make_looks(*columns, settings.looks_per_speaker)
         began = time.process_time()
-        found = locate(looks, settings)
+        found = located(looks, settings)
         spent = time.process_time() - began
         away = np.hypot(found.east_m - east, found.north_m - north)
         cell = int(np.argmin(away))
@@ -153,13 +153,13 @@ def one_source(n, dbm, runs, seed, settings, shadow_s):
     return np.array(out), crlb
 
 
-def table(runs, seed, settings, shadow_s, sizes=((40.0, 30), (40.0, 50), (40.0, 110))):
+def table(runs, seed, settings, shadow_s, height_m=30.0, sizes=((40.0, 30), (40.0, 50), (40.0, 110))):
     """The table of one source; sizes so that about 6, 10 and 22 are affected."""
     print("shadowing anew at each look" if shadow_s == 0.0 else f"shadowing that lasts {shadow_s:.0f} s")
     head = ("dBm present", "affected", "error median / 95 % km", "centroid", "50 % covers", "90 % covers", "sigma km")
     print(" | ".join((*head, "rms / CRLB", "unique", "power bias dB", "s")))
     for dbm, n in sizes:
-        r, crlb = one_source(n, dbm, runs, seed, settings, shadow_s)
+        r, crlb = one_source(n, dbm, runs, seed, settings, shadow_s, height_m)
         print(
             f"{dbm:3.0f}  {n:5d} | {np.median(r[:, 4]):3.0f} | {np.median(r[:, 0]) / 1e3:5.1f} /"
             f" {np.quantile(r[:, 0], 0.95) / 1e3:5.1f} | {np.median(r[:, 1]) / 1e3:5.1f} | {r[:, 2].mean():.2f} |"
@@ -203,11 +203,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=24)
     parser.add_argument("--seed", type=int, default=2_026)
+    parser.add_argument("--height", type=float, default=30.0, help="of the true source, m above the ground")
     parser.add_argument("--others", action="store_true", help="sector antennas and two sources too")
     a = parser.parse_args()
     settings = SourceSettings()
     for shadow_s in (0.0, 60.0):
-        table(a.runs, a.seed, settings, shadow_s)
+        table(a.runs, a.seed, settings, shadow_s, a.height)
     if a.others:
         others(a.runs, a.seed, settings)
 

@@ -15,8 +15,8 @@ Array = np.ndarray
 
 
 def located(regions: Sequence[dict[str, Any]], s: Scenario) -> dict[str, float]:
-    """Of the regions that a picture showed (as in `lapwing run --json`): how many name one source, how far the nearest
-    jammer is from it, whether its 90 % region holds that jammer; and the mean probability of the true cause."""
+    """Of the regions that a picture showed (as in `lapwing run --json`): how many sources they name, how far each is
+    from the nearest jammer, whether its 90 % region holds that; and the mean probability of the true cause."""
     jammers = [local(s.origin, j.place)[:2] for j in s.air.jammers if j.on_s < s.duration_s]
     if not jammers and not s.air.spoofers:
         return {}
@@ -33,11 +33,11 @@ def located(regions: Sequence[dict[str, Any]], s: Scenario) -> dict[str, float]:
 
 
 def source_places(regions: Sequence[dict[str, Any]], s: Scenario) -> list[tuple[float, bool]]:
-    """Of each region that names one source, how far it is from the nearest jammer, m, and whether that is inside the
-    region said to hold it with 90 %. Nothing where there are no jammers."""
+    """Of each source that is named as one place (a region may name several), how far it is from the nearest jammer, m,
+    and whether that is inside the region said to hold it with 90 %. Nothing where there are no jammers."""
     jammers = [local(s.origin, j.place)[:2] for j in s.air.jammers if j.on_s < s.duration_s]
     out = []
-    for source in [r["source"] for r in regions if jammers and r.get("source", {}).get("unique")]:
+    for source in [x for r in regions if jammers for x in r.get("sources", []) if x["unique"]]:
         apart = [float(np.hypot(e - source["east_m"], n - source["north_m"])) for e, n in jammers]
         nearest = int(np.argmin(apart))
         out.append((apart[nearest], within(jammers[nearest], [np.array(ring) for ring in source["rings_90"]])))

@@ -109,11 +109,26 @@ def test_a_track_that_takes_over_where_another_ended_keeps_the_alarm():
     assert "track 8 is" in alarms.reason[0]
 
 
-def test_something_more_urgent_nearby_is_an_alarm_of_its_own():
+def test_something_more_urgent_nearby_escalates_the_alarm_and_is_named_by_it():
     plane = inside(range(1, 6), PLANE, ids=[5], places=[(500.0, 0.0)])
     both = inside(range(6, 12), PLANE, DRONE, places=[(500.0, 0.0), (520.0, 10.0)])
-    alarms = run([*plane, *both])[-1]
-    assert sorted(alarms.priority.tolist()) == [Priority.CRITICAL, Priority.HIGH]
+    out = run([*plane, *both])
+    assert out[4].priority.tolist() == [Priority.HIGH]
+    assert out[-1].alarm_id.tolist() == out[4].alarm_id.tolist()
+    assert out[-1].priority.tolist() == [Priority.CRITICAL]
+    assert out[-1].subject_id.tolist() == [6]
+    assert "track 6 is" in out[-1].reason[0]
+    assert "1 more tracks within 300 m" in out[-1].reason[0]
+    parted = inside(range(12, 18), PLANE, DRONE, places=[(500.0, 0.0), (-520.0, 10.0)])
+    assert run([*plane, *both, *parted])[-1].priority.tolist() == [Priority.CRITICAL, Priority.HIGH]
+
+
+def test_who_turns_away_before_the_predicted_entry_does_not_alarm_twice():
+    def circling(t):  # comes for 20 s, goes for 20 s; from 600 m outside the edge at 20 m/s the entry is 30 s away
+        back = t % 40 >= 20
+        return probably(world(t * S, [(9, 1600 - 10 * (t % 20), 0, 100, 20 if back else -20, 0)]), DRONE)
+
+    assert run([circling(t) for t in range(1, 200)])[-1].alarm_id.tolist() == [1]
 
 
 @pytest.mark.parametrize(("sigma_mps", "warned"), [(1.0, True), (30.0, False)])

@@ -30,6 +30,7 @@ SBS = (
 LOOKS = (
     b'{"time": 1720000000.5, "detections": [{"range_m": 1200, "azimuth_deg": 45, "range_sigma_m": 5}]}\n'
     b'{"time": "2024-07-03T09:46:42Z", "detections": []}\n{"azimuth_deg": 90.5, "elevation_deg": 3}\n'
+    b'{"azimuth_deg": 91.5, "elevation_deg": 3, "kinds": {"multirotor": 0.7, "bird": 0.2}}\n'
     b'{"latitude_deg": 45.8, "longitude_deg": 5.7, "height_m": 250, "sigma_m": 20}\n{"azimut_deg": 3}\n'
 )
 

@@ -58,7 +58,10 @@ def frame(*messages: SapientMessage) -> bytes:
 
 
 def talk() -> list[bytes]:
-    """A node registers, reports two scans and its health."""
+    """A node registers, reports two scans, of the first also what it is, and its health."""
     first = [bearing(45.0, T0 + S, range=1200.0), bearing(46.0, T0 + S, range=3000.0)]
+    for one, (kind, sub) in zip(first, (("Air vehicle", "UAV rotary wing"), ("Animal", "Bird")), strict=True):
+        told = one.detection_report.classification.add(type=kind, confidence=0.8)
+        told.sub_class.add(type=sub, confidence=0.6, level=1)
     second = location(5.74, 45.84, T0 + 2 * S, z=300.0, x_error=1e-4)
     return [frame(registration()), frame(*first), frame(second), frame(status(T0 + 3 * S)), frame(status(T0 + 4 * S))]

@@ -14,6 +14,7 @@ from lapwing.decode.asterix import AsterixDecoder, plot_of, records_of, time_of_
 from lapwing.decode.asterix_plots import echo_of
 from lapwing.decode.faults import Refusals
 from lapwing.records import ANONYMOUS, Field, Frame, Space
+from lapwing.records.reports import merged
 
 S = 1_000_000_000
 DAY = 86_400 * S
@@ -60,6 +61,25 @@ def test_a_real_recording_gives_callsigns_of_the_first_radar_only(shared_recordi
     refused = faults(out)
     assert sum(d.messages for d in out) + refused["another radar than the first one heard"] == 162
     assert "DLH65A" in {text for d in out for text in d.texts.text}
+
+
+def test_one_radar_of_several_is_chosen(shared_recording) -> None:
+    """Two feeds about two radars of one recording: each has its own plots, and what is the other's is no fault."""
+    data = datagrams(shared_recording("asterix/croatiacontrol/cat_034_048.pcap").read_bytes())
+    given = [Frame(i + 1, "f", 1_462_432_155 * S, d) for i, d in enumerate(data)]
+    heard = [
+        (category, int.from_bytes(items["010"], "big"))
+        for frame in given
+        for category, items in records_of(frame, Refusals())
+    ]
+    radars = sorted({radar for _, radar in heard})
+    assert len(radars) > 1
+    for radar in radars:
+        _, out = feed(AsterixDecoder("f", SENSOR, radar), given)
+        d = merged(out)
+        assert d.messages == sum(of == radar for _, of in heard)
+        assert not any("another" in reason for reason in faults(out))
+    assert merged(feed(AsterixDecoder("f", SENSOR, 1), given)[1]).messages == 0
 
 
 def test_datagrams_that_crashed_another_decoder(shared_recording) -> None:

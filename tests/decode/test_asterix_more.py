@@ -165,6 +165,10 @@ def test_bearings_of_a_direction_finder() -> None:
     other = decoded(made(205, **one), made(205, **{**one, "i170": "02"}), sensor=SENSOR)
     assert len(other.scans) == 1
     assert faults([other]) == {"another sensor than the first one heard": 1}
+    stranger = made(205, **{**one, "i010": "1908"})  # of another SAC and SIC, and heard first
+    _, out = feed(AsterixDecoder("f", SENSOR, 0x1909), [Frame(1, "f", T0, stranger + made(205, **two))])
+    assert [scan.z.tolist() for d in out for scan in d.scans] == [[[pytest.approx(np.pi)]]]
+    assert faults(out) == {}
 
 
 @pytest.mark.parametrize(

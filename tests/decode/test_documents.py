@@ -48,6 +48,34 @@ def test_made_up_quality_is_not_told() -> None:
     assert Field.NAC_P not in out.values.field[other].tolist()
 
 
+@pytest.mark.parametrize(
+    ("said", "source"),
+    [
+        ({"type": "adsb_icao"}, Source.ADSB),
+        ({"type": "adsb_icao_nt"}, Source.ADSB_OTHER),  # UAT by way of readsb, vehicles
+        ({"type": "adsr_icao"}, Source.ADSR),  # UAT that a ground station repeats
+        ({"type": "adsr_other"}, Source.ADSR),
+        ({"type": "tisb_icao"}, Source.TISB),
+        ({"type": "tisb_trackfile"}, Source.TISB),
+        ({"type": "mlat"}, Source.MLAT),
+        ({"type": "mode_s"}, Source.MODE_S),
+        ({"type": "adsc"}, Source.MODE_S),  # not known here: nobody's ADS-B
+        ({}, Source.ADSB),  # dump1090 says no type
+        ({"mlat": [], "tisb": []}, Source.ADSB),
+        ({"mlat": ["lat", "lon", "nic"], "tisb": []}, Source.MLAT),
+        ({"mlat": [], "tisb": ["lat", "lon"]}, Source.TISB),
+        ({"mlat": ["gs"], "tisb": 7}, Source.ADSB),
+        ({"type": "adsb_icao", "mlat": ["lat", "lon"]}, Source.MLAT),
+    ],
+)
+def test_whose_word_a_place_is(said: dict[str, object], source: Source) -> None:
+    record = {"hex": "4ca2d6", "lat": 51.0, "lon": -1.0, "seen": 1, "altitude": 1000, "nac_p": 8, "version": 2, **said}
+    (out,) = readsb(json.dumps({"now": 1.7e9, "aircraft": [record]}).encode())
+    assert set(out.positions.source.tolist()) | set(out.values.source.tolist()) == {int(source)}
+    assert values(out, Field.ALTITUDE_BARO_M) == [pytest.approx(304.8)]
+    assert bool(values(out, Field.NAC_P)) == (source not in (Source.MLAT, Source.TISB))
+
+
 def test_old_words_are_not_said_again() -> None:
     same, later = aircraft_json(1_720_000_000.0), aircraft_json(1_720_000_005.0)
     out = readsb(same, same, later)

@@ -43,6 +43,18 @@ def test_radar_cross_sections_are_kept_where_they_are_said() -> None:
     assert list(faults([looks(wrong)])) == ["rcs_dbsm: not a number from -100 to 100"]
 
 
+def test_what_a_sensor_takes_its_targets_for() -> None:
+    rows = [{"azimuth_deg": 9, "kinds": {"multirotor": 0.7, "bird": 0.2}}, {"azimuth_deg": 10}]
+    (scan,) = looks({"detections": rows}).scans
+    assert scan.declared is not None
+    assert scan.declared.tolist() == [[0.0, 0.7, 0.0, 0.2, 0.0, 0.0, 0.0, 0.0], [0.0] * 8]
+    (rounded,) = looks({"azimuth_deg": 9, "kinds": {"ship": 0.667, "ground": 0.334}}).scans
+    assert rounded.declared is not None
+    assert rounded.declared.sum() == pytest.approx(1.0)
+    (silent,) = looks({"azimuth_deg": 9, "kinds": {}}).scans
+    assert silent.declared is None
+
+
 def test_the_plots_of_a_rotation_have_their_own_times() -> None:
     rows = [{"range_m": 1200, "azimuth_deg": 90, "time": T0 / 1e9 - 0.75}, {"range_m": 50, "azimuth_deg": 359}]
     (scan,) = looks({"time": T0 / 1e9, "detections": rows}).scans
@@ -95,6 +107,11 @@ def test_an_empty_look_is_about_what_was_measured_last() -> None:
         ({"latitude_deg": 3}, "a position needs latitude_deg and longitude_deg, and no range or direction"),
         ({"time": "noon", "azimuth_deg": 3}, "time: neither seconds since 1970 nor ISO 8601 with an offset such as Z"),
         ({"time": "2024-07-03T09:46:42", "azimuth_deg": 3}, "time: neither seconds since 1970"),
+        ({"azimuth_deg": 3, "kinds": "bird"}, 'kinds: not an object such as {"bird": 0.7}'),
+        ({"azimuth_deg": 3, "kinds": {"birb": 1}}, "kinds: no such kind; did you mean bird?"),
+        ({"azimuth_deg": 3, "kinds": {"Zebra": 1}}, "kinds: write unknown, multirotor, fixed_wing_drone, bird"),
+        ({"azimuth_deg": 3, "kinds": {"bird": 1.1}}, "kinds: a probability is not a number from 0 to 1"),
+        ({"azimuth_deg": 3, "kinds": {"bird": 0.6, "ship": 0.6}}, "kinds: the probabilities add up to more than 1"),
         ({"detections": 3}, "detections: not a list of at most 2000"),
         ({"detections": [3]}, "detections: one is not an object"),
         (

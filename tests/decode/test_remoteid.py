@@ -1,5 +1,6 @@
 """Remote ID: real captures to the counts that are known of them, and what is refused."""
 
+import lzma
 from collections import Counter
 
 import numpy as np
@@ -227,6 +228,47 @@ def test_refusals(data: bytes, reason: str) -> None:
 )
 def test_dronescout_refusals(data: bytes, reason: str) -> None:
     assert reason in faults([decoded(data, DroneScoutDecoder("f"))])
+
+
+@pytest.mark.parametrize("form", [lzma.FORMAT_XZ, lzma.FORMAT_ALONE])
+def test_dronescout_messages_packed_by_lzma(form: int) -> None:
+    """Each MQTT message is a frame; packed and plain ones may alternate."""
+    plain = s.dronescout()
+    packed = lzma.compress(plain, form) + b"\n"  # what the transport puts after each message
+    given = [Frame(i + 1, "f", T0, data) for i, data in enumerate((packed, plain, packed))]
+    _, out = feed(DroneScoutDecoder("f"), given)
+    once = decoded(plain, DroneScoutDecoder("f"))
+    d = merged(out)
+    assert d.faults == ()
+    assert once.messages > 0
+    assert d.messages == 3 * once.messages
+    assert d.positions.latitude_rad.tolist() == 3 * once.positions.latitude_rad.tolist()
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (lzma.compress(b" " * 100_000_000), "lzma message cut short or too long"),  # 15 kB that would be 100 MB
+        (lzma.compress(s.dronescout())[:-20], "lzma message cut short or too long"),
+        (lzma.compress(s.dronescout(), preset=9), "lzma message damaged"),  # wants 64 MiB to be unpacked
+        (b"\xfd7zXZ\0" + bytes(100), "lzma message damaged"),
+        (b"\x5d\0\0" + b"\xff" * 100, "lzma message damaged"),
+    ],
+)
+def test_packed_messages_that_are_refused(data: bytes, reason: str) -> None:
+    _, out = feed(DroneScoutDecoder("f"), [Frame(1, "f", T0, data), Frame(2, "f", T0, s.dronescout())])
+    d = merged(out)
+    assert faults([d]) == {reason: 1}
+    assert d.messages == decoded(s.dronescout(), DroneScoutDecoder("f")).messages
+
+
+@settings(max_examples=200, deadline=None)
+@given(at=st.integers(0, 10_000), byte=st.integers(0, 255), form=st.sampled_from([lzma.FORMAT_XZ, lzma.FORMAT_ALONE]))
+def test_a_damaged_packed_message_is_read_or_refused(at: int, byte: int, form: int) -> None:
+    data = bytearray(lzma.compress(s.dronescout(), form))
+    data[at % len(data)] = byte
+    d = decoded(bytes(data), DroneScoutDecoder("f"))
+    assert d.messages or d.faults
 
 
 def test_a_capture_that_lost_a_piece_or_begins_anew() -> None:

@@ -149,6 +149,35 @@ def test_nodes_that_act_are_refused_on_both_sides(kind: str) -> None:
     assert faults([d])["watch-only system: nodes that act are refused"] == 1
 
 
+def test_what_a_registration_lacks_is_told_and_the_node_is_heard_nevertheless() -> None:
+    def reasons(one: SapientMessage) -> list[str]:
+        session, reply = answer(Session(T0), one.SerializeToString(), T0, OUR_ID)
+        (ack,) = reply.replies
+        assert ack.registration_ack.acceptance is True
+        assert (session.node_id, reply.passed) == (s.NODE, True)
+        return [r.split(" is mandatory")[0] for r in ack.registration_ack.ack_response_reason]
+
+    one = s.registration()
+    assert reasons(one) == [
+        "accepted, but capabilities",
+        "accepted, but config_data with manufacturer and model",
+        "accepted, but mode_definition",
+    ]
+    one.registration.capabilities.add(category="any", type="any")
+    one.registration.config_data.add(manufacturer="m")
+    mode = one.registration.mode_definition.add(mode_name="Default")
+    assert reasons(one) == [
+        "accepted, but config_data with manufacturer and model",
+        "accepted, but no mode has a detection_definition: nothing says what is detected",
+    ]
+    one.registration.config_data.add(manufacturer="m", model="1")
+    mode.detection_definition.add()
+    assert reasons(one) == []
+    old = s.registration()
+    old.registration.icd_version = "BSI Flex 335 v1.0"
+    assert reasons(old) == []
+
+
 def test_no_answer_of_ours_is_ever_a_task() -> None:
     """Whatever a node says, the answers are acknowledgements and errors."""
     kinds = set()

@@ -162,14 +162,14 @@ def test_alarms_are_about_somebody():
     place = {t.name: s.world.at(4.0)[0][i] for i, t in enumerate(s.world.targets)}
     bird = next(t.name for t in s.targets if t.kind == "flock")
 
-    def alarm(east, north, subject_id=7, priority="high"):
-        about = {"zone": "Z", "subject_id": subject_id, "priority": priority}
+    def alarm(east, north, subject_id=7, priority="high", alarm_id=1):
+        about = {"alarm_id": alarm_id, "zone": "Z", "subject_id": subject_id, "priority": priority}
         return {**about, "raised_ns": s.begin_ns + 4 * 10**9, "east_m": east, "north_m": north}
 
     alarms = [
         alarm(*place["intruder"][:2], priority="critical"),
-        alarm(*place[bird][:2], priority="critical"),
-        alarm(29_000.0, -29_000.0),
+        alarm(*place[bird][:2], priority="critical", alarm_id=2),
+        alarm(29_000.0, -29_000.0, alarm_id=3),
     ]
     entered = [{"target": "intruder", "zone": "Z", "time_ns": s.begin_ns + 9 * 10**9}]
     found = warned(alarms, entered, s)
@@ -180,6 +180,12 @@ def test_alarms_are_about_somebody():
     assert (shared["entries_missed"], shared["entries_without_own"]) == (0, 1)
     assert (found["nuisance_bird"], found["nuisance_nobody"]) == (1, 1)
     assert warned(alarms[1:2], entered, s)["entries_missed"] == 1  # an alarm about a bird is no warning of the drone
+    at = {"at_ns": s.begin_ns + 4 * 10**9, "subject_id": 8, "priority": "critical"}
+    flock = {**alarm(*place[bird][:2]), "escalations": [{**at, "east_m": place[bird][0], "north_m": place[bird][1]}]}
+    assert warned([flock], entered, s)["nuisance_critical"] == 1  # raised about a bird, and more urgent about a bird
+    drone = {"east_m": place["intruder"][0], "north_m": place["intruder"][1]}
+    joined = warned([{**alarm(*place[bird][:2]), "escalations": [{**at, **drone}]}], entered, s)
+    assert (joined["entries_missed"], joined["nuisance"], joined["nuisance_critical"]) == (0, 1, 0)
 
 
 def test_scans_of_the_literature_come_late_and_fade_with_range():
@@ -213,10 +219,10 @@ def test_sources_are_judged_by_the_nearest_jammer_and_the_region_that_should_hol
     square = [[east + a, north + b] for a, b in ((-900, -900), (900, -900), (900, 900), (-900, 900))]
     hole = [[east + a, north + b] for a, b in ((-9, -9), (9, -9), (9, 9), (-9, 9))]
     source = {"unique": True, "east_m": east + 400.0, "north_m": north + 300.0, "rings_90": [square]}
-    region = {"causes": {"jamming": 0.9}, "source": source}
+    region = {"causes": {"jamming": 0.9}, "sources": [source]}
     found = located([region], s)
     assert found == {"cause_jamming": 0.9, "sources": 1.0, "source_error_m": pytest.approx(500.0), "source_in_90": 1.0}
-    assert located([{**region, "source": {**source, "rings_90": [square, hole]}}], s)["source_in_90"] == 0.0
-    assert located([{**region, "source": {**source, "unique": False}}], s)["sources"] == 0.0
+    assert located([{**region, "sources": [{**source, "rings_90": [square, hole]}]}], s)["source_in_90"] == 0.0
+    assert located([{**region, "sources": [{**source, "unique": False}]}], s)["sources"] == 0.0
     assert located([], s)["cause_jamming"] == 0.0
     assert located([], build({**SMALL, "jammer": []}, None)) == {}

@@ -79,5 +79,5 @@ def test_each_named_source_has_its_error_and_whether_its_region_holds_the_jammer
     right = {"unique": True, "east_m": east + 30.0, "north_m": north + 40.0, "rings_90": [ring]}
     wrong = right | {"east_m": east + 3e4, "rings_90": [[[p[0] + 3e4, p[1]] for p in ring]]}
     unsure = right | {"unique": False}
-    found = source_places([{"source": right}, {"source": wrong}, {"source": unsure}, {}], s)
+    found = source_places([{"sources": [right]}, {"sources": [unsure, wrong]}, {"sources": [unsure]}, {}], s)
     assert found == [(pytest.approx(50.0), True), (pytest.approx(np.hypot(3e4, 40.0)), False)]

@@ -9,12 +9,15 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from lapwing.engine.alarm_history import COLUMNS as ALARM_COLUMNS
 from lapwing.engine.cell_history import BIN_NS, VISITS
+from lapwing.engine.history import History
+from lapwing.engine.presence import Presence
 from lapwing.engine.track_history import COLUMNS as BELIEFS
 from lapwing.integrity.cells import library_cells
 from lapwing.records import (
@@ -246,6 +249,15 @@ class FakeShelf:
         self.world = world
         self._picture: Picture | None = world.picture(tick) if tick else None
         self._changed = asyncio.Event()
+        nowhere = Path("/nonexistent")  # kept in memory
+        self._presence, self._paths = Presence(nowhere, ORIGIN), History(nowhere, ORIGIN)
+
+    def remember(self, ticks: Sequence[int]) -> None:
+        """Keep these pictures in the history."""
+        for tick in ticks:
+            picture = self.world.picture(tick)
+            self._presence.add(picture)
+            self._paths.add(picture)
 
     def latest(self) -> Picture | None:
         return self._picture
@@ -310,6 +322,13 @@ class FakeShelf:
         seen_ns = time_ns - (np.arange(n) % 4) * 10**9 - 300_000_000
         columns = (time_ns, np.full(n, track_id), np.linspace(0.5, 0.99, n), seen, seen_ns, frames, *kinds)
         return pl.DataFrame(dict(zip(BELIEFS, columns, strict=True))).cast(BELIEFS)
+
+    def presence(self) -> Presence:
+        """Of the pictures that a test has put there."""
+        return self._presence
+
+    def rows(self, since_ns: int, until_ns: int) -> pl.LazyFrame:
+        return self._paths.rows(since_ns, until_ns)
 
     def feeds_of(self, seqs: Sequence[int]) -> dict[int, str]:
         """Every third entry came by ADS-B (a radar's track would not, but the page must tell them apart)."""

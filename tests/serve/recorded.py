@@ -5,9 +5,18 @@ from lapwing.engine.cell_history import CellHistory
 from lapwing.engine.history import History
 from lapwing.engine.journal import Journal
 from lapwing.engine.plan import make_plan
+from lapwing.engine.presence import Presence
 from lapwing.engine.replay import base, replay
 from lapwing.engine.track_history import TrackHistory
-from lapwing.serve.shelf import PictureShelf, Stores, alarms_folder, cells_folder, history_folder, tracks_folder
+from lapwing.serve.shelf import (
+    PictureShelf,
+    Stores,
+    alarms_folder,
+    cells_folder,
+    history_folder,
+    presence_folder,
+    tracks_folder,
+)
 from lapwing.serve.site import parse
 
 
@@ -19,6 +28,7 @@ def recorded(folder):
     rows = {r.tick.tick: r for r in replay(journal, plan, base(journal, plan, newest=False))}
     stores = (kind(place(folder), site.origin) for kind, place in (
         (History, history_folder), (CellHistory, cells_folder), (AlarmHistory, alarms_folder)))  # fmt: skip
-    shelf = PictureShelf(journal, Stores(*stores, TrackHistory(tracks_folder(folder))))
+    there = Presence(presence_folder(folder), site.origin)
+    shelf = PictureShelf(journal, Stores(*stores, TrackHistory(tracks_folder(folder)), there))
     shelf.put(rows[max(rows)].picture)
     return shelf, site, rows

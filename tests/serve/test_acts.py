@@ -109,7 +109,7 @@ def test_acts_go_aside_with_the_journal_whose_alarms_they_are_about(tmp_path):
     acts = Acts(acts_file(tmp_path))
     acts.add(Wanted(**SEEN), 1, 1, "")
     acts.close()
-    stores = ("history", "cells", "alarms", "tracks")
+    stores = ("history", "cells", "alarms", "tracks", "presence")
     for name in stores:
         (tmp_path / name).mkdir()
     open_journal(tmp_path, 'name = "b"').close()

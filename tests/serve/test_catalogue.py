@@ -3,19 +3,23 @@
 import json
 import logging
 import re
+import time
+from dataclasses import replace
 
 import httpx
 import pytest
 from typer.testing import CliRunner
 
 from lapwing import decode
-from lapwing.records import AlarmState
-from lapwing.serve import catalogue, metrics
+from lapwing.records import AlarmState, FeedConfig, TlsConfig
+from lapwing.serve import catalogue, metrics, replaying
 from lapwing.serve.cli import app
+from lapwing.serve.feed_words import PLAIN, explain
 from lapwing.serve.logs import JsonLines
 from lapwing.serve.outputs.health import OutputHealth
 from lapwing.serve.outputs.kinds import KINDS
 from lapwing.serve.site import parse
+from lapwing.serve.sources import TRANSPORTS
 from lapwing.serve.web import create_app
 from tests.serve.fake_shelf import FakeShelf, World, make_site
 
@@ -32,6 +36,55 @@ def test_all_are_listed():
 def test_every_feed_example_is_good(name, tmp_path):
     site = parse(HEAD + RADAR + catalogue.feed(name)).site(tmp_path)
     decode.make(site.feeds[0], {s.sensor: s for s in site.sensors})
+
+
+@pytest.mark.parametrize("name", catalogue.DECODERS)
+def test_every_feed_is_explained(name, tmp_path):
+    (tmp_path / "site.toml").write_text(HEAD + RADAR + catalogue.feed(name))
+    done = CliRunner().invoke(app, ["check", str(tmp_path / "site.toml")])
+    assert catalogue.DECODERS[name][0] in done.output
+    assert "an alarm when quiet for 30 s" in done.output
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ({"transport": "mqtt", "host": "b.example", "secret": "env:X"}, "password CAN BE READ on the way"),
+        ({"transport": "mqtt", "host": "b.example"}, "topic p of the broker b.example:9, in clear; an alarm"),
+        ({"transport": "mqtts", "host": "b.example", "secret": "env:X", "tls": TlsConfig()}, "with TLS; an alarm"),
+        ({"transport": "post", "host": "127.0.0.1"}, "POST to http://127.0.0.1:9/looks; this machine only"),
+        ({"transport": "post", "host": "0.0.0.0", "secret": "env:X"}, "for who shows the token, which CAN BE READ"),
+        ({"transport": "listen", "host": "0.0.0.0"}, "ANYBODY who reaches it can be the sender"),
+        ({"transport": "listen", "host": "127.0.0.1"}, "connects to 127.0.0.1:9; an alarm"),
+        ({"transport": "sapient", "host": "0.0.0.0"}, "ANYBODY who reaches it can be a node, in clear"),
+        ({"transport": "sapient", "host": "0.0.0.0", "tls": TlsConfig("", "c")}, "with TLS, ANYBODY can be a node"),
+        ({"transport": "sapient", "host": "0.0.0.0", "tls": TlsConfig("a", "c")}, "nodes with a certificate only"),
+        ({"transport": "sapient-peer", "host": "m.example"}, "connects to the middleware m.example:9; in clear"),
+        ({"transport": "sapient-peer", "host": "m.example", "tls": TlsConfig()}, "m.example:9; with TLS"),
+        ({"transport": "serial", "path": "/dev/ttyUSB0"}, "the line /dev/ttyUSB0 at 9 baud, read only"),
+        ({"transport": "bluetooth", "path": ""}, "this machine's Bluetooth; an alarm"),
+        (
+            {"transport": "udp", "host": "239.1.1.1", "sensor": "Radar"},
+            "detections of 'Radar': datagrams to 239.1.1.1:9",
+        ),
+    ],
+)
+def test_it_is_said_who_could_listen_in_or_speak_instead(keys, says):
+    base = FeedConfig("f", "json", "tcp", port=9, path="p")
+    assert says in explain(replace(base, **keys))
+
+
+def test_every_transport_has_words():
+    plain = {t.removesuffix("+tls") for t in TRANSPORTS} - {"package"}  # of a package: a file
+    assert set(PLAIN) == plain
+
+
+def test_a_long_compilation_is_told(monkeypatch, caplog):
+    monkeypatch.setattr(replaying, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(replaying, "_one_flow", lambda: time.sleep(0.3))
+    with caplog.at_level("INFO", "lapwing"):
+        replaying.warm_up()
+    assert "compiling for this machine" in caplog.text
 
 
 @pytest.mark.parametrize("name", catalogue.OUTPUTS)

@@ -6,12 +6,15 @@ import http.server
 import json
 import socket
 import threading
+from pathlib import Path
 
 import pytest
 
+from lapwing.decode import make
 from lapwing.records import FeedConfig
 from lapwing.serve import feeds
 from lapwing.serve.inbox import Inbox
+from lapwing.serve.site import SiteError, parse
 
 
 class Clock:
@@ -119,6 +122,66 @@ async def test_udp_datagrams_stay_whole():
     assert [d for f, _, d in got if f == "f"] == [bytes([i]) * 3 for i in range(20)]
 
 
+async def test_a_multicast_group_is_joined_where_the_site_says_and_no_other_is_heard():
+    inbox, got, port = Inbox(Clock()), [], free_port(socket.SOCK_DGRAM)
+
+    async def scene():
+        await asyncio.sleep(0.1)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
+            for group in ("239.255.0.98", "239.255.0.99"):
+                s.sendto(group.encode(), (group, port))
+        await until(lambda: got.extend(inbox.drain()) or data(got))
+        await asyncio.sleep(0.1)
+        got.extend(inbox.drain())
+
+    config = FeedConfig("f", "asterix", "udp", "239.255.0.99", port, interface="127.0.0.1")
+    await running(config, inbox, scene)
+    assert [d for f, _, d in got if f == "f"] == [b"239.255.0.99"]
+
+
+@pytest.mark.parametrize(
+    ("source", "interface", "says"),
+    [
+        ("udp://239.1.2.3:8600", "10.0.0.7", ""),
+        ("udp://10.0.0.9:8600", "10.0.0.7", "does nothing here"),
+        ("tcp://10.0.0.9:8600", "10.0.0.7", "does nothing here"),
+        ("udp://239.1.2.3:8600", "eth0", "IPv4"),
+    ],
+)
+def test_an_interface_is_an_address_and_for_groups_only(source, interface, says):
+    text = 'name = "t"\norigin = {latitude_deg = 1, longitude_deg = 1}\n[[feed]]\nname = "f"\ndecoder = "asterix"\n'
+    text += f'from = "{source}"\ninterface = "{interface}"\n'
+    if not says:
+        assert parse(text).site(Path()).feeds[0].interface == interface
+        return
+    with pytest.raises(SiteError) as told:
+        parse(text)
+    assert says in str(told.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ('decoder = "asterix"\nsensor = "R"\nsac_sic = [25, 201]', ""),
+        ('decoder = "asterix"\nsac_sic = [25, 201]', "'sac_sic' does nothing here"),
+        ('decoder = "beast"\nsac_sic = [25, 201]', "'sac_sic' does nothing here"),
+        ('decoder = "asterix"\nsensor = "R"\nsac_sic = [25, 256]', "sac_sic"),
+    ],
+)
+def test_a_feed_names_the_radar_that_it_is_about(keys, says):
+    text = 'name = "t"\norigin = {latitude_deg = 1, longitude_deg = 1}\n'
+    text += '[[sensor]]\nname = "R"\nat = {latitude_deg = 1, longitude_deg = 1}\n'
+    text += f'[[feed]]\nname = "f"\nfrom = "udp://239.1.2.3:8600"\n{keys}\n'
+    if not says:
+        made = parse(text).site(Path())
+        assert make(made.feeds[0], {s.sensor: s for s in made.sensors}).radar == 25 * 256 + 201
+        return
+    with pytest.raises(SiteError) as told:
+        parse(text)
+    assert says in str(told.value.problems)
+
+
 async def test_http_document_is_journaled_when_it_changes(monkeypatch):
     monkeypatch.setattr(feeds, "POLL_S", 0.05)
     documents = [b'{"now":1}', b'{"now":1}', b'{"now":2}']
@@ -154,7 +217,8 @@ async def test_poll_of_a_missing_file_is_told_once(tmp_path, monkeypatch):
     inbox, got, path = Inbox(Clock()), [], tmp_path / "aircraft.json"
 
     async def scene():
-        await asyncio.sleep(0.2)
+        await until(lambda: got.extend(inbox.drain()) or notices(got))
+        await asyncio.sleep(0.1)  # missing more than once, told once
         path.write_bytes(b"{}")
         await until(lambda: got.extend(inbox.drain()) or data(got) == b"{}")
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -22,6 +23,7 @@ from lapwing.records import AlarmState
 from lapwing.serve.outputs import alarms as alarms_module
 from lapwing.serve.outputs import outbox as outbox_module
 from lapwing.serve.outputs.entries_alarms import CapOutput, EmailOutput, MqttOutput, NtfyOutput, WebhookOutput
+from lapwing.serve.outputs.messengers import discovery
 from lapwing.serve.outputs.news import Listener
 from lapwing.serve.outputs.outbox import Outbox
 from lapwing.serve.outputs.run import Outputs
@@ -364,6 +366,19 @@ async def test_mqtt_keeps_alarms_state_and_discovery(tmp_path, broker):
     await running([entry], tmp_path, scene)
     time.sleep(0.3)
     assert heard(broker, "lapwing/tower/availability", 1)["lapwing/tower/availability"] == "offline"
+
+
+def test_discovery_is_of_the_form_that_home_assistant_takes():
+    """<prefix>/<component>/<node_id>/<object_id>/config in its alphabet; every event says its `event_type`, one
+    of those that were announced (homeassistant/components/mqtt: discovery, event)."""
+    entry = MqttOutput(name="T", kind="mqtt", to="mqtt://127.0.0.1", root="lapwing/türm-1")
+    told = discovery(entry)
+    assert len(told) == 4
+    for message in told:
+        assert re.fullmatch(r"homeassistant/(sensor|binary_sensor|event)/[a-zA-Z0-9_-]+/[a-z]+/config", message.topic)
+        assert message.retain
+    announced = json.loads(told[-1].payload)["event_types"]
+    assert all(fields(news)["event_type"] in announced for news in Listener(SITE).hear(PICTURE))
 
 
 async def test_a_broker_that_is_not_there_costs_nothing_but_a_line(tmp_path):

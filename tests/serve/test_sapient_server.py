@@ -13,6 +13,9 @@ from lapwing.serve.inbox import Inbox
 from lapwing.serve.sapient import our_id, serve_nodes
 from tests.decode import sapient_samples as s
 
+LIAR = "c8654cdf-4328-47de-81fa-c495589e30c9"
+FLOOD = b"flood"
+
 
 class Server:
     def __init__(self, port: int) -> None:
@@ -49,6 +52,11 @@ async def server(unused_tcp_port: int):
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
+
+
+def _liar(message: SapientMessage) -> SapientMessage:
+    message.node_id = LIAR
+    return message
 
 
 class Node:
@@ -114,6 +122,11 @@ async def test_a_node_that_acts_is_refused(server: Server, kind: str) -> None:
         (b"\0\0\0\x40", "a message of 1073741824 bytes"),
         (s.frame(s.status()), "did not register first"),
         (s.frame(s.registration()) + b"\x01\0\0\0\xff" * 30, "one error after another"),
+        (
+            s.frame(s.registration(node=LIAR), *[_liar(s.bearing(1.0, s.T0))] * 30),
+            "one error after another",
+        ),  # years ago
+        (FLOOD, "messages within a second"),
     ],
 )
 async def test_a_node_that_misbehaves_is_cut_off_and_harms_nobody(server: Server, attack: bytes, why: str) -> None:
@@ -121,7 +134,8 @@ async def test_a_node_that_misbehaves_is_cut_off_and_harms_nobody(server: Server
     good.say(s.registration(time_ns=now()))
     assert (await good.hear()).registration_ack.acceptance is True
     bad = await Node.connect(server)
-    bad.writer.write(attack)
+    flood = s.frame(s.registration(time_ns=now(), node=LIAR), *[_liar(s.status(now()))] * 40_000)
+    bad.writer.write(flood if attack is FLOOD else attack)
     with contextlib.suppress(ConnectionResetError):  # what it sent too much was never read
         async with asyncio.timeout(20.0):
             await bad.reader.read()

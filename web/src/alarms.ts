@@ -6,6 +6,7 @@ import { frameLink } from "./evidence";
 import type { Store } from "./store";
 import type { Stage } from "./view";
 import { duration, msOf, utc, type Alarm } from "./words";
+import { choice, mine, mineFirst } from "./zones";
 
 export class AlarmList {
   private readonly open = new Set<number>();
@@ -30,7 +31,7 @@ export class AlarmList {
   }
 
   private announce(): void {
-    for (const a of this.live.freshAlarms) {
+    for (const a of this.live.freshAlarms.filter(mine)) {
       say($("announce"), `${this.store.replaying ? "Live: " : ""}${a.priority} alarm: ${a.rule}${a.zone ? `, zone ${a.zone}` : ""}. ${a.reason}`);
     }
     const standing = this.live.alarms.filter((a) => a.state !== "cleared").length;
@@ -38,19 +39,19 @@ export class AlarmList {
   }
 
   private draw(force = false): void {
-    const { alarms } = this.store;
+    const alarms = mineFirst(this.store.alarms);
     const standing = alarms.filter((a) => a.state !== "cleared" && !this.store.shelved(a));
     say($("alarms-count"), String(standing.length));
     $("alarms").dataset["worst"] = standing[0]?.priority ?? "none";
     // Rows are rebuilt only when what they say changes, so that a click never lands on a row that just moved.
-    const key = (this.store.acts ? "acts" : "") + JSON.stringify(alarms.map((a) => [a.id, a.state, a.priority, a.reason, a.frames_total, this.store.acts?.[a.id], this.store.shelved(a)]));
+    const key = (this.store.acts ? "acts" : "") + choice() + JSON.stringify(alarms.map((a) => [a.id, a.state, a.priority, a.reason, a.frames_total, this.store.acts?.[a.id], this.store.shelved(a)]));
     if (key === this.shown && !force) return;
     this.shown = key;
     const notes = [...document.querySelectorAll<HTMLInputElement>("[data-note]")].filter((n) => n.value || n === document.activeElement);
     const typing = document.activeElement as HTMLInputElement | null;
     const at = typing?.dataset["note"] ? [typing.selectionStart, typing.selectionEnd] as const : null;
     const back = wayBack(typing);
-    $("alarm-list").replaceChildren(...(alarms.length ? alarms.map((a) => this.row(a)) : [h("li", { class: "none" }, "No alarms. All quiet.")]));
+    $("alarm-list").replaceChildren(...(alarms.length ? alarms.flatMap((a, i) => (!mine(a) && (i === 0 || mine(alarms[i - 1]!)) ? [h("li", { class: "others" }, "Of other zones: silent here"), this.row(a)] : [this.row(a)])) : [h("li", { class: "none" }, "No alarms. All quiet.")]));
     for (const old of notes) { // what somebody is typing is not taken from under the fingers
       const now = document.querySelector<HTMLInputElement>(`[data-note="${old.dataset["note"]}"]`);
       if (!now) continue;

@@ -25,6 +25,7 @@ import { setTheme } from "./theme";
 import { Timebar } from "./timebar";
 import type { Stage } from "./view";
 import { col } from "./wire";
+import { drawZones } from "./zones";
 import { duration, utc } from "./words";
 
 const FRAME_MS = 100;
@@ -74,6 +75,7 @@ const replayFrom = (ms: number): void => replay.go(ms, false);
 const lists = new Lists(store, stage, () => remember());
 new AlarmList(store, live, stage, replayFrom);
 const sound = new Sound(live);
+drawZones(store, () => store.emit("alarms"));
 setInterval(() => { counters.beeps = sound.beeps; }, 250);
 new Drill(store, live, sound);
 const detail = new Detail(store, replayFrom);

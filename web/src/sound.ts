@@ -2,6 +2,7 @@
 
 import { $, say } from "./dom";
 import type { Store } from "./store";
+import { mine } from "./zones";
 
 // Per priority: beeps, their pitch, and seconds between repetitions (0: once, when the alarm is new). At most 3 a second.
 const PATTERNS: Record<string, { beeps: number; hz: number; every_s: number }> = {
@@ -48,12 +49,13 @@ export class Sound {
   }
 
   private news(): void {
-    for (const a of this.store.freshAlarms) if (PATTERNS[a.priority]?.every_s === 0) this.play(a.priority);
-    if (this.store.freshAlarms.some((a) => PATTERNS[a.priority]?.every_s)) this.nextMs = 0;
+    const fresh = this.store.freshAlarms.filter(mine);
+    for (const a of fresh) if (PATTERNS[a.priority]?.every_s === 0) this.play(a.priority);
+    if (fresh.some((a) => PATTERNS[a.priority]?.every_s)) this.nextMs = 0;
     this.insist();
   }
   private insist(): void {
-    const worst = this.store.waiting().find((a) => PATTERNS[a.priority]?.every_s);
+    const worst = this.store.waiting().find((a) => mine(a) && PATTERNS[a.priority]?.every_s);
     if (!worst || !this.context || performance.now() < this.nextMs) return;
     this.nextMs = performance.now() + 1000 * PATTERNS[worst.priority]!.every_s;
     this.play(worst.priority);

@@ -19,7 +19,7 @@ INCIDENT = dict.fromkeys((APPROACHING, LOST, INSIDE), "zone entry")
 @dataclass(frozen=True, slots=True)
 class LifeSettings:
     """`clear_s`: how long a finding must be gone; `update_s`: least time between updates; `same_m`: a new track of a
-    zone this near to an alarm of that zone that is as urgent is taken for the same incident."""
+    zone this near to an alarm of that zone is taken for the same incident: more urgent, it escalates that alarm."""
 
     clear_s: float = 5.0
     update_s: float = 1.0
@@ -66,10 +66,10 @@ def step(memory: AlarmMemory, world: World, rules: tuple[Rule, ...], settings: L
             found.setdefault(key(f), f)
     pending, ripe = _tried(memory.pending, found, now)
     standing = [(a, found.pop(key(a), None) if a.state != AlarmState.CLEARED else None) for a in memory.alarms]
-    taken, company = _joined(standing, found, settings)
+    taken, company = _joined(standing, found, ripe, settings)
     aged: list[tuple[Alarm, int]] = []
     for k, ((alarm, finding), seen) in enumerate(zip(standing, memory.seen_ns, strict=True)):
-        mine = finding or taken.get(k)
+        mine = taken.get(k) or finding
         level = Priority(alarm.priority) if mine is None else min(ripe.get(key(mine), Priority.LOW), alarm.priority)
         aged.append(_aged(alarm, seen, mine, (now, company.get(k, 0), level), settings))
     raised: list[tuple[Alarm, int]] = []
@@ -113,28 +113,35 @@ def _beside(new: Alarm, other: Alarm, settings: LifeSettings) -> bool:
 
 
 def _joined(
-    standing: list[tuple[Alarm, Finding | None]], found: dict[Key, Finding], settings: LifeSettings
+    standing: list[tuple[Alarm, Finding | None]],
+    found: dict[Key, Finding],
+    ripe: dict[Key, Priority],
+    settings: LifeSettings,
 ) -> tuple[dict[int, Finding], dict[int, int]]:
-    """Findings about other tracks at the place of a standing alarm: those that take over one whose track is gone, and
-    how many keep company. They leave `found`: near an alarm that is as urgent, nothing new is raised."""
+    """Findings about other tracks at the place of a standing alarm: those that take it over, for its track is gone or
+    they are more urgent, and how many keep company. They leave `found`: one incident has one alarm."""
     taken: dict[int, Finding] = {}
     company: dict[int, int] = {}
-    for name in sorted(found):
+    for name in sorted(found, key=lambda name: (ripe.get(name, Priority.LOW), name)):
         f = found[name]
         if f.subject != Subject.TRACK:
             continue
         apart = {
             k: math.hypot(a.east_m - f.east_m, a.north_m - f.north_m)
             for k, (a, _) in enumerate(standing)
-            if a.state != AlarmState.CLEARED and key(a)[:3] == name[:3] and a.priority <= f.priority
+            if a.state != AlarmState.CLEARED and key(a)[:3] == name[:3]
         }
         k = min(apart, key=lambda k: apart[k], default=-1)
         if k < 0 or apart[k] > settings.same_m:
             continue
         del found[name]
-        if standing[k][1] is None and k not in taken:
+        more_urgent = name in ripe and ripe[name] < standing[k][0].priority
+        if k not in taken and (standing[k][1] is None or more_urgent):
             taken[k] = f
         else:
+            company[k] = company.get(k, 0) + 1
+    for k in taken:  # whose alarm it was now keeps company
+        if standing[k][1] is not None:
             company[k] = company.get(k, 0) + 1
     return taken, company
 
@@ -156,7 +163,8 @@ def _aged(
     if now - alarm.updated_ns < settings.update_s * 1e9 and not heavier:
         return alarm, seen_ns
     reason = finding.reason + (f"; {company} more tracks within {settings.same_m:.0f} m" if company else "")
-    if reason == alarm.reason and not heavier:
+    still = (finding.east_m, finding.north_m) == (alarm.east_m, alarm.north_m)
+    if reason == alarm.reason and still and not heavier:
         return alarm, seen_ns
     evidence = alarm.frame_seq
     if finding.frame_seq >= 0 and finding.frame_seq not in evidence:

@@ -44,7 +44,7 @@ class Doubt:
     entry_min: float = 0.5  # probability that it will enter, given how well its velocity is known
     entry_kept_min: float = 0.25
     lost_s: float = 60.0  # how long after its predicted entry a lost track's alarm stays
-    linger_s: float = 20.0  # a track that turns away for a moment does not alarm twice
+    linger_s: float = 20.0  # after that, for one that was seen: who turns away for a moment does not alarm twice
     unsure_s: float = 600.0  # how long the shared alarm stays when none is there
 
 
@@ -151,7 +151,9 @@ class ZoneEntry:
         row = (Subject.TRACK, int(tracks.track_id[i]), level, zone.hold_s, firm)
         place = (float(tracks.mean[i, 0]), float(tracks.mean[i, 1]), f"{text}; no claim explains it")
         rule = INSIDE if inside else LOST if near.lost[k] else APPROACHING
-        linger_s = near.entry_s[k] + self.doubt.lost_s if rule == LOST else self.doubt.linger_s
+        linger_s = near.entry_s[k] + (
+            self.doubt.lost_s if near.lost[k] else self.doubt.linger_s
+        )  # inside: entry_s is 0
         return Finding(rule, zone.name, *row, *place, int(tracks.frame_seq[i]), float(linger_s))
 
     def _shared(self, world: World, near: Near, rows: Int64[Array, " m"]) -> Finding:

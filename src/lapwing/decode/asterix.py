@@ -10,7 +10,8 @@ Detections says "the sensor looked everywhere it can", and a sector did not. An 
 
 Range rate is given when every plot of the scan has one, so that one scan stays one batch: two batches would count each
 miss twice. Refuses other categories, broken records (with the rest of their block), simulated and test targets, field
-monitors, coasted tracks, plots without range and azimuth, and sensors other than the first one heard.
+monitors, coasted tracks, plots without range and azimuth, and sensors other than the first one heard, or passes over
+those other than the one that the feed names.
 
 Plots with a Mode S address also give value rows: their pressure altitude, code and callsign are the aircraft's word.
 Axes: m plots.
@@ -50,6 +51,7 @@ FLIGHT_LEVEL_M = 30.48
 PLOTS_MAX = 20_000
 NORTH_MARKER, SECTOR_CROSSING = 1, 2
 NO_RADAR = -1
+PASSED = "of another radar than the one that the feed is about"
 PRIMARY = 3  # of CAT010 item 020: a surface radar's own echo
 
 
@@ -111,10 +113,11 @@ class AsterixDecoder:
 
     feed: str
     sensor: SensorConfig | None
+    radar: int = NO_RADAR  # SAC and SIC of the only one that is heeded; others are passed over, and are no faults
 
     def start(self) -> AsterixState:
         """Nothing heard."""
-        return AsterixState()
+        return AsterixState(radar=self.radar)
 
     def decode(self, state: AsterixState, frames: Sequence[Frame]) -> tuple[AsterixState, Decoded]:
         """The scans that ended."""
@@ -127,7 +130,7 @@ class AsterixDecoder:
                     reason = self._record(scan, category, items, frame, rows)
                 else:
                     reason = self._other(scan, category, items, frame, rows)
-                if reason:
+                if reason and reason is not PASSED:
                     refusals.add(reason, frame.seq, frame.data)
             if scan.bearings:
                 assert self.sensor is not None
@@ -164,7 +167,9 @@ class AsterixDecoder:
             return "plot or bearing, but the feed names no sensor"
         source, finder = (int.from_bytes(items.get(i, b""), "big") for i in ("010", "170"))
         finder = finder if "070" in items or "080" in items else -1
-        if scan.state.radar == NO_RADAR:
+        if self.radar not in (NO_RADAR, source):
+            return PASSED
+        if scan.state.radar == NO_RADAR or (self.radar != NO_RADAR and scan.state.finder == -1):
             scan.state = replace(scan.state, radar=source, finder=finder)
         same = (source, finder) == (scan.state.radar, scan.state.finder)
         return "" if same else "another sensor than the first one heard"
@@ -176,7 +181,7 @@ class AsterixDecoder:
         if "010" in items and scan.state.radar == NO_RADAR:
             scan.state = replace(scan.state, radar=radar)
         if "010" not in items or radar != scan.state.radar:
-            return "another radar than the first one heard"
+            return "another radar than the first one heard" if self.radar == NO_RADAR else PASSED
         rows.messages += 1
         if category == 34:
             self._marker(scan, items, frame)

@@ -85,7 +85,7 @@ def aircraft_values(record: dict[str, Any], rows: Rows, source: Source) -> None:
     rows.text(Word.TYPE, text(record, "t"))
     for key, field, low, high, scale in NUMBERS:
         rows.value(field, bounded(finite(record.get(key)), low, high), scale)
-    altitude = record.get("alt_baro")
+    altitude = record.get("alt_baro", record.get("altitude"))  # dump1090-mutability's name
     if altitude == "ground":
         rows.value(Field.ON_GROUND, 1)
     elif bounded(finite(altitude), -3000.0, 200_000.0) is not None:

@@ -2,10 +2,12 @@
 
 `data.UASdata` is the reference implementation's C struct in base64, all that the receiver knows of one sender so far
 (little-endian, doubles aligned to eight bytes, 914 bytes and padding; layout from its public header). Several objects
-may be glued together. Refuses lzma-packed messages and objects without `UASdata`; status messages are counted.
+may be glued together. A message packed by lzma is unpacked when it is a frame of its own, as MQTT delivers it. Refuses
+objects without `UASdata` and packed messages that grow beyond UNPACKED_MAX; status messages are counted.
 """
 
 import binascii
+import lzma
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +22,8 @@ from lapwing.decode.rows import Rows
 from lapwing.records import Decoded, Field, Frame, Source, Word
 
 LONGEST = 65_536
+PACKED = (b"\xfd7zXZ\0", b"\x5d\0\0")  # how .xz and .lzma begin
+UNPACKED_MAX, DICTIONARY_MAX = 2 * LONGEST, 16 << 20
 STRUCT_BYTES = 914
 BASIC_AT, LOCATION_AT, SELF_AT, SYSTEM_AT, OPERATOR_AT, VALID_AT = (0, 32), 64, 776, 808, 864, 892
 LOCATION = struct.Struct("<i3f2d2fif5if")
@@ -47,7 +51,8 @@ class DroneScoutDecoder:
     def decode(self, state: DroneScoutState, frames: Sequence[Frame]) -> tuple[DroneScoutState, Decoded]:
         """Claims of all objects that are complete."""
         refusals, rows = Refusals(), Rows()
-        tail, found = objects(state.tail, frames, LONGEST, refusals)
+        plain = [_unpacked(frame, refusals) if frame.data.startswith(PACKED) else frame for frame in frames]
+        tail, found = objects(state.tail, plain, LONGEST, refusals)
         for frame, raw in found:
             content, reason = document(raw)
             if content is not None:
@@ -55,6 +60,20 @@ class DroneScoutDecoder:
             if reason:
                 refusals.add(reason, frame.seq, raw)
         return DroneScoutState(tail), replace(rows.decoded(), faults=refusals.faults())
+
+
+def _unpacked(frame: Frame, refusals: Refusals) -> Frame:
+    """The frame with what was packed in it; empty when it is refused."""
+    unpacker = lzma.LZMADecompressor(memlimit=DICTIONARY_MAX)
+    try:
+        data = unpacker.decompress(frame.data, UNPACKED_MAX)
+        reason = "" if unpacker.eof else "lzma message cut short or too long"
+    except (lzma.LZMAError, EOFError, MemoryError):
+        data, reason = b"", "lzma message damaged"
+    if not reason:
+        return replace(frame, data=data)
+    refusals.add(reason, frame.seq, frame.data[:64])
+    return replace(frame, data=b"")
 
 
 def _object(content: dict[str, Any], frame: Frame, rows: Rows) -> str:

@@ -8,7 +8,7 @@ speaks. Refuses lines with unknown keys, missing keys or values out of range, an
 import difflib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, final
 
@@ -20,7 +20,7 @@ from lapwing.decode.lines import lines
 from lapwing.decode.numbers import bounded, finite
 from lapwing.decode.scans import scan
 from lapwing.kernel.geodesy import geodetic_to_enu
-from lapwing.records import RCS_UNSAID, Decoded, Detections, Frame, Position, SensorConfig, Space
+from lapwing.records import RCS_UNSAID, UNSAID, Decoded, Detections, Frame, Kind, Position, SensorConfig, Space
 
 LONGEST = 262_144
 DETECTIONS_MAX = 2_000
@@ -49,8 +49,9 @@ NUMBERS: dict[str, tuple[float, float, float]] = {
     "rcs_dbsm": (-100.0, 100.0, 1.0),
 }
 LINE_KEYS = ("time", "detections")
-KEYS = (*LINE_KEYS, *NUMBERS)
+KEYS = (*LINE_KEYS, "kinds", *NUMBERS)
 PAIRED = ("bistatic_range_m", "bistatic_range_rate_mps", "range_difference_m")  # need the sensor's second place
+KINDS = tuple(kind.name.lower() for kind in Kind)
 MEASURED = (
     *("latitude_deg", "longitude_deg", "height_m", "range_m", "azimuth_deg", "elevation_deg", "range_rate_mps"),
     *PAIRED,
@@ -73,12 +74,13 @@ Row = tuple[tuple[float, ...], tuple[float, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Detected:
-    """One detection of a line: values with their sigmas, when it was true, its radar cross section."""
+    """One detection of a line: values with their sigmas, when it was true, its radar cross section, its kind."""
 
     space: Space
     row: Row
     time_ns: int
     rcs_dbsm: float
+    kinds: tuple[float, ...]  # UNSAID where it does not say what it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,9 @@ class LookoutDecoder:
         space = spaces.pop() if spaces else SPACES[last]
         times = [one.time_ns for one in told]
         end_ns, rcs = max([time_ns, *times]), [one.rcs_dbsm for one in told]
-        return scan(self.sensor.sensor, space, end_ns, [one.row for one in told], frame.seq, times, rcs)
+        whole = scan(self.sensor.sensor, space, end_ns, [one.row for one in told], frame.seq, times, rcs)
+        kinds = [one.kinds for one in told]
+        return replace(whole, declared=np.array(kinds)) if any(k != UNSAID for k in kinds) else whole
 
     def _detection(self, told: Any, time_ns: int) -> Detected:
         if not isinstance(told, dict):
@@ -151,7 +155,7 @@ class LookoutDecoder:
         if abs(at - time_ns) > LOOK_NS_MAX:
             raise Wrong("time: a detection more than a minute from its look")
         for key, value in told.items():
-            if key == "time":
+            if key in ("time", "kinds"):
                 continue
             if key not in NUMBERS:
                 raise Wrong(_unknown(key))
@@ -165,7 +169,8 @@ class LookoutDecoder:
             raise Wrong(_missing(numbers))
         if self.sensor.second is None and any(key in numbers for key in PAIRED):
             raise Wrong("the site's sensor has no second place: a transmitter, or another receiver")
-        return Detected(space, self._row(space, numbers), at, numbers.get("rcs_dbsm", RCS_UNSAID))
+        kinds = _kinds(told["kinds"]) if "kinds" in told else UNSAID
+        return Detected(space, self._row(space, numbers), at, numbers.get("rcs_dbsm", RCS_UNSAID), kinds)
 
     def _row(self, space: Space, n: dict[str, float]) -> Row:
         s, o = self.sensor, self.origin
@@ -213,6 +218,24 @@ def _time_ns(told: Any, received_ns: int) -> int:
     if seconds is None:
         raise Wrong("time: neither seconds since 1970 nor ISO 8601 with an offset such as Z")
     return round(seconds * 1e9)
+
+
+def _kinds(told: Any) -> tuple[float, ...]:
+    """The probability of each Kind, in that order; what is missing to 1 is left open."""
+    if not isinstance(told, dict):
+        raise Wrong('kinds: not an object such as {"bird": 0.7}')
+    shares = [0.0] * len(KINDS)
+    for name, value in told.items():
+        if name not in KINDS:
+            near = difflib.get_close_matches(name[:40], KINDS, n=1)
+            raise Wrong(f"kinds: no such kind; did you mean {near[0]}?" if near else f"kinds: write {', '.join(KINDS)}")
+        p = bounded(finite(value), 0.0, 1.0)
+        if p is None:
+            raise Wrong("kinds: a probability is not a number from 0 to 1")
+        shares[KINDS.index(name)] = p
+    if sum(shares) > 1.01:
+        raise Wrong("kinds: the probabilities add up to more than 1")
+    return tuple(s / max(sum(shares), 1.0) for s in shares)
 
 
 def _unknown(key: str) -> str:

@@ -77,5 +77,5 @@ def make(config: FeedConfig, sensors: Mapping[str, SensorConfig]) -> Decoder[Any
         case "asterix":
             if config.sensor and config.sensor not in sensors:
                 raise ValueError(f"feed {config.feed!r} names a sensor that does not exist: {config.sensor!r}")
-            return AsterixDecoder(config.feed, sensors.get(config.sensor))
+            return AsterixDecoder(config.feed, sensors.get(config.sensor), config.radar)
     raise ValueError(f"feed {config.feed!r} names a decoder that does not exist: {config.decoder!r}")

@@ -83,9 +83,7 @@ def _aircraft(record: Any, now_ns: int, frame: Frame, known: dict[int, tuple[int
     address = hexadecimal(name.removeprefix("~"))
     if address is None:
         return "no address"
-    source = SOURCES.get(text(record, "type"), Source.ADSB_OTHER if name.startswith("~") else Source.MODE_S)
-    if "type" not in record and "lat" in record:
-        source = Source.ADSB_OTHER if name.startswith("~") else Source.ADSB
+    source = _source(record, other=name.startswith("~"))
     key = address | (1 << 24 if name.startswith("~") else 0)
     heard_before, position_before = known.get(key, (0, 0))
     seen = bounded(finite(record.get("seen")), 0.0, 1e6) or 0.0
@@ -108,6 +106,18 @@ def _aircraft(record: Any, now_ns: int, frame: Frame, known: dict[int, tuple[int
                 reason = "position not on Earth"
     known[key] = (max(heard_ns, heard_before), max(position_ns, position_before))
     return reason
+
+
+def _source(record: dict[str, Any], *, other: bool) -> Source:
+    """Whose word the place is, else the rest: what is listed as computed by receivers, or as told by radar stations, is
+    not the aircraft's own word, whatever else is said (dump1090 says no type)."""
+    for key, source in (("mlat", Source.MLAT), ("tisb", Source.TISB)):
+        derived = record.get(key)
+        if isinstance(derived, list) and "lat" in derived:
+            return source
+    if "type" not in record and "lat" in record:
+        return Source.ADSB_OTHER if other else Source.ADSB
+    return SOURCES.get(text(record, "type"), Source.ADSB_OTHER if other else Source.MODE_S)
 
 
 def _remembered(known: dict[int, tuple[int, int]]) -> ReadsbState:

@@ -20,12 +20,13 @@ from sapient_msg.bsi_flex_335_v2_0.sapient_message_pb2 import SapientMessage
 
 from lapwing.decode.faults import Refusals
 from lapwing.decode.norths import declination_rad, grid_rad
+from lapwing.decode.sapient_kinds import kinds_of
 from lapwing.decode.sapient_wire import acts, cut, parse, time_ns
 from lapwing.decode.scans import scan
 from lapwing.decode.utm import utm_to_geodetic
 from lapwing.kernel.geodesy import geodetic_to_enu
 from lapwing.kernel.geoid import geoid_height_m
-from lapwing.records import Decoded, Detections, Frame, Position, SensorConfig, Space
+from lapwing.records import UNSAID, Decoded, Detections, Frame, Position, SensorConfig, Space
 
 NODES_MAX = 64
 ROWS_MAX = 2_000
@@ -36,6 +37,7 @@ UTM = location_pb2.LOCATION_COORDINATE_SYSTEM_UTM_M
 ELLIPSOID = location_pb2.LOCATION_DATUM_WGS84_E
 GEOID = location_pb2.LOCATION_DATUM_WGS84_G
 Row = tuple[tuple[float, ...], tuple[float, ...]]
+BAD_KINDS = "classification: a confidence is not from 0 to 1 (the detection is kept)"
 ANGLE = {
     range_bearing_pb2.RANGE_BEARING_COORDINATE_SYSTEM_DEGREES_M: (math.pi / 180.0, 1.0),
     range_bearing_pb2.RANGE_BEARING_COORDINATE_SYSTEM_RADIANS_M: (1.0, 1.0),
@@ -55,6 +57,7 @@ class Node:
     space: int = -1  # position in SPACES, -1 = no scan begun
     rows: tuple[Row, ...] = ()
     frame_seqs: tuple[int, ...] = ()  # of the rows
+    kinds: tuple[tuple[float, ...], ...] = ()  # of the rows: the probability of each kind, UNSAID where it says nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +118,11 @@ class SapientDecoder:
             if time_ns(message) < node.time_ns:
                 raise Wrong("report older than the one before")
             if kind == "detection_report":
-                told = self._detection(message, self.sensors[node.sensor])
+                kinds = kinds_of(message.detection_report.classification)
+                told = (*self._detection(message, self.sensors[node.sensor]), kinds or UNSAID)
                 nodes[node.node_id] = self._added(node, told, time_ns(message), seq, done)
+                if kinds is None:
+                    raise Wrong(BAD_KINDS)
             elif time_ns(message) > node.time_ns:
                 nodes[node.node_id] = self._closed(node, done)
 
@@ -135,20 +141,26 @@ class SapientDecoder:
                 return
         raise Wrong("node bears the name of no free sensor of the site")
 
-    def _added(self, node: Node, told: tuple[Space, Row], at_ns: int, seq: int, done: list[Detections]) -> Node:
+    def _added(
+        self, node: Node, told: tuple[Space, Row, tuple[float, ...]], at_ns: int, seq: int, done: list[Detections]
+    ) -> Node:
         space = SPACES.index(told[0])
         if node.space >= 0 and (at_ns, space) != (node.time_ns, node.space):
             node = self._closed(node, done)
         if len(node.rows) >= ROWS_MAX:
             raise Wrong("too many detections in one scan")
-        return replace(node, time_ns=at_ns, space=space, rows=(*node.rows, told[1]), frame_seqs=(*node.frame_seqs, seq))
+        rows, seqs, kinds = (*node.rows, told[1]), (*node.frame_seqs, seq), (*node.kinds, told[2])
+        return replace(node, time_ns=at_ns, space=space, rows=rows, frame_seqs=seqs, kinds=kinds)
 
     def _closed(self, node: Node, done: list[Detections]) -> Node:
         """The node without its scan, which is done."""
         if node.space >= 0:
             name = self.sensors[node.sensor].sensor
-            done.append(scan(name, SPACES[node.space], node.time_ns, node.rows, node.frame_seqs))
-        return replace(node, space=-1, rows=(), frame_seqs=())
+            whole = scan(name, SPACES[node.space], node.time_ns, node.rows, node.frame_seqs)
+            if any(kinds != UNSAID for kinds in node.kinds):
+                whole = replace(whole, declared=np.array(node.kinds))
+            done.append(whole)
+        return replace(node, space=-1, rows=(), frame_seqs=(), kinds=())
 
     def _detection(self, message: SapientMessage, sensor: SensorConfig) -> tuple[Space, Row]:
         told = message.detection_report

@@ -141,6 +141,7 @@ def _registration(
     if acts(told):
         reply.registration_ack.ack_response_reason.append(WATCH_ONLY)
         return session, Answer((reply,), end=WATCH_ONLY, news=message)
+    reply.registration_ack.ack_response_reason.extend(_missing(told))
     interval_s = _interval_s(told)
     named = told.name or told.short_name
     session = replace(session, node_id=message.node_id, name=named[:64], interval_s=interval_s, status_ns=now_ns)
@@ -166,6 +167,23 @@ def _problems(message: SapientMessage) -> list[str]:
     if not INTERVAL_S_MIN <= _interval_s(told) <= INTERVAL_S_MAX:
         problems.append(f"status_interval is not from {INTERVAL_S_MIN:g} to {INTERVAL_S_MAX:g} s")
     return problems
+
+
+def _missing(told: Registration) -> list[str]:
+    """What the standard's version 2.0 demands, and this system can do without: told, not refused, because what the node
+    sees is worth more than its papers."""
+    if is_v1(told.icd_version):
+        return []
+    out = []
+    if not told.capabilities:
+        out.append("accepted, but capabilities is mandatory")
+    if not any(c.manufacturer and c.model for c in told.config_data):
+        out.append("accepted, but config_data with manufacturer and model is mandatory")
+    if not told.mode_definition:
+        out.append("accepted, but mode_definition is mandatory: without it nothing can be ordered")
+    elif not any(mode.detection_definition for mode in told.mode_definition):
+        out.append("accepted, but no mode has a detection_definition: nothing says what is detected")
+    return out
 
 
 def _reply(to: str, now_ns: int, our_id: str) -> SapientMessage:

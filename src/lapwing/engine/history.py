@@ -63,11 +63,15 @@ class History:
             ),
         )
 
+    def rows(self, since_ns: int, until_ns: int) -> pl.LazyFrame:
+        """Rows with since_ns <= time_ns < until_ns, in no order, to be filtered before they are read."""
+        return self._parts.between(since_ns, until_ns)
+
     def query(
         self, since_ns: int, until_ns: int, kind: int | None = None, ident: int | None = None
     ) -> dict[str, Array]:
         """Rows with since_ns <= time_ns < until_ns, in order of time, as columns."""
-        rows = self._parts.between(since_ns, until_ns)
+        rows = self.rows(since_ns, until_ns)
         if kind is not None:
             rows = rows.filter(pl.col("kind") == kind)
         if ident is not None:

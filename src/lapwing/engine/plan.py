@@ -14,6 +14,7 @@ from lapwing.track import (
     AIR,
     ClaimSettings,
     ClassSettings,
+    ClutterSettings,
     RegistrationSettings,
     SensorModel,
     TargetPrior,
@@ -35,12 +36,17 @@ class Plan:
     sensors: Mapping[str, SensorConfig]
     rules: tuple[Rule, ...]
     order: OrderSettings = OrderSettings()
-    tracking: TrackSettings = TrackSettings(prior=LOW, modes=AIR)
+    tracking: TrackSettings = TrackSettings(prior=LOW, modes=AIR, clutter=ClutterSettings())
     claims: ClaimSettings = ClaimSettings()
     integrity: IntegritySettings = IntegritySettings()
     life: LifeSettings = LifeSettings()
     registration: RegistrationSettings = RegistrationSettings()
     classes: ClassSettings = ClassSettings()
+
+    @property
+    def reliability(self) -> dict[str, float]:
+        """How far each sensor is believed that says what its targets are."""
+        return {name: config.class_reliability for name, config in self.sensors.items()}
 
     def take(self, watch: Watch, scan: Detections) -> Watch:
         """What the tracking room believes after one more scan."""

@@ -1,8 +1,8 @@
 """Retention: what is older than the site wants to keep is removed, unless a hold lies on its time.
 
-What is removed here are the projections (history, alarms, tracks, cells), whole hours or bins at a time. The journal
-bounds itself by its size and asks `held` before it cuts. Times are picture times, so that a recording's old dates are
-judged by the recording's own clock.
+What is removed here are the projections: whole hours, days (alarms) or bins (cells) at a time. The
+journal bounds itself by its size and asks `held` before it cuts. Times are picture times, so that a recording's old
+dates are judged by the recording's own clock.
 """
 
 import shutil
@@ -10,10 +10,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lapwing.engine.alarm_history import DAY_NS
 from lapwing.engine.cell_history import BIN_NS
 from lapwing.engine.parts import HOUR_NS
 
-BY_HOUR = ("history", "alarms", "tracks")
+BY_HOUR = ("history", "tracks")
+PRESENCE = ("presence/persons", "presence/cells", "presence/feeds")
+BY_NUMBER = {"cells": BIN_NS, "alarms": DAY_NS, **dict.fromkeys(PRESENCE, HOUR_NS)}  # N.parquet: how long is one
 LONGEST_NS = 2 * HOUR_NS  # a part begins in its hour and is never longer than this
 Span = tuple[int, int]  # since_ns, until_ns
 
@@ -24,7 +27,7 @@ def held(since_ns: int, until_ns: int, holds: Sequence[Span]) -> bool:
 
 
 def expire(folder: Path, before_ns: int, holds: Sequence[Span]) -> int:
-    """Remove what ended before a time and nobody holds, below a journal's folder; how many hours and bins.
+    """Remove what ended before a time and nobody holds, below a journal's folder; how many hours, days and bins.
     Raises OSError."""
     gone = 0
     for hour in (h for kind in BY_HOUR for h in sorted((folder / kind).glob("*/*"))):
@@ -36,11 +39,12 @@ def expire(folder: Path, before_ns: int, holds: Sequence[Span]) -> int:
         if not any(hour.parent.iterdir()):
             hour.parent.rmdir()
         gone += 1
-    for path in sorted((folder / "cells").glob("*.parquet")):
-        begin = int(path.stem) * BIN_NS if path.stem.isdecimal() else None
-        if begin is not None and begin + BIN_NS <= before_ns and not held(begin, begin + BIN_NS, holds):
-            path.unlink()
-            gone += 1
+    for kind, length_ns in BY_NUMBER.items():
+        for path in sorted((folder / kind).glob("*.parquet")):
+            begin = int(path.stem) * length_ns if path.stem.isdecimal() else None
+            if begin is not None and begin + length_ns <= before_ns and not held(begin, begin + length_ns, holds):
+                path.unlink()
+                gone += 1
     return gone
 
 

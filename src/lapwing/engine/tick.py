@@ -20,6 +20,7 @@ from lapwing.engine.registering import register
 from lapwing.engine.state import FeedState, State
 from lapwing.records import Claims, Classes, Decoded, Fault, FeedHealth, Frame, Picture, merged
 from lapwing.track import classes
+from lapwing.track.declared import log_likelihoods
 
 RATE_S = 10.0  # smoothing of feed rates
 EXAMPLE_BYTES = 64
@@ -44,8 +45,9 @@ def step(state: State, frames: Sequence[Frame], tick: int, to_ns: int, plan: Pla
     judge = verdict is None or due or tick % JUDGE_TICKS == 0 or not _same_speakers(state.claims, claims)
     if verdict is None or judge:
         known, verdict = integrity.step(state.integrity, claims, shown, plan.integrity)
-    declared = classes.claimed(shown.track_id, claims, verdict, plan.classes)
-    kinds = classes.probabilities(window.now.features, inside.track_id, declared, plan.classes)
+    said = classes.claimed(shown.track_id, claims, verdict, plan.classes)
+    said = said + log_likelihoods(window.now.declared, inside.track_id, plan.reliability)
+    kinds = classes.probabilities(window.now.features, inside.track_id, said, plan.classes)
     what = Classes(shown.track_id, kinds)
     if judge:
         world = World(to_ns, shown, claims, verdict, health, known_sensors, what)

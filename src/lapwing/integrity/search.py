@@ -8,6 +8,7 @@ out is a frozen value, and pieces of any size give the same answer.
 
 from collections.abc import Generator
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float64
@@ -32,23 +33,41 @@ from lapwing.kernel.source import Beam, Looks
 from lapwing.records import Array
 from lapwing.records.arrays import freeze_columns
 
+T = TypeVar("T")
 Asking = Generator[Ask, Found, tuple[Posterior, ...]]
 WIDTHS_RAD = (1.05, 1.57, 2.1, 2.6, 3.14)
 OUTSIDE_DB = 20.0
 BEAMS_MAX = 6  # that are summed over
 HOPE_PAIR, HOPE_SECTOR = -3.0, -12.0  # log evidence on a wide grid over one source from which it is looked at further
+HEIGHT_MIN = 0.02  # heights less likely than this on few looks are not weighed again
 LOCAL_M = 40_000.0  # half the box in which a beam is adjusted
 
 
 def explain(looks: Looks, settings: SourceSettings) -> tuple[Posterior, ...]:
     """The source or the sources of what is seen; what does not fit comes back with `unique` False."""
-    asking = explaining(looks, settings)
+    return tuple(_driven(explaining(looks, settings)))
+
+
+def located(looks: Looks, settings: SourceSettings) -> Posterior:
+    """One source all round, whatever else might explain the looks: its place, its height marginalised."""
+    return _driven(_located(looks, settings))
+
+
+def _driven(asking: Generator[Ask, Found, T]) -> T:
+    """The end of the questions, each answered at once."""
     ask = next(asking)
     while True:
         try:
             ask = asking.send(answer(ask))
         except StopIteration as done:
-            return tuple(done.value)
+            end: T = done.value
+            return end
+
+
+def _located(looks: Looks, settings: SourceSettings) -> Generator[Ask, Found, Posterior]:
+    rough = replace(settings, levels=2, side=13, step_db=6.0)
+    chances = yield from _heights(thinned(looks, settings.alternative_looks[0]), rough)
+    return (yield from _plain(looks, at_height(settings, max(chances, key=lambda h: chances[h])), chances))
 
 
 def explaining(looks: Looks, settings: SourceSettings) -> Asking:
@@ -56,6 +75,8 @@ def explaining(looks: Looks, settings: SourceSettings) -> Asking:
     they may win; what is chosen is then located on more."""
     few, fewest = (thinned(looks, most) for most in settings.alternative_looks)
     rough = replace(settings, levels=2, side=13, step_db=6.0)
+    chances = yield from _heights(few, rough)
+    settings, rough = (at_height(s, max(chances, key=lambda h: chances[h])) for s in (settings, rough))
     plain, quick = (yield Ask(few, rough)), (yield Ask(fewest, rough))
     beam, sector_hope = yield from _beam(fewest, rough)
     second, pair_hope = yield from _second(fewest, rough)
@@ -70,8 +91,36 @@ def explaining(looks: Looks, settings: SourceSettings) -> Asking:
         sector = _mixed(each, settings.sector_temper)
         if sector.evidence - settings.sector_cost - plain.evidence >= settings.evidence_min:
             return (summed(ask, sector),)
-    ask = Ask(thinned(looks, settings.looks_max), settings)
-    return (summed(ask, (yield ask)),)
+    return ((yield from _plain(thinned(looks, settings.looks_max), settings, chances)),)
+
+
+def at_height(settings: SourceSettings, height_m: float) -> SourceSettings:
+    """The settings, with the source assumed at this height."""
+    return replace(settings, physics=settings.physics._replace(source_height_m=height_m))
+
+
+def _heights(looks: Looks, rough: SourceSettings) -> Generator[Ask, Found, dict[float, float]]:
+    """Probability of each height of one source, none likelier beforehand: how far the affected are decides, since the
+    radio horizon of a mast hides it from ships that a source on a mountain reaches."""
+    found: dict[float, float] = {}
+    for height_m in rough.heights_m:
+        found[height_m] = (yield Ask(looks, at_height(rough, height_m))).evidence
+    total = float(logsumexp(list(found.values())))
+    return {h: float(np.exp(e - total)) for h, e in found.items()}
+
+
+def _plain(looks: Looks, settings: SourceSettings, chances: dict[float, float]) -> Generator[Ask, Found, Posterior]:
+    """One source all round, its height marginalised: located at the likeliest (that of `settings`), then weighed on the
+    same cells at all others that are not ruled out."""
+    ask = Ask(looks, settings)
+    first = yield ask
+    half = 0.5 * first.grid.cell_m
+    low, high = first.grid.cells.min(axis=0) - half, first.grid.cells.max(axis=0) + half
+    box, each = (*low, *high), [first]
+    for height_m, chance in chances.items():
+        if chance >= HEIGHT_MIN and height_m != settings.physics.source_height_m:
+            each.append((yield Ask(looks, replace(at_height(settings, height_m), levels=1), ALL_ROUND, box)))
+    return summed(ask, _mixed(each, 1.0))
 
 
 def _both(looks: Looks, other: Found, settings: SourceSettings, rough: SourceSettings) -> Asking:
@@ -130,7 +179,7 @@ def _sector(looks: Looks, beam: Beam, rough: SourceSettings) -> Generator[Ask, F
 
 
 def _mixed(each: list[Found], temper: float) -> Found:
-    """One of several beams, none likelier beforehand than another; the place less sure than it looks."""
+    """One of several beams or heights, none likelier beforehand than another; the place less sure than it looks."""
     table = logsumexp([found.table for found in each], axis=0) - np.log(len(each))
     evidence = float(logsumexp([found.evidence for found in each]) - np.log(len(each)))
     best = float(table.max())

@@ -25,6 +25,7 @@ class SourceSettings:
     """The assumed world, and how finely it is searched."""
 
     physics: Physics = Physics(-95.0, 5.0, 2.4, 5.0, 0.005, 30.0, 0.05, 12.0, 0.7)
+    heights_m: tuple[float, ...] = (10.0, 30.0, 100.0, 300.0)  # above the ground: vehicle, mast, hill, mountain
     power_dbm: tuple[float, float] = (16.0, 76.0)
     step_db: float = 3.0
     side: int = 17  # cells per side and level

@@ -4,7 +4,7 @@ from lapwing.records.alarms import Alarms, AlarmState, Priority, Subject
 from lapwing.records.arrays import Array, column, freeze
 from lapwing.records.claims import FIELD_COLUMN, FIELDS, NO_TRACK, Claims, Condition, Integrity
 from lapwing.records.classes import Classes, Kind
-from lapwing.records.detections import RCS_UNSAID, Detections, Space
+from lapwing.records.detections import RCS_UNSAID, UNSAID, Detections, Space
 from lapwing.records.directions import Directions
 from lapwing.records.frames import Frame
 from lapwing.records.interference import CAUSES, Interference, Sources, no_interference, no_sources
@@ -25,7 +25,7 @@ from lapwing.records.reports import (
     no_texts,
     no_values,
 )
-from lapwing.records.site import Circle, FeedConfig, Polygon, Position, SensorConfig, Site, Zone
+from lapwing.records.site import Circle, FeedConfig, Polygon, Position, SensorConfig, Site, TlsConfig, Zone
 from lapwing.records.tracks import ANONYMOUS, Innovations, Tracks, TrackStatus
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "FIELD_COLUMN",
     "NO_TRACK",
     "RCS_UNSAID",
+    "UNSAID",
     "AlarmState",
     "Alarms",
     "Array",
@@ -69,6 +70,7 @@ __all__ = [
     "Space",
     "Subject",
     "Texts",
+    "TlsConfig",
     "TrackStatus",
     "Tracks",
     "Values",

@@ -1,4 +1,4 @@
-"""Detections: one scan of one sensor in one measurement space. Axes: m detections, d columns."""
+"""Detections: one scan of one sensor in one measurement space. Axes: m detections, d columns, c kinds."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -8,6 +8,7 @@ from jaxtyping import Float64, Int64
 
 from lapwing.kernel.gaussian import not_positive
 from lapwing.records.arrays import Array, all_finite, column, freeze_columns, same_length
+from lapwing.records.classes import Kind
 
 
 class Space(Enum):
@@ -28,6 +29,7 @@ class Space(Enum):
 
 
 RCS_UNSAID = -999.0  # dBsm of a detection whose sensor does not say
+UNSAID = (0.0,) * len(Kind)  # of a detection of which the sensor does not say what it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,10 @@ class Detections:
     address: Int64[Array, " m"]  # ICAO / MMSI / ... that came with the plot, or ANONYMOUS
     frame_seq: Int64[Array, " m"]  # journal entry: the evidence behind each row
     rcs_dbsm: Float64[Array, " m"] | None = None  # radar cross sections, RCS_UNSAID where not said; None: of none
+    declared: Float64[Array, "m c"] | None = None  # probability of each Kind, as the sensor says; the rest to 1 is open
 
     def __post_init__(self) -> None:
-        said = ("rcs_dbsm",) if self.rcs_dbsm is not None else ()
+        said = tuple(name for name in ("rcs_dbsm", "declared") if getattr(self, name) is not None)
         m = same_length(self, "time_ns", "z", "R", "address", "frame_seq", *said)
         d = len(self.space.value)
         if self.z.shape != (m, d) or self.R.shape != (m, d, d):
@@ -58,6 +61,11 @@ class Detections:
             raise ValueError("Detections.R has a variance that is not positive")
         if m and d > 1 and not_positive(0.5 * (self.R + np.swapaxes(self.R, 1, 2)), 0.0).any():
             raise ValueError("Detections.R has a row that is no covariance: its correlations are too large")
+        if self.declared is not None and (
+            self.declared.shape != (m, len(Kind))
+            or not ((self.declared >= 0.0).all() and (self.declared.sum(axis=1) <= 1.0 + 1e-9).all())
+        ):
+            raise ValueError(f"Detections.declared has no probabilities of {len(Kind)} kinds in each of {m} rows")
         freeze_columns(self)
 
     def __len__(self) -> int:

@@ -68,6 +68,17 @@ class SensorConfig:
     heading_rad: float | None = None  # its own platform's, clockwise from true north; None: not known
     echo_dbm: float | None = None  # amplitude of 1 m2 at 10 km; None: its amplitudes say nothing
     echo_min_dbm: float | None = None  # the weakest echo that it tells; None: not known
+    class_reliability: float = 0.8  # how often it is right when it says what something is
+
+
+@dataclass(frozen=True, slots=True)
+class TlsConfig:
+    """How the two ends of an encrypted feed know each other: files, "" = none."""
+
+    authority: str = ""  # certificate of who vouches for the other side
+    certificate: str = ""  # our own
+    key: str = ""
+    server_name: str = ""  # that the other side's certificate must bear, when it is not the host's
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +98,11 @@ class FeedConfig:
     start_ns: int = 0  # of a file without its own dates: when it begins
     user: str = ""
     secret: str = ""  # where the password or token is: "env:NAME" or "file:PATH"; never itself
-    authority: str = ""  # file with the certificate of who vouches for the other side
+    tls: TlsConfig | None = None  # None: in clear
     carrier_hz: float = 0.0  # of the transmitter that a passive radar listens to; 0 = not told
     origin: Position | None = None  # the site's, for decoders that place things in its ENU frame
+    interface: str = ""  # local address on the network where a multicast group is joined; "" = the system's choice
+    radar: int = -1  # SAC and SIC (256 times the one plus the other) of the only radar that is heeded, -1 = the first
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ One append-only SQLite file beside the journal, because an alarm's number belong
 Nothing is ever changed or deleted: the newest act about an alarm is what stands, as long as the alarm is no more urgent
 than it was then: who has seen a warning has not seen the alarm that it became. The picture does not depend on any of
 it: a machine's alarm stays the machine's, so replay gives the same pictures whatever people did. A test of the alarm
-outputs is an act about no alarm. There are no accounts yet: a name is what the person typed, kept with the address that
-it came from.
+outputs, and the note that an officer leaves for the next one, are acts about no alarm. There are no accounts yet: a
+name is what the person typed, kept with the address that it came from.
 """
 
 import sqlite3
@@ -24,7 +24,8 @@ from lapwing.records import Priority
 ACTS_MAX = 1_000_000
 SHELVE_S_MAX = 24 * 3600
 TEST_PAUSE_S = 10.0  # between two test alarms: they must not push real alarms out of the outbox
-NO_ALARM = 0  # what a test is about; alarms count from 1
+NO_ALARM = 0  # what a test or a note for the next officer is about; alarms count from 1
+INT64_MAX = 2**63 - 1
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS acts (act INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, picture_ns INTEGER NOT NULL,
     alarm INTEGER NOT NULL, priority INTEGER NOT NULL, verb TEXT NOT NULL, name TEXT NOT NULL, note TEXT NOT NULL,
@@ -37,6 +38,7 @@ COLUMNS = "act, at_ns, picture_ns, alarm, priority, verb, name, note, until_ns, 
 Verb = Literal["acknowledge", "shelve", "unshelve", "note"]
 PersonName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
 Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)]
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
 
 
 class ActError(Exception):
@@ -57,6 +59,14 @@ class WantedTest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: PersonName
     note: Note = ""
+
+
+class WantedHandover(BaseModel):
+    """A note for the next officer, as JSON."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: PersonName
+    note: Words
 
 
 class Wanted(BaseModel):
@@ -90,7 +100,7 @@ class Acts:
     """The file. Any thread. Raises ActError where it cannot be opened, read or written."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._mutex = path, threading.Lock()
+        self.path, self._mutex = path, threading.Lock()
         self._stands: dict[int, dict[str, Act]] = {}
         self.count = 0
         self.newest_test: Act | None = None
@@ -109,7 +119,7 @@ class Acts:
         # Never changed in place: another thread may be reading.
         if act.verb == "test":
             self.newest_test = act
-        else:
+        elif act.alarm != NO_ALARM:
             self._stands[act.alarm] = _with(self._stands.get(act.alarm, {}), act)
         self.count = act.act
 
@@ -134,6 +144,12 @@ class Acts:
                 (now, picture_ns, NO_ALARM, int(Priority.LOW), "test", wanted.name, wanted.note, 0, peer)
             )
 
+    def add_handover(self, wanted: WantedHandover, picture_ns: int, peer: str) -> Act:
+        """Write down what an officer leaves for the next one."""
+        with self._mutex:
+            row = (NO_ALARM, int(Priority.LOW), "handover", wanted.name, wanted.note, 0, peer)
+            return self._write((time.time_ns(), picture_ns, *row))
+
     def _write(self, row: tuple[int, int, int, int, str, str, str, int, str]) -> Act:
         """With the mutex held."""
         if self.count >= ACTS_MAX:
@@ -142,7 +158,7 @@ class Acts:
             sql = f"INSERT INTO acts ({COLUMNS.removeprefix('act, ')}) VALUES ({', '.join('?' * len(row))})"
             number = self._db.execute(sql, row).lastrowid
         except sqlite3.Error as error:
-            raise ActsUnwritable(f"cannot write to {self._path.name}: {error}") from error
+            raise ActsUnwritable(f"cannot write to {self.path.name}: {error}") from error
         act = Act(int(number or 0), *row)
         self._take(act)
         return act
@@ -153,7 +169,7 @@ class Acts:
             try:
                 rows = self._db.execute(f"SELECT {COLUMNS} FROM acts WHERE alarm=? ORDER BY act", (alarm,)).fetchall()
             except sqlite3.Error as error:
-                raise ActError(f"cannot read {self._path.name}: {error}") from error
+                raise ActError(f"cannot read {self.path.name}: {error}") from error
         return [Act(*row) for row in rows]
 
     def standing(self, priorities: Mapping[int, int]) -> dict[int, dict[str, Act]]:
@@ -196,15 +212,15 @@ def acts_file(journal_folder: Path) -> Path:
     return journal_folder / "acts.sqlite"
 
 
-def read_acts(path: Path, alarms: set[int] | None = None) -> tuple[Act, ...]:
-    """All acts (about these alarms), oldest first; none where nobody ever did anything. Makes no file, changes none.
-    Raises ActError."""
+def read_acts(path: Path, alarms: set[int] | None = None, until_ns: int = INT64_MAX) -> tuple[Act, ...]:
+    """All acts (about these alarms, before a picture's time), oldest first; none where nobody ever did anything. Makes
+    no file, changes none. Raises ActError."""
     if not path.exists():
         return ()
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
             db.execute("PRAGMA busy_timeout=5000")
-            rows = db.execute(f"SELECT {COLUMNS} FROM acts ORDER BY act")
+            rows = db.execute(f"SELECT {COLUMNS} FROM acts WHERE picture_ns < ? ORDER BY act", (until_ns,))
             return tuple(Act(*row) for row in rows if alarms is None or row[3] in alarms)
     except sqlite3.Error as error:
         raise ActError(f"what people did about alarms cannot be read from {path}: {error}") from error

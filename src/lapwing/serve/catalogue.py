@@ -15,7 +15,10 @@ DECODERS: dict[str, tuple[str, str]] = {
     "mavlink": ("Remote ID, MAVLink OPEN_DRONE_ID messages", 'from = "udp://0.0.0.0:14550"'),
     "dronescout": ("Remote ID, DroneScout receivers", 'from = "mqtt://broker.example/dronescout/1"'),
     "json": ("your own sensor, JSON lines", 'from = "post://127.0.0.1:8490"\nsensor = "Radar"'),
-    "sapient": ("SAPIENT edge nodes (BSI Flex 335)", 'from = "sapient://0.0.0.0:5020"\nsensor = "Radar"'),
+    "sapient": (
+        "SAPIENT edge nodes (BSI Flex 335)",
+        'from = "sapient://0.0.0.0:5020"        # or "sapient+tls://", "sapient-peer://"\nsensor = "Radar"',
+    ),
     "blah2": ("the passive radar blah2", 'from = "http://radar.example:3000/api/detection"\nsensor = "Radar"'),
 }
 OUTPUTS: dict[str, tuple[str, str]] = {

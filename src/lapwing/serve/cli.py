@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lapwing.serve import cli_desk
+from lapwing.serve import cli_desk, cli_history
 from lapwing.serve.plainly import Trouble, plainly, seconds
 
 app = typer.Typer(
@@ -98,14 +98,17 @@ def demo(
 @app.command()
 @plainly
 def check(site: Annotated[Path, typer.Argument(help="The site file (TOML).")]) -> None:
-    """Read a site file and explain every mistake: which key, what was found, what is allowed."""
+    """Read a site file, explain every mistake (which key, what was found, what is allowed), and say what it will do."""
+    from lapwing.serve.feed_words import explain
     from lapwing.serve.site import load
 
     entry, frozen = load(site)
     typer.echo(
-        f"{site}: good. {entry.name!r}: {len(frozen.feeds)} feeds, {len(frozen.sensors)} sensors, "
-        f"{len(frozen.zones)} zones, {len(entry.output)} outputs."
+        f"{site}: good. {entry.name!r}: feeds {len(frozen.feeds)}, sensors {len(frozen.sensors)}, "
+        f"zones {len(frozen.zones)}, outputs {len(entry.output)}."
     )
+    for feed in frozen.feeds:
+        typer.echo(f"  feed {feed.feed!r}: {explain(feed)}")
     for output in entry.output:
         typer.echo(f"  output {output.name!r}: {output.explain()}")
 
@@ -175,13 +178,6 @@ def export(
     typer.echo(f"{out}: {rows} positions")
 
 
-def journal_of(source: Path) -> Path:
-    """The journal's folder, from itself or from the site file that names it. Raises SiteError."""
-    from lapwing.serve.site import load
-
-    return source if source.is_dir() else source.resolve().parent / load(source)[0].journal.folder
-
-
 @app.command()
 @plainly
 def evidence(
@@ -203,7 +199,7 @@ def evidence(
     from lapwing.serve.export import ExportError, instant
 
     try:
-        order = Order(journal_of(source), instant(since), instant(until), key or default_path())
+        order = Order(cli_history.journal_of(source), instant(since), instant(until), key or default_path())
         typer.echo("\n".join(freeze(order, out)))
     except (EvidenceError, KeyTrouble, ZipError, ExportError) as error:
         raise Trouble(str(error)) from None
@@ -224,7 +220,7 @@ def hold(
     from lapwing.serve.clock import SystemClock
     from lapwing.serve.export import ExportError, instant
 
-    folder, now_ns = journal_of(source), SystemClock().now_ns()
+    folder, now_ns = cli_history.journal_of(source), SystemClock().now_ns()
     try:
         if lift:
             typer.echo(holds.lift(folder, lift, by, why, now_ns))
@@ -331,6 +327,9 @@ def warm() -> None:
 
 
 app.command(name="alarm-test")(plainly(cli_desk.alarm_test))
+app.command()(plainly(cli_history.handover))
+app.command()(plainly(cli_history.search))
+app.command()(plainly(cli_history.stats))
 
 
 @app.command()

@@ -3,7 +3,7 @@
 Same words in, same bytes out: whoever verifies the file makes the page again and compares.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 
 import numpy as np
@@ -14,21 +14,9 @@ from lapwing.records import Array, Circle, Position
 from lapwing.serve.acts import Act
 from lapwing.serve.evidence_told import Told
 from lapwing.serve.export_paths import moment, paths
+from lapwing.serve.paper import HEAD, STYLE, table
 
 PATHS_MAX, POINTS_MAX, SIZE_PX = 400, 200, 760
-STYLE = """
-body{font:14px/1.45 system-ui,sans-serif;color:#111;background:#fff;max-width:1000px;margin:2em auto;padding:0 1em}
-h1{font-size:1.5em;margin-bottom:0}h2{font-size:1.15em;margin-top:2em}
-table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;padding:.3em .6em}
-td{border-bottom:1px solid #ccc}
-th{border-bottom:2px solid #333}
-svg{width:100%;height:auto;border:1px solid #999;background:#fafafa}
-@media print{body{margin:0}tr,svg{break-inside:avoid}}
-"""
-HEAD = (
-    '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" '
-    "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-)
 
 
 def report(told: Told, acts: Sequence[Act], period: tuple[int, int], software: str) -> Iterator[str]:
@@ -37,13 +25,13 @@ def report(told: Told, acts: Sequence[Act], period: tuple[int, int], software: s
     yield f"{HEAD}<title>{escape(title)}</title><style>{STYLE}</style></head><body>\n<h1>{escape(title)}</h1>\n"
     yield f"<p>{moment(period[0])} until {moment(period[1])} (UTC)</p>\n"
     yield "<p>Made by a machine from what its sensors received. It calls no one hostile: people judge.</p>\n"
-    yield _table(("", ""), _facts(told, acts, software))
+    yield table(("", ""), _facts(told, acts, software))
     yield f"<h2>Where</h2>\n{_plot(told)}"
     yield f"<h2>Alarms: {len(told.alarms)}</h2>\n"
-    yield _table(("No.", "Priority", "What and why", "Raised", "Cleared", "Who saw it"), _alarms(told, acts))
+    yield table(("No.", "Priority", "What and why", "Raised", "Cleared", "Who saw it"), _alarms(told, acts))
     yield f"<h2>What people did: {len(acts)}</h2>\n"
-    yield _table(("At", "Who, from", "Alarm", "What", "Note"), map(_act, acts))
-    yield f"<h2>Feeds at the end</h2>\n{_table(('Feed', 'Frames', 'Faults', 'Last fault', 'Link'), _feeds(told))}"
+    yield table(("At", "Who, from", "Alarm", "What", "Note"), map(_act, acts))
+    yield f"<h2>Feeds at the end</h2>\n{table(('Feed', 'Frames', 'Faults', 'Last fault', 'Link'), _feeds(told))}"
     yield "</body></html>\n"
 
 
@@ -80,14 +68,6 @@ def _act(act: Act) -> tuple[str, ...]:
 def _feeds(told: Told) -> Iterator[tuple[str, ...]]:
     for f in told.feeds:
         yield f.feed, str(f.frames), str(f.faults), f.last_fault, "quiet" if f.quiet else f.link
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows]
-    if not lines:
-        return "<p>None.</p>\n"
-    titles = f"<tr>{''.join(f'<th>{escape(h)}</th>' for h in head)}</tr>\n" if any(head) else ""
-    return f"<table>\n{titles}" + "".join(f"<tr>{line}</tr>\n" for line in lines) + "</table>\n"
 
 
 def _plot(told: Told) -> str:
@@ -150,8 +130,8 @@ class _Plane:
     def enu(self, places: Sequence[Position]) -> Array:
         """East and north of places, in metres."""
         rows = [(p.latitude_rad, p.longitude_rad, p.height_ellipsoid_m) for p in places]
-        table = np.array(rows, np.float64).reshape(-1, 3)
-        return geodetic_to_enu(self._origin, *table.T)[:, :2]
+        places_rad = np.array(rows, np.float64).reshape(-1, 3)
+        return geodetic_to_enu(self._origin, *places_rad.T)[:, :2]
 
     def path(self, rows: dict[str, Array], *, raw: bool = False) -> Array:
         """History rows on the page (raw: in metres)."""

@@ -5,7 +5,6 @@ failure ends in a notice and a retry with growing pauses.
 """
 
 import asyncio
-import contextlib
 import logging
 import os
 import socket
@@ -15,15 +14,16 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable
-from ipaddress import ip_address
 from pathlib import Path
 
 from lapwing.records import FeedConfig
+from lapwing.serve.feed_tls import connecting
 from lapwing.serve.inbox import Inbox
 from lapwing.serve.mqtt import Broker, MqttLink
 from lapwing.serve.mqtt_wire import Message
 from lapwing.serve.outputs.entries import secret
 from lapwing.serve.sapient_nodes import NodeBook
+from lapwing.serve.sources import is_multicast
 
 log = logging.getLogger("lapwing.feeds")
 READ_BYTES = 65_536
@@ -189,10 +189,12 @@ async def _udp(config: FeedConfig, inbox: Inbox) -> None:
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-        if _is_multicast(config.host):
+        if is_multicast(config.host):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind((config.host, config.port))
-            request = struct.pack("4s4s", socket.inet_aton(config.host), socket.inet_aton("0.0.0.0"))
+            request = struct.pack(
+                "4s4s", socket.inet_aton(config.host), socket.inet_aton(config.interface or "0.0.0.0")
+            )
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, request)
         else:
             sock.bind((config.host, config.port))
@@ -205,12 +207,6 @@ async def _udp(config: FeedConfig, inbox: Inbox) -> None:
         await asyncio.Event().wait()
     finally:
         transport.close()
-
-
-def _is_multicast(host: str) -> bool:
-    with contextlib.suppress(ValueError):
-        return ip_address(host).is_multicast
-    return False
 
 
 async def _polled(config: FeedConfig, inbox: Inbox, fetch: Callable[[], bytes], where: str) -> None:
@@ -287,10 +283,10 @@ async def _mqtt(config: FeedConfig, inbox: Inbox) -> None:
     while True:
         try:
             tls = None
-            if config.transport == "mqtts":  # reads files: not on the loop that everybody waits for
-                tls = await asyncio.to_thread(ssl.create_default_context, cafile=config.authority or None)
-            password = secret(config.secret, Path())
-            broker = await MqttLink.open(Broker(config.host, config.port, "", config.user, password, tls))
+            if config.tls is not None:  # reads files: not on the loop that everybody waits for
+                tls = await asyncio.to_thread(connecting, config.tls)
+            password, name = secret(config.secret, Path()), config.tls.server_name if config.tls else ""
+            broker = await MqttLink.open(Broker(config.host, config.port, "", config.user, password, tls, None, name))
             try:
                 broker.heard = heard
                 broker.skipped = lambda: inbox.notice(config.feed, "dropped", "a message over 1 MiB", 1)

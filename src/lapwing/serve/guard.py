@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 TARGET_BYTES_MAX = 2_048
-WRITABLE = frozenset(("/v1/acts", "/v1/alarm-test", "/v1/tasks"))
+WRITABLE = frozenset(("/v1/acts", "/v1/alarm-test", "/v1/handover", "/v1/tasks"))
 BODY_BYTES_MAX = 8_192
 HEADERS = {
     # MapLibre draws sprites and rasters from blobs it made itself; nothing may come from elsewhere.

@@ -9,11 +9,12 @@ import hmac
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import FastAPI, HTTPException, Request, Response, Security
+from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from lapwing import __version__
-from lapwing.decode.lookouts import DETECTIONS_MAX, NUMBERS, LookoutDecoder, LookoutState
+from lapwing.decode.lookouts import DETECTIONS_MAX, KINDS, NUMBERS, LookoutDecoder, LookoutState
 from lapwing.records import FeedConfig, Frame, Position, SensorConfig
 from lapwing.serve import wire_text
 from lapwing.serve.clock import SystemClock
@@ -24,6 +25,25 @@ from lapwing.serve.outputs.entries import secret
 BODY_BYTES_MAX = 1 << 20
 BODY_S = 10.0
 TIME = {"description": "seconds since 1970, or ISO 8601 with its offset", "type": ["number", "string"]}
+
+REFUSED = {"type": "object", "properties": {"reason": {"type": "string"}, "count": {"type": "integer"}, "example": {}}}
+TOLD = {
+    "type": "object",
+    "properties": {"taken": {"type": "integer"}, "refused": {"type": "array", "items": REFUSED}},
+    "required": ["taken", "refused"],
+}
+SENTENCE = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    code: {"description": words, "content": {"application/json": {"schema": schema}}}
+    for code, words, schema in (
+        (202, "Looks were taken, or all was empty; what was refused is told with its reason", TOLD),
+        (401, "The token is missing or wrong", SENTENCE),
+        (403, "A web page may not post here", SENTENCE),
+        (408, "The body took too long", SENTENCE),
+        (413, "The body is too large", SENTENCE),
+        (422, "Nothing of the body was understood", TOLD),
+    )
+}
 
 
 async def serve_intake(config: FeedConfig, inbox: Inbox) -> None:
@@ -51,7 +71,8 @@ def intake_app(config: FeedConfig, inbox: Inbox, token: str) -> FastAPI:
         status = 422 if refused and not taken else 202
         return Response(wire_text.dump({"taken": taken, "refused": refused}), status, media_type="application/json")
 
-    app.post("/looks", status_code=202, openapi_extra=_described())(looks)
+    bearer = [Security(HTTPBearer(auto_error=False, scheme_name="bearer"))] if token else []
+    app.post("/looks", status_code=202, openapi_extra=_described(), responses=ANSWERS, dependencies=bearer)(looks)
     return app
 
 
@@ -106,7 +127,12 @@ async def _refused(_request: Request, error: Exception) -> Response:
 
 def _described() -> dict[str, Any]:
     """What a line may hold, for the OpenAPI document; from the decoder's own table."""
-    numbers = {key: {"type": "number", "minimum": low, "maximum": high} for key, (low, high, _) in NUMBERS.items()}
+    numbers: dict[str, Any] = {
+        key: {"type": "number", "minimum": low, "maximum": high} for key, (low, high, _) in NUMBERS.items()
+    }
+    share = {"type": "number", "minimum": 0, "maximum": 1}
+    kinds = {"type": "object", "properties": dict.fromkeys(KINDS, share), "additionalProperties": False}
+    numbers["kinds"] = {**kinds, "description": "probabilities of what it is; what is missing to 1 is left open"}
     one = {"type": "object", "properties": {"time": TIME, **numbers}, "additionalProperties": False}
     many = {"type": "array", "maxItems": DETECTIONS_MAX, "items": one}
     look = {"type": "object", "properties": {"time": TIME, "detections": many, **numbers}}
@@ -117,5 +143,4 @@ def _described() -> dict[str, Any]:
             "description": "JSON lines: one such object per line",
             "content": {"application/x-ndjson": {"schema": look, "examples": examples}},
         },
-        "security": [{"bearer": []}],
     }

@@ -30,6 +30,7 @@ class Broker:
     password: str = field(default="", repr=False)
     tls: ssl.SSLContext | None = None
     will: Message | None = None
+    server_name: str = ""  # that its certificate must bear, when it is not the host's
 
 
 class MqttLink:
@@ -48,7 +49,10 @@ class MqttLink:
     async def open(cls, broker: Broker) -> "MqttLink":
         """Connected and accepted."""
         async with asyncio.timeout(ANSWER_S):
-            reader, writer = await asyncio.open_connection(broker.host, broker.port, ssl=broker.tls)
+            name = (broker.server_name or broker.host) if broker.tls else None
+            reader, writer = await asyncio.open_connection(
+                broker.host, broker.port, ssl=broker.tls, server_hostname=name
+            )
         link = cls(reader, writer)
         try:
             hello = wire.connect(broker.client_id, broker.user, broker.password, broker.will, KEEP_ALIVE_S)

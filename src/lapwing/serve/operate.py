@@ -72,6 +72,9 @@ class Summary:
         return "\n".join(lines)
 
 
+PRIORITIES = ("critical", "high", "medium", "low")
+
+
 class Observer:
     """Watches the pictures of a run for the summary. Times are seconds after the first picture."""
 
@@ -82,7 +85,7 @@ class Observer:
         self.regions: dict[int, dict[str, Any]] = {}
 
     def _alarm(self, a: Alarms, i: int) -> None:
-        """What an alarm was when it was raised, and its state now."""
+        """What an alarm was when it was raised and when it became more urgent, and its state now."""
         ident = int(a.alarm_id[i])
         if ident not in self.alarms:
             assert self.first_ns is not None
@@ -91,15 +94,28 @@ class Observer:
                 "rule": a.rule[i],
                 "zone": a.zone[i],
                 "subject_id": int(a.subject_id[i]),
-                "priority": ("critical", "high", "medium", "low")[int(a.priority[i])],
+                "priority": PRIORITIES[int(a.priority[i])],
                 "raised_ns": int(a.raised_ns[i]),
                 "after_s": (int(a.raised_ns[i]) - self.first_ns) * 1e-9,
                 "east_m": float(a.east_m[i]),
                 "north_m": float(a.north_m[i]),
                 "reason": a.reason[i],
                 "frame_seq": list(a.frame_seq[i]),
+                "escalations": [],
             }
-        self.alarms[ident]["state"] = AlarmState(int(a.state[i])).name.lower()
+        row = self.alarms[ident]
+        row["state"] = AlarmState(int(a.state[i])).name.lower()
+        before = row["escalations"][-1]["priority"] if row["escalations"] else row["priority"]
+        if PRIORITIES[int(a.priority[i])] != before:
+            row["escalations"].append(
+                {
+                    "at_ns": int(a.updated_ns[i]),
+                    "priority": PRIORITIES[int(a.priority[i])],
+                    "subject_id": int(a.subject_id[i]),
+                    "east_m": float(a.east_m[i]),
+                    "north_m": float(a.north_m[i]),
+                }
+            )
 
     def see(self, picture: Picture) -> None:
         """The picture of one tick."""
@@ -127,18 +143,22 @@ class Observer:
         self._sources(picture.integrity.sources)
 
     def _sources(self, s: Sources) -> None:
-        """Where the regions' sources may be, as last said."""
+        """Where the regions' sources may be, one or several each, as last said."""
+        said: dict[int, list[dict[str, Any]]] = {}
         for i in range(len(s)):
-            if (ident := int(s.region_id[i])) in self.regions:
-                wide = (s.ring_row == i) & (s.ring_share == 0.9)
-                rings = [np.flatnonzero(wide & (s.ring_number == k)) for k in np.unique(s.ring_number[wide])]
-                self.regions[ident]["source"] = {
+            wide = (s.ring_row == i) & (s.ring_share == 0.9)
+            rings = [np.flatnonzero(wide & (s.ring_number == k)) for k in np.unique(s.ring_number[wide])]
+            said.setdefault(int(s.region_id[i]), []).append(
+                {
                     "unique": bool(s.unique[i]),
                     "east_m": float(s.east_m[i]),
                     "north_m": float(s.north_m[i]),
                     "sigma_m": float(s.sigma_m[i]),
                     "rings_90": [np.stack([s.ring_east_m[k], s.ring_north_m[k]], axis=1).tolist() for k in rings],
                 }
+            )
+        for ident in said.keys() & self.regions.keys():
+            self.regions[ident]["sources"] = said[ident]
 
     def fill(self, summary: Summary, runtime: Runtime) -> None:
         """Write what was seen into a summary."""

@@ -1,6 +1,8 @@
 """Replay of a journal folder from the command line, with progress; and the compilation of kernels ahead of use."""
 
+import logging
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +17,8 @@ from lapwing.engine.tick import step
 from lapwing.records import Detections, Frame, Space
 from lapwing.serve.site import parse
 
+log = logging.getLogger("lapwing")
+PATIENCE_S = 4.0
 WARM_SITE = """
 name = "warm"
 origin = {latitude_deg = 52.25, longitude_deg = 3.9}
@@ -75,10 +79,19 @@ def progress(count: int, tick: int) -> None:
 
 
 def warm_up() -> float:
-    """Run every kernel once, so that compiling (first start only) happens before anything is received; seconds."""
+    """Run every kernel once, so that compiling (first start only) happens before anything is received; seconds. Says so
+    when it takes long: who waits in silence takes it for broken."""
     began = time.monotonic()
-    for _ in range(2):
-        _one_flow()
+    soon = threading.Timer(
+        PATIENCE_S, log.info, ["compiling for this machine: once, some minutes; nothing is heard yet"]
+    )
+    soon.daemon = True
+    soon.start()
+    try:
+        for _ in range(2):
+            _one_flow()
+    finally:
+        soon.cancel()
     return time.monotonic() - began
 
 

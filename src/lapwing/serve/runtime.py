@@ -18,6 +18,7 @@ from lapwing.engine.cell_history import CellHistory
 from lapwing.engine.history import History
 from lapwing.engine.journal import Journal, JournalError
 from lapwing.engine.plan import TICK_NS, Plan
+from lapwing.engine.presence import Presence
 from lapwing.engine.replay import base, freeze, replay
 from lapwing.engine.retention import expire
 from lapwing.engine.state import State
@@ -31,7 +32,15 @@ from lapwing.serve.holds import HoldError
 from lapwing.serve.holds import read as holds_of
 from lapwing.serve.inbox import Chunk, Inbox
 from lapwing.serve.sapient_nodes import NodeBook, nodes_file
-from lapwing.serve.shelf import PictureShelf, Stores, alarms_folder, cells_folder, history_folder, tracks_folder
+from lapwing.serve.shelf import (
+    PictureShelf,
+    Stores,
+    alarms_folder,
+    cells_folder,
+    history_folder,
+    presence_folder,
+    tracks_folder,
+)
 from lapwing.serve.site import essence
 
 log = logging.getLogger("lapwing")
@@ -73,7 +82,9 @@ class Runtime:
         self.cells = CellHistory(cells_folder(folder), plan.site.origin)
         self.alarms = AlarmHistory(alarms_folder(folder), plan.site.origin)
         self.tracks = TrackHistory(tracks_folder(folder))
-        self.shelf = PictureShelf(self.journal, Stores(self.history, self.cells, self.alarms, self.tracks))
+        self.presence = Presence(presence_folder(folder), plan.site.origin)
+        stores = Stores(self.history, self.cells, self.alarms, self.tracks, self.presence)
+        self.shelf = PictureShelf(self.journal, stores)
         self.inbox = Inbox(self.clock)
         self.nodes = NodeBook(nodes_file(folder))
         self.counts = Counts()
@@ -107,6 +118,7 @@ class Runtime:
         if picture.tick % HISTORY_TICKS == 0:
             self.history.add(picture)
             self.cells.add(picture)
+            self.presence.add(picture)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set. Raises JournalError (disk full), OSError (own port taken), RecordingError."""
@@ -208,7 +220,7 @@ class Runtime:
         if self._digest is not None:
             self.journal.witness(*self._digest)
         errors: list[OSError] = []
-        for store in (self.history, self.cells, self.alarms, self.tracks):  # one that fails must not stop another
+        for store in (self.history, self.cells, self.alarms, self.tracks, self.presence):  # one fails, the rest goes on
             try:
                 store.flush()
             except OSError as error:
@@ -302,7 +314,7 @@ def open_journal(folder: Path, site_text: str) -> Journal:
         aside = folder / f"before-{journal.last_seq}-{epoch}"
         aside.mkdir()
         files = [f"{name}.sqlite{tail}" for name in ("journal", "acts") for tail in ("", "-wal", "-shm")]
-        for name in (*files, "history", "cells", "alarms", "tracks"):
+        for name in (*files, "history", "cells", "alarms", "tracks", "presence"):
             if (folder / name).exists():
                 (folder / name).rename(aside / name)
         log.warning("the site file has changed: the journal so far was moved to %s", aside)

@@ -17,6 +17,7 @@ from lapwing.decode.sapient_session import Session, answer, overdue
 from lapwing.decode.sapient_wire import HEAD_BYTES, MESSAGE_BYTES_MAX, framed
 from lapwing.records import FeedConfig
 from lapwing.serve.clock import SystemClock
+from lapwing.serve.feed_tls import HANDSHAKE_S, listening
 from lapwing.serve.inbox import Inbox
 from lapwing.serve.sapient_nodes import NodeBook
 
@@ -37,7 +38,7 @@ def stable_uuid(text: str) -> str:
 
 
 async def serve_nodes(config: FeedConfig, inbox: Inbox, book: NodeBook | None = None) -> None:
-    """Accept nodes until cancelled. Raises OSError when the port cannot be opened."""
+    """Accept nodes until cancelled. Raises OSError when the port cannot be opened or a certificate not be read."""
     connected: set[asyncio.StreamWriter] = set()
     book = book or NodeBook()
 
@@ -61,7 +62,9 @@ async def serve_nodes(config: FeedConfig, inbox: Inbox, book: NodeBook | None = 
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
-    server = await asyncio.start_server(node, config.host, config.port)
+    tls = await asyncio.to_thread(listening, config.tls) if config.tls else None
+    limit_s = HANDSHAKE_S if tls else None
+    server = await asyncio.start_server(node, config.host, config.port, ssl=tls, ssl_handshake_timeout=limit_s)
     try:
         async with server:
             await server.serve_forever()

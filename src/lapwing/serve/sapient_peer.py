@@ -16,6 +16,7 @@ from lapwing.decode.sapient_peer import Notice, Peer, hear, hush
 from lapwing.decode.sapient_wire import cut, framed
 from lapwing.records import FeedConfig
 from lapwing.serve.clock import SystemClock
+from lapwing.serve.feed_tls import connecting
 from lapwing.serve.feeds import Link, reason
 from lapwing.serve.inbox import Inbox
 from lapwing.serve.sapient import LOOK_S, our_id
@@ -31,8 +32,12 @@ async def join_middleware(config: FeedConfig, inbox: Inbox, book: NodeBook) -> N
     link = Link(config.feed, inbox)
     while True:
         try:
+            tls, name = None, None
+            if config.tls is not None:  # read anew each time: they may have been replaced
+                tls = await asyncio.to_thread(connecting, config.tls)
+                name = config.tls.server_name or config.host
             async with asyncio.timeout(ANSWER_S):
-                reader, writer = await asyncio.open_connection(config.host, config.port)
+                reader, writer = await asyncio.open_connection(config.host, config.port, ssl=tls, server_hostname=name)
             try:
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
                 link.connected(f"middleware {config.host}:{config.port}")

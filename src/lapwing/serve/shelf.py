@@ -11,6 +11,7 @@ from lapwing.engine.alarm_history import AlarmHistory
 from lapwing.engine.cell_history import CellHistory
 from lapwing.engine.history import CLAIM, TRACK, History
 from lapwing.engine.journal import Journal
+from lapwing.engine.presence import Presence
 from lapwing.engine.track_history import TrackHistory
 from lapwing.records import Array, Frame, Picture
 
@@ -23,6 +24,7 @@ class Stores:
     cells: CellHistory
     alarms: AlarmHistory
     tracks: TrackHistory
+    presence: Presence
 
 
 class PictureShelf:
@@ -73,6 +75,14 @@ class PictureShelf:
         """What was believed of one track; see engine/track_history.py."""
         return self._stores.tracks.query(since_ns, until_ns, track_id)
 
+    def presence(self) -> Presence:
+        """Who was there in which hour; see engine/presence.py."""
+        return self._stores.presence
+
+    def rows(self, since_ns: int, until_ns: int) -> pl.LazyFrame:
+        """The paths of everybody in an interval; see engine/history.py."""
+        return self._stores.history.rows(since_ns, until_ns)
+
     def feeds_of(self, seqs: Sequence[int]) -> dict[int, str]:
         """Which feed delivered each of these journal entries, of those that are there."""
         return self._journal.feeds_of(seqs)
@@ -96,3 +106,8 @@ def alarms_folder(journal_folder: Path) -> Path:
 def tracks_folder(journal_folder: Path) -> Path:
     """Where what was believed of its tracks lies."""
     return journal_folder / "tracks"
+
+
+def presence_folder(journal_folder: Path) -> Path:
+    """Where it lies who was there in which hour."""
+    return journal_folder / "presence"

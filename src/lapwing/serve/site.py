@@ -14,9 +14,13 @@ from typing import Annotated, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from lapwing.records import Circle, FeedConfig, Polygon, Position, SensorConfig, Site, Zone
+from lapwing.serve.feed_tls import unusable
+from lapwing.serve.feed_ways import FeedWays
 from lapwing.serve.guard import is_loopback
 from lapwing.serve.outputs.entries import SecretReference
+from lapwing.serve.outputs.entries_alarms import NO_ZONE
 from lapwing.serve.outputs.kinds import KINDS, OutputEntry
+from lapwing.serve.outputs.quiet import QuietEntry
 from lapwing.serve.site_mistakes import sentence
 from lapwing.serve.sources import packaged, split_source
 
@@ -164,6 +168,7 @@ class SensorEntry(BaseModel):
     heading_deg: Annotated[float, Field(ge=-360, le=360)] | None = None
     echo_dbm: Annotated[float, Field(ge=-200, le=200)] | None = None
     echo_min_dbm: Annotated[float, Field(ge=-200, le=200)] | None = None
+    class_reliability: Annotated[float, Field(ge=0, le=0.99)] = 0.8
 
     def config(self) -> SensorConfig:
         """Frozen, in radians."""
@@ -185,10 +190,11 @@ class SensorEntry(BaseModel):
             None if self.heading_deg is None else math.radians(self.heading_deg),
             self.echo_dbm,
             self.echo_min_dbm,
+            self.class_reliability,
         )
 
 
-class FeedEntry(BaseModel):
+class FeedEntry(FeedWays):
     """[[feed]]: one input."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -203,7 +209,6 @@ class FeedEntry(BaseModel):
     user: str = ""
     password: SecretReference = ""
     token: SecretReference = ""
-    ca: str = ""
     frequency_mhz: Annotated[float, Field(ge=0, le=100_000)] = 0.0
 
     @field_validator("source")
@@ -217,6 +222,7 @@ class FeedEntry(BaseModel):
         transport, host, _, _ = split_source(self.source)
         if transport == "post" and not self.token and not is_loopback(host):
             raise ValueError("whoever can reach it could post: 'token' is needed unless it listens on 127.0.0.1")
+        self.check_ways(self.source, self.decoder, self.sensor)
         if transport == "gpsd" and self.decoder != "nmea":
             raise ValueError("gpsd:// gives AIS sentences: its decoder is 'nmea'")
         if transport == "bluetooth" and self.decoder != "remoteid":
@@ -239,9 +245,8 @@ class FeedEntry(BaseModel):
         secret = self.password or self.token
         if secret.startswith("file:"):
             secret = f"file:{(folder / secret[5:]).resolve()}"
-        authority = str((folder / self.ca).resolve()) if self.ca else ""
-        last = (self.user, secret, authority, self.frequency_mhz * 1e6)
-        return FeedConfig(self.name, self.decoder, transport, host, port, path, *tail, *last)
+        last = (self.user, secret, self.tls_config(self.source, folder), self.frequency_mhz * 1e6)
+        return FeedConfig(self.name, self.decoder, transport, host, port, path, *tail, *last, **self.ways())
 
 
 class JournalEntry(BaseModel):
@@ -304,13 +309,16 @@ class SiteFile(BaseModel):
                 raise ValueError(
                     f"output {o.name!r}: 'unacknowledged_s' needs people who may acknowledge: [web] acts = true"
                 )
+            zones = [NO_ZONE, *(z.name for z in self.zone)]
+            for name in getattr(o, "zones", []):
+                if name not in zones:
+                    raise ValueError(f"output {o.name!r}: zones: {name!r} is none of {', '.join(zones)}")
         known = [s.name for s in self.sensor]
         for f in self.feed:
             if (f.sensor or f.decoder in ("json", "sapient", "blah2")) and f.sensor not in known:
                 raise ValueError(f"feed {f.name!r}: sensor = {f.sensor!r} is none of the sensors {known}")
-            if (f.decoder == "sapient") != f.source.startswith(
-                ("sapient:", "sapient-peer:")
-            ) and not f.source.startswith("file:"):
+            transport = split_source(f.source)[0]
+            if transport != "file" and (f.decoder == "sapient") != transport.startswith("sapient"):
                 pair = "decoder 'sapient' and from = 'sapient://HOST:PORT' or 'sapient-peer://HOST:PORT'"
                 raise ValueError(f"feed {f.name!r}: {pair} need each other")
         recorded = [f.name for f in self.feed if f.source.startswith(("file:", "package:"))]
@@ -341,6 +349,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "privacy": PrivacyEntry,
     **dict.fromkeys(("origin", "at", "second", "receiver"), Place),
     "circle": CircleEntry,
+    "quiet": QuietEntry,
     **KINDS,
 }
 
@@ -381,6 +390,9 @@ def load(path: Path) -> tuple[SiteFile, Site]:
     if missing:
         raise SiteError(str(path), [f"feed {f.feed!r}: there is no file {f.path}" for f in missing])
     refused = [f"output {o.name!r}: {o.refusal()}" for o in entry.output if o.refusal()]
+    for f in site.feeds:
+        if why := unusable(f.tls, listens=f.transport == "sapient"):
+            refused.append(f"feed {f.feed!r}: {why}")
     if refused:
         raise SiteError(str(path), refused)
     return entry, site

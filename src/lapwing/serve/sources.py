@@ -1,23 +1,27 @@
 """Where a feed's bytes come from: what stands behind `from`."""
 
+import contextlib
 import re
 from importlib.util import find_spec
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 TRANSPORTS = (
     *("tcp", "listen", "udp", "file", "package", "poll", "http", "stdin", "sapient", "sapient-peer"),
-    *("mqtt", "mqtts", "post", "gpsd", "serial", "bluetooth"),
+    *("mqtt", "mqtts", "post", "gpsd", "serial", "bluetooth", "sapient+tls", "sapient-peer+tls"),
 )
 RATES_BAUD = (4_800, 9_600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 921_600)
 PORTS = {"http": 80, "mqtt": 1883, "mqtts": 8883, "gpsd": 2947}
 
 
 def split_source(source: str) -> tuple[str, str, int, str]:
-    """(transport, host, port, path) of a feed's `from`. Raises ValueError with the forms that are allowed."""
+    """(transport, host, port, path) of a feed's `from`; "+tls" is no part of the transport. Raises ValueError with the
+    forms that are allowed."""
     forms = (
         "write tcp://HOST:PORT, listen://HOST:PORT, udp://HOST:PORT, http://HOST/PATH, sapient://HOST:PORT,"
-        " sapient-peer://HOST:PORT, mqtt://HOST/TOPIC, post://HOST:PORT, gpsd://HOST, file:PATH, poll:PATH,"
+        " sapient-peer://HOST:PORT, sapient+tls://HOST:PORT, sapient-peer+tls://HOST:PORT, mqtt://HOST/TOPIC,"
+        " post://HOST:PORT, gpsd://HOST, file:PATH, poll:PATH,"
         " serial:/dev/ttyUSB0?baud=38400, bluetooth: or stdin:"
     )
     parts = urlsplit(source)
@@ -54,7 +58,15 @@ def split_source(source: str) -> tuple[str, str, int, str]:
         if not topic:
             raise ValueError(f"{source!r} names no topic; {forms}")
         return parts.scheme, parts.hostname, port, topic
-    return parts.scheme, parts.hostname, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    transport = parts.scheme.removesuffix("+tls")
+    return transport, parts.hostname, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def is_multicast(host: str) -> bool:
+    """Whether it is the address of a group."""
+    with contextlib.suppress(ValueError):
+        return ip_address(host).is_multicast
+    return False
 
 
 def packaged(path: str) -> str:

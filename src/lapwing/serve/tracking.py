@@ -19,7 +19,7 @@ from lapwing import track
 from lapwing.engine.plan import LOW
 from lapwing.records import ANONYMOUS, RCS_UNSAID, Array, Detections, Kind, SensorConfig, Site, Space, TrackStatus
 from lapwing.serve.site import FeedEntry, SiteError, SiteFile
-from lapwing.track import AIR, ClassSettings, SensorModel, TrackSettings, Watch, classes
+from lapwing.track import AIR, ClassSettings, ClutterSettings, SensorModel, TrackSettings, Watch, classes
 
 AXES = ("east_m", "north_m", "up_m", "east_mps", "north_mps", "up_mps")
 UPPER = [(i, j) for i in range(6) for j in range(i, 6)]
@@ -55,14 +55,16 @@ def load_site(path: Path) -> Site:
 def load_settings(path: Path | None) -> TrackSettings:
     """Settings of a live site, with those of a TOML file in their place: its modes of motion too, unless the file says
     what the noise of the one is. Raises TrackingError."""
-    settings = TrackSettings(prior=LOW)
+    settings = TrackSettings(prior=LOW, clutter=ClutterSettings())
     if path is None:
         return dataclasses.replace(settings, modes=AIR)
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         prior = dataclasses.replace(settings.prior, **_numbers(table.pop("prior", {})))
+        learn = dataclasses.replace(ClutterSettings(), **_numbers(table.pop("clutter", {})))
+        clutter = learn if learn.memory_s > 0.0 else None
         modes = () if {"noise_horizontal_m2ps3", "noise_vertical_m2ps3"} & set(table) else AIR
-        return dataclasses.replace(settings, prior=prior, modes=modes, **_numbers(table))
+        return dataclasses.replace(settings, prior=prior, modes=modes, clutter=clutter, **_numbers(table))
     except (tomllib.TOMLDecodeError, TypeError, AttributeError) as error:
         raise TrackingError(f"{path}: not tracker settings: {error}") from None
 

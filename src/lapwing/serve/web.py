@@ -21,9 +21,10 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from lapwing import __version__
+from lapwing.engine.presence import Presence
 from lapwing.records import Array, Frame, Picture, Position, Site
 from lapwing.serve import metrics, web_cells, wire_text
-from lapwing.serve.acts import Acts
+from lapwing.serve.acts import Acts, acts_file
 from lapwing.serve.answers import json, only_known, send
 from lapwing.serve.guard import Guard
 from lapwing.serve.remote_id import RemoteText
@@ -32,6 +33,8 @@ from lapwing.serve.sapient_tasks import TaskDesk
 from lapwing.serve.telling import SECOND_NS, Parcel, Teller, hello, parcel
 from lapwing.serve.web_acts import ActsDesk, add_acts_routes
 from lapwing.serve.web_alarm_test import Ringer, add_alarm_test_routes
+from lapwing.serve.web_handover import add_handover_routes
+from lapwing.serve.web_history import add_past_routes
 from lapwing.serve.web_holds import add_hold_routes
 from lapwing.serve.web_replay import ReplayDesk, add_replay_routes
 from lapwing.serve.web_tasks import add_task_routes
@@ -78,6 +81,12 @@ class Shelf(Protocol):
 
     def alarms(self, since_ns: int, until_ns: int) -> pl.DataFrame:
         """Alarms raised in an interval, as they were last seen (engine/alarm_history.py)."""
+
+    def presence(self) -> Presence:
+        """Who was there in which hour."""
+
+    def rows(self, since_ns: int, until_ns: int) -> pl.LazyFrame:
+        """The paths of everybody in an interval (engine/history.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +164,9 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
         if options.ringer is not None:
             offers.append("alarm-test")
             add_alarm_test_routes(app, options.acts, options.ringer, desk.picture)
+    kept = options.acts or (acts_file(options.journal) if options.journal else None)
+    add_past_routes(app, shelf, site, kept.path if isinstance(kept, Acts) else kept, desk.picture)
+    add_handover_routes(app, shelf, site, kept, desk.picture)
     if options.tasks is not None:
         offers.append("tasks")
         add_task_routes(app, options.tasks)

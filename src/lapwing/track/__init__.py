@@ -11,7 +11,15 @@ from lapwing.track.pairs import PairSensor
 from lapwing.track.posterior import mode_probabilities
 from lapwing.track.registration import RegistrationSettings
 from lapwing.track.sensors import BearingSensor, PositionSensor, RadarSensor, SensorModel
-from lapwing.track.settings import ClaimSettings, CrossingSettings, Exactness, TargetBirths, TargetPrior, TrackSettings
+from lapwing.track.settings import (
+    ClaimSettings,
+    ClutterSettings,
+    CrossingSettings,
+    Exactness,
+    TargetBirths,
+    TargetPrior,
+    TrackSettings,
+)
 from lapwing.track.smoothing import smoothed
 from lapwing.track.state import TrackerState, start
 from lapwing.track.tracker import estimates, predict_tracks, step
@@ -28,6 +36,7 @@ __all__ = [
     "ClaimSettings",
     "ClassSettings",
     "Classifier",
+    "ClutterSettings",
     "CrossingSettings",
     "Exactness",
     "Mode",

@@ -63,6 +63,18 @@ class CrossingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ClutterSettings:
+    """How finely clutter is mapped (`track.clutter`), how long it is remembered, and how much evidence moves it."""
+
+    rings: int = 40
+    sectors: int = 36
+    memory_s: float = 1_800.0  # weather moves on, birds settle
+    scans: float = 20.0  # what the site's file says is worth so many scans
+    odd: float = 0.03  # share of rings, and of cells in a ring, that are unlike the rest
+    shape: float = 1.0  # of the Gamma prior of those: false detections, so that its width is its mean
+
+
+@dataclass(frozen=True, slots=True)
 class TrackSettings:
     """Motion, existence and life cycle."""
 
@@ -77,6 +89,7 @@ class TrackSettings:
     births: TargetBirths | None = None
     exactness: Exactness = field(default_factory=Exactness)
     crossings: CrossingSettings = field(default_factory=CrossingSettings)
+    clutter: ClutterSettings | None = None  # None: as each sensor's model says
     gate_d2: float | None = None  # None: the quantile at 0.9999 for the sensor's degrees of freedom
     confirm_existence: float = 0.95
     confirm_hits: float = 2.5  # summed association probability

@@ -9,6 +9,7 @@ from jaxtyping import Float64, Int64
 from lapwing.kernel.hypotheses import Forest
 from lapwing.records import Array, Tracks
 from lapwing.records.arrays import freeze, freeze_columns, same_length
+from lapwing.track.clutter import ClutterMap
 from lapwing.track.settings import TrackSettings
 
 
@@ -67,6 +68,7 @@ class TrackerState:
     unplaced: Int64[Array, " n"] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     # 1: only directions have seen it. Of such tracks, and no others, the silence of a direction finder says something
     untimely: int = 0  # plots, and scans, put aside since the start because their time cannot be (`track.timely`)
+    clutter: tuple[ClutterMap, ...] = ()  # what each sensor that locates has shown of its clutter
     restarts: int = 0  # times that the clock jumped too far and the tracker began anew
 
     def __post_init__(self) -> None:

@@ -24,7 +24,7 @@ def begun_anew(state: TrackerState, scan: Detections, settings: TrackSettings) -
     if not state.sensors or (scan.scan_ns - state.tracks.time_ns) * NS <= settings.gap_s_max:
         return state
     nothing = Tracks.empty(scan.scan_ns, state.tracks.next_id)
-    fresh = replace(start(settings), tracks=nothing, cut=state.cut, untimely=state.untimely)
+    fresh = replace(start(settings), tracks=nothing, cut=state.cut, untimely=state.untimely, clutter=state.clutter)
     return replace(fresh, restarts=state.restarts + 1)
 
 
@@ -52,6 +52,7 @@ def those(scan: Detections, rows: Int64[Array, " r"]) -> Detections:
     if len(rows) == len(scan):
         return scan
     columns = {name: getattr(scan, name)[rows] for name in ("time_ns", "z", "R", "address", "frame_seq")}
-    if scan.rcs_dbsm is not None:
-        columns["rcs_dbsm"] = scan.rcs_dbsm[rows]
+    for name in ("rcs_dbsm", "declared"):
+        if getattr(scan, name) is not None:
+            columns[name] = getattr(scan, name)[rows]
     return replace(scan, **columns)

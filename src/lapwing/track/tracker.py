@@ -22,6 +22,7 @@ from lapwing.kernel.branching import branch
 from lapwing.kernel.hypotheses import Branches, Limits
 from lapwing.kernel.manoeuvre import matched
 from lapwing.records import Array, Detections, Innovations, Tracks, TrackStatus
+from lapwing.track import clutter
 from lapwing.track.association import NS, PROBABILITY_MAX, Locals, Pairs, evidence, gate
 from lapwing.track.flat import widened
 from lapwing.track.life import PROBABLY, Everyone, Posterior, Told, everyone, judge, worth_keeping
@@ -62,13 +63,15 @@ def _after(
     prior = predicted(state, settings, to_ns)
     place = sensor.invert(scan.z, scan.R, settings.prior)
     new = newborn(state, scan, place, sensor, settings, to_ns)
-    clutter_intensity = np.maximum(sensor.clutter_intensity(scan.z), CLUTTER_MIN / sensor.volume)
+    learned = clutter.found(state.clutter, scan)
+    clutter_per_scan, clutter_intensity = clutter.expected(learned, scan.z, sensor, settings.clutter)
     p_detect = np.minimum(sensor.p_detect(prior.mean), PROBABILITY_MAX)
-    flood = _flood(scan, prior, p_detect, sensor, settings)
-    clutter_intensity = clutter_intensity * flood
+    flood = _flood(scan, prior, p_detect, clutter_per_scan, settings)
+    clutter_intensity = np.maximum(clutter_intensity, CLUTTER_MIN / sensor.volume) * flood
 
     pairs, shed = gate(prior, scan, place, sensor, settings, to_ns)
     said, pairs = evidence(prior, pairs, p_detect, new.intensity, clutter_intensity, settings)
+    maps = clutter.after(state.clutter, learned, scan, said, sensor, settings.clutter)
     said = heed_silence(said, prior.existence, state.unplaced[state.hypotheses.track], sensor)
     branches = branch(state.hypotheses.forest, said, _limits(settings))
     posterior = corrected(prior, pairs, branches, new, scan, sensor, settings)
@@ -87,6 +90,7 @@ def _after(
         radar_m=radar_m[alive],
         unplaced=still_unplaced(state.unplaced, told.assigned, len(scan), sensor)[alive],
         hypotheses=_survivors(posterior, branches, alive, settings.exactness.merge_d2),
+        clutter=maps,
         cut=state.cut + branches.cut + int(shed) + int(flood > 1.0),
     )
     innovations = _innovations(after.tracks, alive, scan, told, settings)
@@ -97,13 +101,13 @@ def _flood(
     scan: Detections,
     prior: Locals,
     p_detect: Float64[Array, " l"],
-    sensor: SensorModel,
+    clutter_per_scan: float,
     settings: TrackSettings,
 ) -> float:
-    """How much more clutter there is than the sensor is said to make: 1, unless detections outnumber by FLOOD what
+    """How much more clutter there is than the sensor is known to make: 1, unless detections outnumber by FLOOD what
     tracks, undetected targets and declared clutter explain. Then almost none of them may begin a track."""
-    clutter = float(sensor.clutter_intensity(scan.z).mean()) * sensor.volume if len(scan) else 0.0
-    expected = float((prior.weight * prior.existence * p_detect).sum()) + clutter + settings.undetected_start + 1.0
+    held = float((prior.weight * prior.existence * p_detect).sum())
+    expected = held + clutter_per_scan + settings.undetected_start + 1.0
     return max(1.0, len(scan) / (FLOOD * expected)) ** 2
 
 

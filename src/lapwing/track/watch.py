@@ -11,6 +11,7 @@ from lapwing.records import RCS_UNSAID, Detections, Directions, Innovations
 from lapwing.track import crossings
 from lapwing.track.classes import NO_ECHOES, Echoes, Features, observe
 from lapwing.track.crossings import Look
+from lapwing.track.declared import Declared, heard
 from lapwing.track.flat import height_unmeasured
 from lapwing.track.life import PROBABLY
 from lapwing.track.sensors import BearingSensor, SensorModel
@@ -29,6 +30,7 @@ class Watch:
     tracker: TrackerState
     looks: tuple[Look, ...] = ()  # bearings that no track explains, the last look of each sensor
     features: Features = field(default_factory=Features.empty)
+    declared: Declared = field(default_factory=Declared.empty)
 
 
 def watch_start(settings: TrackSettings) -> Watch:
@@ -44,23 +46,30 @@ def watch_step(watch: Watch, scan: Detections, sensor: SensorModel, settings: Tr
     scan = those(scan, rows)
     tracker, told = tracker_step(before, scan, sensor, settings)
     if not isinstance(sensor, BearingSensor):
-        return _kept(watch, replace(watch, tracker=tracker), scan, told, settings)
+        return _kept(watch, (tracker, watch.looks), scan, told, settings)
     expected = expected_undetected(before, scan, sensor, settings)
     new = crossings.look(scan, sensor, told, settings.crossings)
     looks = crossings.remember(watch.looks, new, settings.crossings)
     others = tuple(k for k in looks if k.sensor.sensor != scan.sensor)
     if len(new.scan) and others:
         tracker = crossings.begin(tracker, others, new, expected, settings)
-    return _kept(watch, Watch(tracker, looks), scan, told, settings)
+    return _kept(watch, (tracker, looks), scan, told, settings)
 
 
-def _kept(watch: Watch, after: Watch, scan: Detections, told: Innovations, settings: TrackSettings) -> Watch:
-    """The watch with its tracks named and their features taken."""
-    tracker = named(after.tracker, watch.tracker, scan)
+def _kept(
+    watch: Watch,
+    after: tuple[TrackerState, tuple[Look, ...]],
+    scan: Detections,
+    told: Innovations,
+    settings: TrackSettings,
+) -> Watch:
+    """The watch with its tracks named, their features taken, and what was declared of them."""
+    tracker = named(after[0], watch.tracker, scan)
     since_ns = int(scan.time_ns.min()) - 1 if len(scan) else tracker.tracks.time_ns
     tracks = tracker.tracks
     unmeasured = height_unmeasured(tracks.mean, tracks.cov, tracker.flat, tracker.radar_m, settings.prior)
-    return Watch(tracker, after.looks, observe(watch.features, tracks, since_ns, unmeasured, _echoes(scan, told)))
+    features = observe(watch.features, tracks, since_ns, unmeasured, _echoes(scan, told))
+    return Watch(tracker, after[1], features, heard(watch.declared, tracks.track_id, scan, told))
 
 
 def _echoes(scan: Detections, told: Innovations) -> Echoes:

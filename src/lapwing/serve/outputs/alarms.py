@@ -20,6 +20,7 @@ from lapwing.serve.outputs.messengers import EmailMessenger, HttpMessenger, Mess
 from lapwing.serve.outputs.news import Listener
 from lapwing.serve.outputs.outbox import News, Outbox, Waiting
 from lapwing.serve.outputs.overdue import Overdue
+from lapwing.serve.outputs.quiet import held
 
 log = logging.getLogger("lapwing.outputs")
 OPEN_S = 5.0
@@ -123,11 +124,13 @@ class AlarmOutputs:
         for entry, _ in self._entries:
             mine = [n for name, n in news if name in ("", entry.name)]
             for run in choosing.runs(entry, mine, outbox):
-                outbox.put(run, [entry.name], time.time_ns())
+                now_ns = time.time_ns()
+                outbox.put([held(entry.quiet, n, now_ns) for n in run], [entry.name], now_ns)
 
     def _due(self, outbox: Outbox, entry: AlarmOutput, most: int) -> list[Waiting]:
         """What may be tried now, and is still true."""
-        due = outbox.due(entry.name, time.time_ns(), most)
+        now_ns = time.time_ns()
+        due = choosing.together(entry, outbox.due(entry.name, now_ns, most), outbox, now_ns)
         if not entry.unacknowledged_s or not due:
             return due
         picture = self._picture

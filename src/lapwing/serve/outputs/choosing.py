@@ -9,16 +9,28 @@ from dataclasses import replace
 
 from lapwing.records import AlarmState, Picture, Priority
 from lapwing.serve.acts import Acts
-from lapwing.serve.outputs.entries_alarms import AlarmOutput
+from lapwing.serve.outputs.entries_alarms import NO_ZONE, AlarmOutput
 from lapwing.serve.outputs.outbox import News, Outbox, Waiting
 from lapwing.serve.outputs.overdue import in_hand
 
 SHELF_LOOK_NS = 5 * 10**9
+DIGEST_MAX = 500  # news in one
 
 
 def wanted(entry: AlarmOutput, news: News) -> bool:
     """Whether the output is for such alarms at all. A test is for all of them."""
-    return news.event == "test" or Priority[news.priority.upper()] <= Priority[entry.priority.upper()]
+    if news.event == "test":
+        return True
+    if entry.zones and (news.zone or NO_ZONE) not in entry.zones:
+        return False
+    return Priority[news.priority.upper()] <= Priority[entry.priority.upper()]
+
+
+def together(entry: AlarmOutput, due: list[Waiting], outbox: Outbox, now_ns: int) -> list[Waiting]:
+    """What is to be tried now: `due`, or everything that waited for the end of quiet hours, as one message."""
+    if not entry.digests or not any(m.news.held_ns for m in due):
+        return due
+    return [m for m in outbox.due(entry.name, now_ns, DIGEST_MAX) if m.news.held_ns]
 
 
 def runs(entry: AlarmOutput, news: list[News], outbox: Outbox) -> Iterator[list[News]]:

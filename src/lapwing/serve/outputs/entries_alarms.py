@@ -7,11 +7,13 @@ from pydantic import Field
 
 from lapwing.serve.guard import is_loopback
 from lapwing.serve.outputs.entries import Output, PeriodS, PriorityWord, SecretReference
+from lapwing.serve.outputs.quiet import QuietEntry
 
 HTTP = {"http": 80, "https": 443}
 MQTT = {"mqtt": 1883, "mqtts": 8883}
 SMTP = {"smtp": 25, "submission": 587, "smtps": 465}
 CLEAR = frozenset(("http", "mqtt", "smtp"))  # no TLS
+NO_ZONE = "(none)"  # in `zones`: alarms that belong to no zone, such as interference and feeds
 Word = Annotated[str, Field(pattern=r"^[^\s,<>&+#]{1,200}$")]  # no space, comma, mark-up or wildcard
 
 
@@ -20,6 +22,9 @@ class AlarmOutput(Output):
 
     priority: PriorityWord = "low"  # the least urgent that is told
     unacknowledged_s: Annotated[float, Field(ge=0, le=86_400)] = 0.0  # only what nobody acknowledged for so long
+    zones: Annotated[tuple[str, ...], Field(max_length=100)] = ()  # only alarms of these; NO_ZONE: of none; empty: all
+    quiet: QuietEntry | None = None
+    digests: ClassVar[bool] = False  # what waited together is told as one message
 
     def explain(self) -> str:
         """What it will do, for a person."""
@@ -27,6 +32,10 @@ class AlarmOutput(Output):
         told = f"alarms of priority {self.priority} and above by {kind} to {self.to}, kept until taken"
         if self.unacknowledged_s:
             told += f"; only those that nobody has acknowledged for {self.unacknowledged_s:g} s"
+        if self.zones:
+            told += f"; only of {', '.join(self.zones)}"
+        if self.quiet:
+            told += f"; {self.quiet.explain()}" + (", and is then told as one message" if self.digests else "")
         return told + ("; its token or password CAN BE READ on the way" if self.tells_secrets() else "")
 
     def tells_secrets(self) -> bool:
@@ -48,12 +57,14 @@ class WebhookOutput(HttpOutput):
     """kind = "webhook": JSON by POST."""
 
     kind: Literal["webhook"]
+    digests: ClassVar[bool] = True
 
 
 class NtfyOutput(HttpOutput):
     """kind = "ntfy": to a phone by way of an ntfy server."""
 
     kind: Literal["ntfy"]
+    digests: ClassVar[bool] = True
     topic: Word
 
 
@@ -68,6 +79,7 @@ class EmailOutput(AlarmOutput):
     """kind = "email"."""
 
     kind: Literal["email"]
+    digests: ClassVar[bool] = True
     idle: ClassVar[tuple[str, ...]] = ("server_name",)
     schemes: ClassVar[Mapping[str, int]] = SMTP
     form: ClassVar[str] = "smtp://HOST, submission://HOST (STARTTLS) or smtps://HOST"

@@ -63,17 +63,24 @@ class HttpMessenger:
         return Target(host, port, path, await self._tls.get(), e.server_name, headers)
 
     async def send(self, news: Sequence[News]) -> int:
-        """One POST each."""
+        """One POST each; one for all that waited for the end of quiet hours, where the kind has a word for it."""
         sizes = 0
+        digest = self._entry.digests and len(news) > 1
         try:
-            for one in news:
-                body, kind = self._body(one)
-                await post(await self._target(), body, kind, {"Idempotency-Key": one.key})
+            for one in news[:1] if digest else news:
+                body, kind = self._digest(news) if digest else self._body(one)
+                key = f"digest-{one.key}-{len(news)}" if digest else one.key
+                await post(await self._target(), body, kind, {"Idempotency-Key": key})
                 sizes += len(body)
         except (OSError, TimeoutError):
             self._tls.forget()
             raise
         return sizes
+
+    def _digest(self, news: Sequence[News]) -> tuple[bytes, str]:
+        if isinstance(self._entry, NtfyOutput):
+            return telling.ntfy_digest(news, self._entry.topic), "application/json"
+        return telling.webhook_digest(news), "application/json"
 
     def _body(self, news: News) -> tuple[bytes, str]:
         if isinstance(self._entry, NtfyOutput):
@@ -201,7 +208,8 @@ def discovery(entry: MqttOutput) -> list[Message]:
     """What Home Assistant needs to show the site by itself."""
     if not entry.discovery:
         return []
-    root, ident = entry.root, "lapwing_" + "".join(c if c.isalnum() else "_" for c in entry.root)
+    root = entry.root  # of it Home Assistant's topics may hold only this:
+    ident = "lapwing_" + "".join(c if c.isascii() and c.isalnum() else "_" for c in root)
     base = {
         "availability_topic": f"{root}/availability",
         "device": {"identifiers": [ident], "name": entry.name, "manufacturer": "Lapwing"},

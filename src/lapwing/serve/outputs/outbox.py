@@ -39,6 +39,7 @@ class News:
     raised_ns: int
     time_ns: int
     unacknowledged_s: float = 0.0  # told because nobody had acknowledged it for so long
+    held_ns: int = 0  # it waited until then, because of quiet hours
 
     @property
     def alarm_key(self) -> str:
@@ -79,8 +80,11 @@ class Outbox:
             self._db.close()
 
     def put(self, news: list[News], outputs: list[str], now_ns: int) -> None:
-        """Remember news for these outputs; what is known already is not news. Raises sqlite3.Error."""
-        rows = [(output, n.key, json.dumps(asdict(n)), now_ns, now_ns) for n in news for output in outputs]
+        """Remember news for these outputs, to be told now or when they are no longer held; what is known already is not
+        news. Raises sqlite3.Error."""
+        rows = [
+            (output, n.key, json.dumps(asdict(n)), now_ns, max(now_ns, n.held_ns)) for n in news for output in outputs
+        ]
         sql = "INSERT OR IGNORE INTO message (output, key, body, created_ns, due_ns) VALUES (?, ?, ?, ?, ?)"
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")

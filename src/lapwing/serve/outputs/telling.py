@@ -15,6 +15,7 @@ from lapwing.serve.outputs.outbox import News
 CAP = "urn:oasis:names:tc:emergency:cap:1.2"
 SEVERITY = {"critical": "Extreme", "high": "Severe", "medium": "Moderate", "low": "Minor"}
 URGENCY = {"critical": "Immediate", "high": "Immediate", "medium": "Expected", "low": "Unknown"}
+NTFY_BYTES_MAX = 3_500  # ntfy makes a file of what is longer than 4,096
 NTFY_PRIORITY = {"critical": 5, "high": 4, "medium": 3, "low": 2}
 
 
@@ -58,11 +59,56 @@ def ntfy(news: News, topic: str) -> bytes:
     return json.dumps(told, ensure_ascii=False).encode()
 
 
+def digest_title(news: Sequence[News]) -> str:
+    """One line on news that waited for the end of quiet hours."""
+    raised = sum(n.event == "raised" for n in news)
+    return f"{news[0].site}: quiet hours are over: {len(news)} messages, {raised} alarms raised"
+
+
+def digest_lines(news: Sequence[News], bytes_max: int) -> str:
+    """A line each, as many as fit."""
+    lines, size = list[str](), 0
+    for n in news:
+        line = f"{moment(n.time_ns)}Z {n.event} {n.priority} {n.rule}{f' ({n.zone})' if n.zone else ''}: {n.reason}"
+        size += len(line.encode()) + 1
+        if size > bytes_max:
+            break
+        lines.append(line)
+    more = len(news) - len(lines)
+    return "\n".join([*lines, *([f"and {more} more"] if more else [])])
+
+
+def webhook_digest(news: Sequence[News]) -> bytes:
+    """The body of a webhook: everything that waited, in its order."""
+    key = f"digest-{news[0].key}-{len(news)}"
+    told = {
+        "key": key,
+        "event": "digest",
+        "event_type": "digest",
+        "site": news[0].site,
+        "news": [fields(n) for n in news],
+    }
+    return json.dumps(told, ensure_ascii=False).encode()
+
+
+def ntfy_digest(news: Sequence[News], topic: str) -> bytes:
+    """One message for a phone, as loud as the most urgent in it."""
+    loud = max(NTFY_PRIORITY[n.priority] for n in news)
+    told = {
+        "topic": topic,
+        "title": digest_title(news),
+        "message": digest_lines(news, NTFY_BYTES_MAX),
+        "priority": loud,
+    }
+    return json.dumps(told | {"tags": ["zzz"]}, ensure_ascii=False).encode()
+
+
 def email(news: Sequence[News], sender: str, to: Sequence[str]) -> EmailMessage:
     """One mail on all of them."""
     mail = EmailMessage()
     more = f" and {len(news) - 1} more" if len(news) > 1 else ""
-    mail["Subject"] = _line(title(news[0]) + more)
+    waited = len(news) > 1 and all(n.held_ns for n in news)
+    mail["Subject"] = _line(digest_title(news) if waited else title(news[0]) + more)
     mail["From"], mail["To"] = sender, ", ".join(to)
     mail["Message-ID"] = f"<{news[0].key}.{len(news)}@lapwing.invalid>"
     mail["Auto-Submitted"] = "auto-generated"
