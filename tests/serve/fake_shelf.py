@@ -347,8 +347,11 @@ async def _main(port: int, speed: float, tracks: int, claims: int) -> None:
 
     shelf = FakeShelf(World(tracks, claims), tick=400)
     app = create_app(shelf, make_site(), WebOptions(port=port))
-    print(f"http://127.0.0.1:{port}/  ({time.strftime('%H:%M:%S')})")
-    await asyncio.gather(shelf.play(speed), serve_web(app, "127.0.0.1", port))
+
+    def up(bound: int) -> None:
+        print(f"http://127.0.0.1:{bound}/  ({time.strftime('%H:%M:%S')})", flush=True)
+
+    await asyncio.gather(shelf.play(speed), serve_web(app, "127.0.0.1", port, up))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from lapwing.engine.plan import TICK_NS
 from lapwing.serve import replayer, wire_text
 from lapwing.serve.acts import Acts, Wanted, acts_file
 from lapwing.serve.listening import serve_web
+from lapwing.serve.remote_id import RemoteText
 from lapwing.serve.replayer import Wish, Wishes
 from lapwing.serve.web import WebOptions, create_app
 from lapwing.serve.web_replay import ReplayDesk, add_replay_routes
@@ -97,7 +98,7 @@ async def to_the_end(socket):
 
 
 async def test_what_is_shown_is_what_was_shown(past, folder):
-    _, site, rows = past
+    shelf, site, rows = past
     async with served(past, folder) as (url, desk), connect(url, T0 + 25 * S + 1, paused="true") as socket:
         told, texts, binary = await picture(socket)
         assert (told["state"], told["tick"], told["exact"]) == ("paused", 125, True)
@@ -106,6 +107,7 @@ async def test_what_is_shown_is_what_was_shown(past, folder):
         for kind, text in wire_text.texts(then, site.origin).items():
             assert texts[kind] == text
         assert json.loads(texts["hello"])["site"]["name"] == site.name
+        assert texts["remote"] == RemoteText(shelf.feeds_of).text(then)
         assert json.loads(texts["acts"])["acts"]["1"]["acknowledge"]["name"] == "Kim"
         assert desk.running == 1
 

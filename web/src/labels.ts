@@ -11,12 +11,14 @@ import { nameAddress } from "./words";
 
 const LABELS_MAX = 160;
 const HIT_PX = 16;
+const WIDTHS_MAX = 5000;
 
 /** What is drawn under the labels: gives the boxes of its own words, and what the mouse hits of it. */
 export interface Overlay { draw(ink: CanvasRenderingContext2D, view: View): Box[]; hit(x: number, y: number): string }
 
 export class Labels {
   private marks: Marks | null = null;
+  private readonly widths = new Map<string, number>();
 
   constructor(private readonly store: Store, private readonly stage: Stage, private readonly canvas: HTMLCanvasElement, private readonly under: Overlay[], private readonly still: boolean) {
     stage.onFrame(() => this.draw());
@@ -46,6 +48,16 @@ export class Labels {
     return found || this.under.reduce((key, o) => key || o.hit(x, y), "");
   }
 
+  /** Width of a text in pixels; the same texts come again ten times a second. */
+  private width(ink: CanvasRenderingContext2D, text: string): number {
+    let found = this.widths.get(text);
+    if (found === undefined) {
+      if (this.widths.size >= WIDTHS_MAX) this.widths.clear();
+      this.widths.set(text, (found = ink.measureText(text).width));
+    }
+    return found;
+  }
+
   private draw(): void {
     const view = this.stage.view();
     const { canvas, marks } = this;
@@ -60,24 +72,25 @@ export class Labels {
     const ahead = runAhead(this.store, this.still);
     const gap = symbolPx(view) * 1.5 + 3;
     const close = this.stage.zoom >= 8.5;
-    const order: [number, number][] = [];
+    const ranks: number[][] = [[], [], [], [], []]; // the important first
     for (let i = 0; i < marks.n; i++) {
       const flags = marks.flags[i]!;
       const rank = flags & Flag.selected ? 0 : flags & Flag.alarmed ? 1 : flags & 7 ? 3 : marks.shape[i]! === Shape.dart ? 2 : 4;
-      if (rank < 2 || close) order.push([rank, i]);
+      if (rank >= 2 && !close) continue;
+      const x = pixelX(view, marks.x[i]! + marks.vx[i]! * ahead) + gap;
+      const y = pixelY(view, marks.y[i]! + marks.vy[i]! * ahead);
+      if (x >= -60 && y >= -10 && x <= view.width && y <= view.height + 10) ranks[rank]!.push(i);
     }
-    order.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
     ink.font = "600 11px 'Open Sans', sans-serif";
     ink.textBaseline = "middle";
     ink.lineJoin = "round";
     let drawn = 0;
-    for (const [rank, i] of order) {
+    for (const [rank, i] of ranks.flatMap((rows, r) => rows.map((row) => [r, row] as const))) {
       if (drawn >= LABELS_MAX) break;
       const x = pixelX(view, marks.x[i]! + marks.vx[i]! * ahead) + gap;
       const y = pixelY(view, marks.y[i]! + marks.vy[i]! * ahead);
-      if (x < -60 || y < -10 || x > view.width || y > view.height + 10) continue;
       const text = labelOf(this.store, marks.keys[i]!);
-      const box: Box = [x - 2, y - 7, x + ink.measureText(text).width + 4, y + 7];
+      const box: Box = [x - 2, y - 7, x + this.width(ink, text) + 4, y + 7];
       if (rank > 0 && taken.some((t) => box[0] < t[2] && box[2] > t[0] && box[1] < t[3] && box[3] > t[1])) continue;
       taken.push(box);
       drawn += 1;

@@ -1,7 +1,8 @@
 // The one custom WebGL2 layer: ellipses, trails and symbols of all tracks and claims in three draw calls.
-// Positions are relative to an anchor near the site, so that float32 holds to a fraction of a pixel at zoom 17.
+// Positions are relative to the site, so that float32 holds to a fraction of a pixel at zoom 17.
 
 import type { CustomLayerInterface, Map as Chart } from "maplibre-gl";
+import { LINE_BYTES } from "./lines";
 import { Flag, type Marks } from "./marks";
 import { rgbOf, tint } from "./theme";
 import type { View } from "./view";
@@ -160,8 +161,9 @@ export class MarkLayer implements CustomLayerInterface {
     const lined = gl.createVertexArray();
     gl.bindVertexArray(lined);
     gl.bindBuffer(gl.ARRAY_BUFFER, this.lines);
-    bind(5, 2, 6, 0, 0);
-    bind(3, 4, 6, 2, 0);
+    bind(5, 2, LINE_BYTES / 4, 0, 0);
+    gl.enableVertexAttribArray(3);
+    gl.vertexAttribPointer(3, 4, gl.UNSIGNED_BYTE, true, LINE_BYTES, 8);
     gl.bindVertexArray(null);
     this.arrays = [instanced, lined];
   }
@@ -170,8 +172,8 @@ export class MarkLayer implements CustomLayerInterface {
     this.pending = marks;
   }
 
-  private upload(gl: WebGL2RenderingContext, marks: Marks, view: View): void {
-    this.anchor = { x: view.x, y: view.y };
+  private upload(gl: WebGL2RenderingContext, marks: Marks): void {
+    this.anchor = marks.anchor;
     const data = new Float32Array(marks.n * SYMBOL_FLOATS);
     let o = 0;
     for (const i of drawOrder(marks)) {
@@ -193,23 +195,17 @@ export class MarkLayer implements CustomLayerInterface {
     }
     gl.bindBuffer(gl.ARRAY_BUFFER, this.symbols);
     gl.bufferData(gl.ARRAY_BUFFER, data, gl.DYNAMIC_DRAW);
-    const lines = new Float32Array(marks.linesN * 6);
-    for (let o = 0; o < lines.length; o += 6) {
-      lines[o] = marks.lines[o]! - this.anchor.x;
-      lines[o + 1] = marks.lines[o + 1]! - this.anchor.y;
-      for (let k = 2; k < 6; k++) lines[o + k] = marks.lines[o + k]!;
-    }
     gl.bindBuffer(gl.ARRAY_BUFFER, this.lines);
-    gl.bufferData(gl.ARRAY_BUFFER, lines, gl.DYNAMIC_DRAW);
+    gl.bufferData(gl.ARRAY_BUFFER, marks.lines.data, gl.DYNAMIC_DRAW);
     this.n = marks.n;
-    this.linesN = marks.linesN;
+    this.linesN = marks.lines.n;
   }
 
   render(context: WebGLRenderingContext | WebGL2RenderingContext): void {
     const gl = context as WebGL2RenderingContext;
     const view = this.view();
     if (this.pending) {
-      this.upload(gl, this.pending, view);
+      this.upload(gl, this.pending);
       this.pending = null;
     }
     gl.enable(gl.BLEND);

@@ -12,7 +12,8 @@ import { CONDITIONS, NO_TRACK, SOURCES, STATUSES, bookOf, degrees, duration, msO
 export type Tab = "tracks" | "claims" | "feeds";
 const ROWS_MAX = 250;
 
-interface Row { key: string; cells: string[]; note?: string; sort: (number | string)[]; state: string }
+/** Rows of a table: what they are sorted by of all, the rest only of those that are shown. */
+interface Rows { n: number; key(i: number): string; sort: ((i: number) => number | string)[]; cells(i: number): string[]; note(i: number): string; state(i: number): string }
 const HEADS: Record<"tracks" | "claims", string[]> = {
   tracks: ["Track", "Status", "Height", "Speed", "Course", "Exists", "Age", "Claim"],
   claims: ["Name", "Source", "State", "Height", "Speed", "NIC", "Age", "Track"],
@@ -83,38 +84,41 @@ export class Lists {
     const by = this.sortBy[tab];
     $("list").querySelectorAll("th").forEach((th, i) => th.setAttribute("aria-sort", i !== by.at ? "none" : by.down ? "descending" : "ascending"));
     const wanted = $<HTMLInputElement>("filter").value.trim().toLowerCase();
-    let rows = tab === "tracks" ? trackRows(this.store) : claimRows(this.store);
-    const all = rows.length;
-    if (wanted) rows = rows.filter((r) => [...r.cells, r.note ?? ""].some((c) => c.toLowerCase().includes(wanted)));
-    rows.sort((a, b) => order(a.sort[by.at]!, b.sort[by.at]!) * (by.down ? -1 : 1) || order(a.sort[0]!, b.sort[0]!));
-    const shown = rows.slice(0, ROWS_MAX);
-    const chosen = rows.find((r) => r.key === this.store.selected);
-    if (chosen && !shown.includes(chosen)) shown.unshift(chosen);
-    const keep = new Set(shown.map((r) => r.key));
+    const rows = tab === "tracks" ? trackRows(this.store) : claimRows(this.store);
+    const all = rows.n;
+    let order = Array.from({ length: all }, (_, i) => i);
+    if (wanted) order = order.filter((i) => [...rows.cells(i), rows.note(i)].some((c) => c.toLowerCase().includes(wanted)));
+    sortRows(order, rows.sort[by.at]!, rows.sort[0]!, by.down);
+    const found = order.length;
+    const shown = order.slice(0, ROWS_MAX);
+    const chosen = order.find((i) => rows.key(i) === this.store.selected);
+    if (chosen !== undefined && !shown.includes(chosen)) shown.unshift(chosen);
+    const keep = new Set(shown.map((i) => rows.key(i)));
     for (const [key, tr] of this.rows) if (!keep.has(key)) { tr.remove(); this.rows.delete(key); }
     const focused = document.activeElement as HTMLElement | null; // a row that moves would lose it
-    shown.forEach((row, i) => {
-      const tr = this.rows.get(row.key) ?? this.newRow(row);
-      row.cells.forEach((text, c) => say(c ? tr.cells[c]! : tr.cells[0]!.firstElementChild!, text));
-      say(tr.cells[0]!.lastElementChild!, row.note ?? "");
-      tr.dataset["state"] = row.state;
-      tr.setAttribute("aria-selected", String(row.key === this.store.selected));
-      if (this.body!.children[i] !== tr) this.body!.insertBefore(tr, this.body!.children[i] ?? null);
+    shown.forEach((row, at) => {
+      const [key, cells] = [rows.key(row), rows.cells(row)];
+      const tr = this.rows.get(key) ?? this.newRow(key, cells.length);
+      cells.forEach((text, c) => say(c ? tr.cells[c]! : tr.cells[0]!.firstElementChild!, text));
+      say(tr.cells[0]!.lastElementChild!, rows.note(row));
+      tr.dataset["state"] = rows.state(row);
+      tr.setAttribute("aria-selected", String(key === this.store.selected));
+      if (this.body!.children[at] !== tr) this.body!.insertBefore(tr, this.body!.children[at] ?? null);
     });
     if (focused !== document.activeElement && focused?.isConnected && this.body.contains(focused)) focused.focus({ preventScroll: true });
     const units = "Height in m above the ellipsoid, speed in m/s.";
-    const found = rows.length === all ? `${all}` : `${rows.length} found, ${all} in all`;
-    say(this.foot!, !all ? `No ${tab} now.` : shown.length < rows.length ? `${shown.length} shown of ${found}. ${units}` : rows.length < all ? `${found}. ${units}` : units);
+    const told = found === all ? `${all}` : `${found} found, ${all} in all`;
+    say(this.foot!, !all ? `No ${tab} now.` : shown.length < found ? `${shown.length} shown of ${told}. ${units}` : found < all ? `${told}. ${units}` : units);
   }
 
-  private newRow(row: Row): HTMLTableRowElement {
+  private newRow(key: string, columns: number): HTMLTableRowElement {
     const go = (): void => {
-      this.store.select(row.key);
-      const at = this.store.where(row.key);
+      this.store.select(key);
+      const at = this.store.where(key);
       if (at) this.stage.flyTo(at.latitude, at.longitude);
     };
-    const tr = h("tr", { click: go }, h("th", { scope: "row" }, h("button", { type: "button" }), h("small")), ...row.cells.slice(1).map(() => h("td")));
-    this.rows.set(row.key, tr);
+    const tr = h("tr", { click: go }, h("th", { scope: "row" }, h("button", { type: "button" }), h("small")), ...Array.from({ length: columns - 1 }, () => h("td")));
+    this.rows.set(key, tr);
     return tr;
   }
 
@@ -169,23 +173,29 @@ function sensorItem(s: Sensor): HTMLElement {
     h("dl", {}, ...rows, h("div", {}, h("dt", {}, "Rests on"), h("dd", {}, `${s.looks} looks at trusted traffic`))));
 }
 
-function order(a: number | string, b: number | string): number {
-  return typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b));
+/** Sorts row numbers by a column, ties by another one. Numbers are compared as numbers, words in the order of the alphabet. */
+function sortRows(order: number[], by: (i: number) => number | string, then: (i: number) => number | string, down: boolean): void {
+  const turn = down ? -1 : 1;
+  const [first, second] = [by, then].map((of) => new Map(order.map((i) => [i, of(i)]))) as [Map<number, number | string>, Map<number, number | string>];
+  order.sort((a, b) => compare(first.get(a)!, first.get(b)!) * turn || compare(second.get(a)!, second.get(b)!));
 }
+const alphabet = new Intl.Collator();
+const compare = (a: number | string, b: number | string): number => (typeof a === "number" && typeof b === "number" ? a - b : alphabet.compare(String(a), String(b)));
 
-function trackRows(store: Store): Row[] {
+const NO_ROWS: Rows = { n: 0, key: String, sort: Array.from({ length: 8 }, () => () => 0), cells: () => [], note: () => "", state: () => "" };
+
+function trackRows(store: Store): Rows {
   const t = store.picture!.tracks;
-  if (!t.n) return [];
-  const [id, status, height, speed, course, existence, ages] = ["id", "status", "height", "speed", "course", "existence", "age"].map((c) => col(t, c)) as Float64Array[];
-  return Array.from({ length: t.n }, (_, i) => {
-    const claims = (store.claimsOfTrack.get(id![i]!) ?? []).map((r) => nameOf(store, claimKey(store, r))).join(", ");
-    const key = `t${id![i]!}`;
-    return {
-      key, state: store.alarmed.has(key) ? "alarmed" : STATUSES[status![i]!] ?? "",
-      cells: [`T${id![i]!}`, STATUSES[status![i]!] ?? "", height![i]! === HEIGHT_UNKNOWN ? "–" : height![i]!.toFixed(0), speed![i]!.toFixed(0), degrees(course![i]!), existence![i]!.toFixed(2), shortAge(ages![i]!), claims || "none"],
-      sort: [id![i]!, status![i]!, height![i]!, speed![i]!, course![i]!, existence![i]!, ages![i]!, claims],
-    };
-  });
+  if (!t.n) return NO_ROWS;
+  const [id, status, height, speed, course, existence, ages] = ["id", "status", "height", "speed", "course", "existence", "age"].map((c) => col(t, c)) as [Float64Array, Float64Array, Float64Array, Float64Array, Float64Array, Float64Array, Float64Array];
+  const claims = (i: number): string => (store.claimsOfTrack.get(id[i]!) ?? []).map((r) => nameOf(store, claimKey(store, r))).join(", ");
+  const key = (i: number): string => `t${id[i]!}`;
+  return {
+    n: t.n, key, note: () => "",
+    state: (i) => (store.alarmed.has(key(i)) ? "alarmed" : STATUSES[status[i]!] ?? ""),
+    cells: (i) => [`T${id[i]!}`, STATUSES[status[i]!] ?? "", height[i]! === HEIGHT_UNKNOWN ? "–" : height[i]!.toFixed(0), speed[i]!.toFixed(0), degrees(course[i]!), existence[i]!.toFixed(2), shortAge(ages[i]!), claims(i) || "none"],
+    sort: [...[id, status, height, speed, course, existence, ages].map((c) => (i: number) => c[i]!), claims],
+  };
 }
 
 export const claimKey = (store: Store, row: number): string =>
@@ -197,20 +207,25 @@ export function heardBy(store: Store, key: string): string {
   return feed ? `place unknown, heard by ${feed}` : "";
 }
 
-function claimRows(store: Store): Row[] {
+const WORTH = [1, 3, 4, 5, 0]; // of a condition: how much it is worth looking at
+
+function claimRows(store: Store): Rows {
   const t = store.picture!.claims;
-  if (!t.n) return [];
-  const [source, condition, height, speed, nic, ages, track, placed] = ["source", "condition", "height", "speed", "nic", "age", "track", "placed"].map((c) => col(t, c)) as Float64Array[];
-  const worth = [1, 3, 4, 5, 0];
-  return Array.from({ length: t.n }, (_, i) => {
-    const key = claimKey(store, i);
-    const name = nameOf(store, key);
-    const here = placed![i]! === 1;
-    const agrees = track![i]! === NO_TRACK ? "none" : `T${track![i]!}`;
-    return {
-      key, state: CONDITIONS[condition![i]!] ?? "", note: here ? "" : heardBy(store, key.slice(1)),
-      cells: [name, SOURCES[source![i]!] ?? "?", CONDITIONS[condition![i]!] ?? "?", here && height![i]! !== HEIGHT_UNKNOWN ? height![i]!.toFixed(0) : "–", here ? speed![i]!.toFixed(0) : "–", nic![i]! === 255 ? "–" : String(nic![i]!), shortAge(ages![i]!), agrees],
-      sort: [name, source![i]!, worth[condition![i]!] ?? 0, height![i]!, speed![i]!, nic![i]!, ages![i]!, track![i]!],
-    };
-  });
+  if (!t.n) return NO_ROWS;
+  const [source, condition, height, speed, nic, ages, track, placed] = ["source", "condition", "height", "speed", "nic", "age", "track", "placed"].map((c) => col(t, c)) as [Float64Array, Float64Array, Float64Array, Float64Array, Float64Array, Float64Array, Float64Array, Float64Array];
+  const key = (i: number): string => claimKey(store, i);
+  const name = (i: number): string => nameOf(store, key(i));
+  const cells = (i: number): string[] => {
+    const here = placed[i]! === 1;
+    return [
+      name(i), SOURCES[source[i]!] ?? "?", CONDITIONS[condition[i]!] ?? "?", here && height[i]! !== HEIGHT_UNKNOWN ? height[i]!.toFixed(0) : "–",
+      here ? speed[i]!.toFixed(0) : "–", nic[i]! === 255 ? "–" : String(nic[i]!), shortAge(ages[i]!), track[i]! === NO_TRACK ? "none" : `T${track[i]!}`,
+    ];
+  };
+  return {
+    n: t.n, key, cells,
+    note: (i) => (placed[i]! ? "" : heardBy(store, key(i).slice(1))),
+    state: (i) => CONDITIONS[condition[i]!] ?? "",
+    sort: [name, (i) => source[i]!, (i) => WORTH[condition[i]!] ?? 0, ...[height, speed, nic, ages, track].map((c) => (i: number) => c[i]!)],
+  };
 }

@@ -72,6 +72,7 @@ export class MapStage implements Stage {
   private readonly marks: MarkLayer;
   private readonly frames: (() => void)[] = [];
   private loaded = false;
+  private readonly size: { width: number; height: number }; // kept: to ask for it makes the browser lay out the page
   private zoneNames: GeoJSON.Feature[] = [];
   private regionNames: GeoJSON.Feature[] = [];
 
@@ -83,6 +84,8 @@ export class MapStage implements Stage {
       dragRotate: false, pitchWithRotate: false, touchPitch: false, renderWorldCopies: false, keyboard: false,
       attributionControl: false, fadeDuration: 0, canvasContextAttributes: { antialias: false },
     });
+    this.size = { width: container.clientWidth, height: container.clientHeight };
+    this.chart.on("resize", () => Object.assign(this.size, { width: container.clientWidth, height: container.clientHeight }));
     this.chart.touchZoomRotate.disableRotation();
     this.chart.addControl(new AttributionControl({ compact: false }), "bottom-right");
     this.chart.addControl(new ScaleControl({ maxWidth: 110 }), "bottom-right");
@@ -116,8 +119,7 @@ export class MapStage implements Stage {
   }
   view(): View {
     const { lng, lat } = this.chart.getCenter();
-    const { clientWidth: width, clientHeight: height } = this.chart.getContainer();
-    return { x: mercatorX(lng), y: mercatorY(lat), worldPx: 512 * 2 ** this.chart.getZoom(), width, height };
+    return { x: mercatorX(lng), y: mercatorY(lat), worldPx: 512 * 2 ** this.chart.getZoom(), ...this.size };
   }
   get zoom(): number {
     return this.chart.getZoom();

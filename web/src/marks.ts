@@ -1,5 +1,6 @@
 // What is drawn of one picture, as columns: shared by the WebGL layer, the canvas scope, the labels and the mouse.
 
+import { Lines, packed } from "./lines";
 import type { Store } from "./store";
 import { mercatorX, mercatorY, unitsPerMetre } from "./view";
 import { col, type Table } from "./wire";
@@ -20,11 +21,12 @@ export interface Marks {
   alpha: Float32Array;
   major: Float32Array; minor: Float32Array; turn: Float32Array; // ellipse in Mercator units, radians
   keys: string[];
-  lines: Float64Array; // pairs of x, y, then red, green, blue, alpha
-  linesN: number; // vertices
+  anchor: { x: number; y: number }; // near which precision is wanted
+  lines: Lines;
 }
 
 const DEG = Math.PI / 180;
+const lines = new Lines(); // one for all pictures: only the newest is drawn
 
 export function build(store: Store): Marks {
   const { picture } = store;
@@ -34,8 +36,9 @@ export function build(store: Store): Marks {
   const marks: Marks = {
     n: 0, x: f64(), y: f64(), vx: f64(), vy: f64(), heading: f32(), shape: new Uint8Array(room),
     flags: new Uint8Array(room), rgb: new Float32Array(room * 3), alpha: f32(), major: f32(), minor: f32(),
-    turn: f32(), keys: [], lines: new Float64Array(0), linesN: 0,
+    turn: f32(), keys: [], anchor: store.anchor, lines,
   };
+  lines.begin(0, store.anchor);
   if (!picture) return marks;
   if (store.shows("claims")) addClaims(marks, store, picture.claims);
   if (store.shows("tracks")) addTracks(marks, store, picture.tracks);
@@ -43,21 +46,27 @@ export function build(store: Store): Marks {
   return marks;
 }
 
-function add(marks: Marks, table: Table, row: number, key: string, colour: Rgb, moves: boolean): number {
+const PLACES = ["latitude", "longitude", "course", "speed", "major", "minor", "orientation"] as const;
+type Places = Record<(typeof PLACES)[number], Float64Array>;
+const placesOf = (table: Table): Places => Object.fromEntries(PLACES.map((name) => [name, col(table, name)])) as Places;
+
+function add(marks: Marks, places: Places, row: number, key: string, colour: Rgb, moves: boolean): number {
   const i = marks.n++;
-  const latitude = col(table, "latitude")[row]!;
-  const course = col(table, "course")[row]! * DEG;
+  const latitude = places.latitude[row]!;
+  const course = places.course[row]! * DEG;
   const scale = unitsPerMetre(latitude);
-  const speed = moves ? col(table, "speed")[row]! * scale : 0;
-  marks.x[i] = mercatorX(col(table, "longitude")[row]!);
+  const speed = moves ? places.speed[row]! * scale : 0;
+  marks.x[i] = mercatorX(places.longitude[row]!);
   marks.y[i] = mercatorY(latitude);
   marks.vx[i] = Math.sin(course) * speed;
   marks.vy[i] = -Math.cos(course) * speed;
   marks.heading[i] = course;
-  marks.major[i] = col(table, "major")[row]! * scale;
-  marks.minor[i] = col(table, "minor")[row]! * scale;
-  marks.turn[i] = col(table, "orientation")[row]! * DEG;
-  marks.rgb.set(colour, 3 * i);
+  marks.major[i] = places.major[row]! * scale;
+  marks.minor[i] = places.minor[row]! * scale;
+  marks.turn[i] = places.orientation[row]! * DEG;
+  marks.rgb[3 * i] = colour[0];
+  marks.rgb[3 * i + 1] = colour[1];
+  marks.rgb[3 * i + 2] = colour[2];
   marks.keys.push(key);
   return i;
 }
@@ -66,12 +75,13 @@ export const fade = (ageS: number): number => Math.max(0.35, Math.min(1, 1.05 - 
 
 function addTracks(marks: Marks, store: Store, table: Table): void {
   if (!table.n) return;
+  const places = placesOf(table);
   const [id, status, ages] = [col(table, "id"), col(table, "status"), col(table, "age")];
   for (let row = 0; row < table.n; row++) {
     const key = `t${id[row]!}`;
     const tentative = status[row] === 0;
     const colour = tentative ? COLOUR.tentative : store.claimsOfTrack.has(id[row]!) ? COLOUR.agreed : COLOUR.track;
-    const i = add(marks, table, row, key, colour, true);
+    const i = add(marks, places, row, key, colour, true);
     marks.shape[i] = tentative ? Shape.dot : status[row] === 2 ? Shape.coasting : Shape.dart;
     marks.alpha[i] = fade(ages[row]!);
     marks.flags[i] = (store.alarmed.has(key) ? Flag.alarmed : 0) | (store.selected === key ? Flag.selected : 0);
@@ -80,6 +90,7 @@ function addTracks(marks: Marks, store: Store, table: Table): void {
 
 function addClaims(marks: Marks, store: Store, table: Table): void {
   if (!table.n) return;
+  const places = placesOf(table);
   const [address, source, condition, placed, ages] = ["address", "source", "condition", "placed", "age"].map((c) =>
     col(table, c),
   ) as [Float64Array, Float64Array, Float64Array, Float64Array, Float64Array];
@@ -87,7 +98,7 @@ function addClaims(marks: Marks, store: Store, table: Table): void {
     if (!placed[row]) continue;
     const key = `c${bookOf(source[row]!)}:${address[row]!}`;
     const state = condition[row]!;
-    const i = add(marks, table, row, key, conditionColour(state), state !== 2 && ages[row]! < 15);
+    const i = add(marks, places, row, key, conditionColour(state), state !== 2 && ages[row]! < 15);
     marks.shape[i] = source[row]! === 8 ? Shape.drone : source[row]! >= 6 ? Shape.ship : Shape.aircraft;
     marks.alpha[i] = fade(ages[row]!);
     marks.flags[i] =
@@ -102,56 +113,46 @@ function addLines(marks: Marks, store: Store): void {
   if (!picture) return;
   let room = picture.good.n * 16 + picture.directions.n * 6 + 16;
   if (store.shows("trails")) for (const key of marks.keys) room += 2 * (store.trails.of.get(key)?.size ?? 0);
-  const out = new Float64Array(room * 6);
-  let at = 0;
-  const point = (x: number, y: number, c: Rgb, alpha: number): void => {
-    out[at++] = x;
-    out[at++] = y;
-    out[at++] = c[0];
-    out[at++] = c[1];
-    out[at++] = c[2];
-    out[at++] = alpha;
-  };
+  lines.begin(room, marks.anchor);
   if (store.shows("trails")) {
     for (let i = 0; i < marks.n; i++) {
       const trail = store.trails.of.get(marks.keys[i]!);
       if (!trail || trail.size < 1) continue;
-      const c: Rgb = [marks.rgb[3 * i]!, marks.rgb[3 * i + 1]!, marks.rgb[3 * i + 2]!];
+      const c = packed([marks.rgb[3 * i]!, marks.rgb[3 * i + 1]!, marks.rgb[3 * i + 2]!]);
       const top = marks.flags[i]! & Flag.selected ? 1 : 0.7;
       const points = trail.x.length;
       let [px, py] = [marks.x[i]!, marks.y[i]!];
       for (let k = 1; k <= trail.size; k++) {
         const j = (trail.head - k + points) % points;
         const alpha = top * (1 - k / (trail.size + 2));
-        point(px, py, c, alpha);
-        point((px = trail.x[j]!), (py = trail.y[j]!), c, alpha);
+        lines.point(px, py, c, alpha);
+        lines.point((px = trail.x[j]!), (py = trail.y[j]!), c, alpha);
       }
     }
   }
-  if (store.shows("claims") && picture.good.n) addGood(store, point);
-  if (store.shows("tracks") && picture.directions.n) addDirections(picture.directions, point);
-  marks.lines = out;
-  marks.linesN = at / 6;
+  if (store.shows("claims") && picture.good.n) addGood(store);
+  if (store.shows("tracks") && picture.directions.n) addDirections(picture.directions);
 }
 
 /** Seven dashes from where a claim is believed to be to where it was last good. */
-function addGood(store: Store, point: (x: number, y: number, c: Rgb, alpha: number) => void): void {
+function addGood(store: Store): void {
   const { good, claims } = store.picture!;
   const [row, latitude, longitude] = [col(good, "row"), col(good, "latitude"), col(good, "longitude")];
   for (let g = 0; g < good.n; g++) {
     const r = row[g]!;
     if (!col(claims, "placed")[r]) continue;
-    const c = conditionColour(col(claims, "condition")[r]!);
+    const c = packed(conditionColour(col(claims, "condition")[r]!));
     const [x0, y0] = [mercatorX(col(claims, "longitude")[r]!), mercatorY(col(claims, "latitude")[r]!)];
     const [x1, y1] = [mercatorX(longitude[g]!), mercatorY(latitude[g]!)];
     for (let k = 0; k < 7; k++) {
-      for (const t of [k / 7, (k + 0.55) / 7]) point(x0 + (x1 - x0) * t, y0 + (y1 - y0) * t, c, 0.8);
+      for (const t of [k / 7, (k + 0.55) / 7]) lines.point(x0 + (x1 - x0) * t, y0 + (y1 - y0) * t, c, 0.8);
     }
   }
 }
 
 /** A wedge per bearing that nothing explains: its middle, and one standard deviation to either side, fading outwards. */
-function addDirections(table: Table, point: (x: number, y: number, c: Rgb, alpha: number) => void): void {
+function addDirections(table: Table): void {
+  const grey = packed(COLOUR.tentative);
   const [latitude, longitude, azimuth, sigma, reach, ages] = ["latitude", "longitude", "azimuth", "sigma", "reach", "age"].map((c) =>
     col(table, c),
   ) as [Float64Array, Float64Array, Float64Array, Float64Array, Float64Array, Float64Array];
@@ -160,8 +161,8 @@ function addDirections(table: Table, point: (x: number, y: number, c: Rgb, alpha
     for (const side of [-1, 0, 1]) {
       const a = (azimuth[i]! + side * sigma[i]!) * DEG;
       const alpha = (side ? 0.35 : 0.7) * Math.max(0.3, 1 - ages[i]! / 10);
-      point(x, y, COLOUR.tentative, alpha);
-      point(x + Math.sin(a) * scale, y - Math.cos(a) * scale, COLOUR.tentative, 0);
+      lines.point(x, y, grey, alpha);
+      lines.point(x + Math.sin(a) * scale, y - Math.cos(a) * scale, grey, 0);
     }
   }
 }

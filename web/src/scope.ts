@@ -10,6 +10,7 @@ export class ScopeStage implements Stage {
   private readonly canvas = document.createElement("canvas");
   private readonly frames: (() => void)[] = [];
   private marks: Marks | null = null;
+  private size = { width: 0, height: 0 }; // kept: to ask for it makes the browser lay out the page
   private asked = false;
   private x: number;
   private y: number;
@@ -17,9 +18,13 @@ export class ScopeStage implements Stage {
 
   constructor(private readonly store: Store, private readonly box: HTMLElement, start: { latitude: number; longitude: number; zoom: number }, private readonly still: boolean) {
     [this.x, this.y, this.zoom] = [mercatorX(start.longitude), mercatorY(start.latitude), start.zoom];
+    this.measure();
     this.canvas.className = "scope";
     box.replaceChildren(this.canvas);
-    new ResizeObserver(() => this.redraw()).observe(box);
+    new ResizeObserver(() => {
+      this.measure();
+      this.redraw();
+    }).observe(box);
     let drag: { x: number; y: number } | null = null;
     box.addEventListener("pointerdown", (e) => { drag = { x: e.clientX, y: e.clientY }; });
     addEventListener("pointerup", () => { drag = null; });
@@ -34,12 +39,15 @@ export class ScopeStage implements Stage {
     store.on("layers", () => this.redraw());
   }
 
+  private measure(): void {
+    this.size = { width: this.box.clientWidth, height: this.box.clientHeight };
+  }
   take(marks: Marks): void {
     this.marks = marks;
     this.redraw();
   }
   view(): View {
-    return { x: this.x, y: this.y, worldPx: 512 * 2 ** this.zoom, width: this.box.clientWidth, height: this.box.clientHeight };
+    return { x: this.x, y: this.y, worldPx: 512 * 2 ** this.zoom, ...this.size };
   }
   get centre(): { latitude: number; longitude: number } {
     return { latitude: latitudeOf(this.y), longitude: longitudeOf(this.x) };
@@ -134,13 +142,12 @@ export class ScopeStage implements Stage {
     const ahead = runAhead(this.store, this.still);
     const size = symbolPx(view);
     ink.lineWidth = 1;
-    for (let v = 0; v + 1 < marks.linesN; v += 2) {
-      const [a, b] = [6 * v, 6 * v + 6];
-      const l = marks.lines;
-      ink.strokeStyle = `rgb(${l[a + 2]! * 255} ${l[a + 3]! * 255} ${l[a + 4]! * 255} / ${l[a + 5]!})`;
+    const { lines } = marks;
+    for (let v = 0; v + 1 < lines.n; v += 2) {
+      ink.strokeStyle = lines.css(v);
       ink.beginPath();
-      ink.moveTo(pixelX(view, l[a]!), pixelY(view, l[a + 1]!));
-      ink.lineTo(pixelX(view, l[b]!), pixelY(view, l[b + 1]!));
+      ink.moveTo(pixelX(view, lines.x(v)), pixelY(view, lines.y(v)));
+      ink.lineTo(pixelX(view, lines.x(v + 1)), pixelY(view, lines.y(v + 1)));
       ink.stroke();
     }
     for (let i = 0; i < marks.n; i++) {

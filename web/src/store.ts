@@ -1,6 +1,7 @@
 // All that the page knows: the last picture, the lists that came as text, the trails, and what is selected.
 
 import { Trails } from "./trails";
+import { mercatorX, mercatorY } from "./view";
 import { decode, col, type Picture } from "./wire";
 import { bookOf, type Act, type Alarm, type Feed, type LikelySource, type Output, type Reason, type Region, type RemoteSaid, type Sensor, type Site } from "./words";
 
@@ -212,6 +213,13 @@ export class Store {
     if (alarm.subject !== "claim") return "";
     for (const key of this.claimRow.keys()) if (key.endsWith(`:${alarm.subject_id}`)) return `c${key}`;
     return "";
+  }
+
+  /** The site on the Mercator square: what is near it is drawn to a fraction of a pixel. */
+  get anchor(): { x: number; y: number } {
+    const origin = this.site?.features.find((f) => f.properties?.["kind"] === "origin")?.geometry;
+    if (origin?.type !== "Point") return { x: 0.5, y: 0.5 };
+    return { x: mercatorX(origin.coordinates[0]!), y: mercatorY(origin.coordinates[1]!) };
   }
 
   /** Where the receiver of a feed stands, or null where the site does not say. */
