@@ -31,6 +31,7 @@ def wrong(**columns):
         "address": np.full(m, ANONYMOUS, dtype=np.int64),
         "frame_seq": np.arange(m),
         "rcs_dbsm": None,
+        "declared": None,
     }
     bare = object.__new__(Detections)  # the wall itself, without the run-time type checks of the tests
     for column, value in (good | columns).items():
@@ -52,6 +53,8 @@ def wrong(**columns):
         ({"frame_seq": np.zeros(5, dtype=np.int64)}, "frame_seq"),
         ({"rcs_dbsm": np.array([-20.0, np.nan])}, "rcs_dbsm"),
         ({"rcs_dbsm": np.array([-20.0])}, "rcs_dbsm"),
+        ({"declared": np.full((2, 8), 0.2)}, "declared"),
+        ({"declared": np.zeros((2, 3))}, "declared"),
     ],
 )
 def test_what_makes_no_sense_is_refused_by_name(columns, name):
