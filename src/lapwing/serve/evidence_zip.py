@@ -118,6 +118,8 @@ def _member(file: BinaryIO, at: int, header: bytes, end: int) -> Member:
         raise ZipError(f"byte {end}: the file is cut short")
     method, crc, size, name_size = (LOCAL.unpack(header)[i] for i in (3, 6, 8, 9))
     raw = _peek(file, at + LOCAL.size, min(name_size, 64))
+    if len(raw) < min(name_size, 64):
+        raise ZipError(f"byte {end}: the file is cut short")
     name = raw.decode("ascii", "replace")
     if not NAME.fullmatch(name):
         raise ZipError(f"byte {at}: a member's name that no evidence file has, {name!r}")
