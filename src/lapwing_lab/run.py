@@ -97,7 +97,7 @@ def trackers(folder: Path) -> dict[str, dict[str, float]]:
     command += ["--out", str(folder / "tracks.parquet")]
     command += ["--settings", str(settings)] if settings.exists() else []
     with ThreadPoolExecutor(1) as beside:  # the product is a process of its own; the naive tracker works meanwhile
-        ours_done = beside.submit(product, command)
+        ours_done = beside.submit(product, command, True)
         naive = baseline.track(files.read(folder / "detections.parquet", "detections"), folder / "site.toml", settings)
         files.write(naive, folder / "naive.parquet")
         ours_done.result()
@@ -135,13 +135,15 @@ def row(s: Scores) -> dict[str, float]:
     }
 
 
-def product(arguments: list[str]) -> str:
-    """Run the product's command; what it printed. Raises FileError with what it said."""
+def product(arguments: list[str], patient: bool = False) -> str:
+    """Run the product's command; what it printed. Raises FileError with what it said. `patient`: it leaves the cores to
+    others, here the picture, which takes longest and which everybody waits for."""
     beside = Path(sys.executable).with_name("lapwing")
     command = str(beside) if beside.exists() else shutil.which("lapwing")
     if command is None:
         raise FileError("there is no `lapwing` command to examine")
-    done = subprocess.run([command, *arguments], capture_output=True, text=True, check=False)
+    gently = ["nice", "-n", "5"] if patient and shutil.which("nice") else []
+    done = subprocess.run([*gently, command, *arguments], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise FileError(f"lapwing {arguments[0]} failed: {done.stderr.strip()[-500:]}")
     return done.stdout

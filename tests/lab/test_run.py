@@ -115,8 +115,8 @@ def test_warnings_and_interference_of_a_picture_are_judged():
     about = {"subject_id": 3, "priority": "critical"}
     summary = {
         "alarms": [
-            {"zone": "Z", **about, "raised_ns": at + 4 * 10**9, "east_m": 0.0, "north_m": 550.0},
-            {"zone": "", **about, "raised_ns": at + 6 * 10**9, "east_m": 0.0, "north_m": 0.0},
+            {"alarm_id": 1, "zone": "Z", **about, "raised_ns": at + 4 * 10**9, "east_m": 0.0, "north_m": 550.0},
+            {"alarm_id": 2, "zone": "", **about, "raised_ns": at + 6 * 10**9, "east_m": 0.0, "north_m": 0.0},
         ],
         "regions": [{"found_ns": at + 8 * 10**9}, {"found_ns": at + 10**9}],
         "step_ms_max": 3.0,
