@@ -72,6 +72,15 @@ def stand(tmp_path) -> Iterator[Stand]:
     made.stop()
 
 
+@pytest.fixture
+def alarmed(tmp_path) -> Iterator[Stand]:
+    """The stand later on, when the drone's alarm stands."""
+    made = Stand(580, tmp_path)
+    made.start()
+    yield made
+    made.stop()
+
+
 @pytest.fixture(scope="module")  # Playwright holds an event loop: it must be gone before async tests of other files
 def launch():
     """`launch(args)` gives a fresh Chromium; all are closed at the end of the file."""

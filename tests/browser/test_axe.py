@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import pytest
 
-from tests.browser.conftest import NO_WEBGL, WEBGL, Stand
+from tests.browser.conftest import NO_WEBGL, WEBGL
 from tests.browser.seat import Seat
 
 pytestmark = pytest.mark.browser
@@ -21,14 +21,6 @@ def findings(seat, *, injected=False):
     if not injected:
         seat.page.evaluate(AXE)
     return seat.page.evaluate(FIND)
-
-
-@pytest.fixture
-def alarmed(tmp_path):
-    made = Stand(580, tmp_path)
-    made.start()
-    yield made
-    made.stop()
 
 
 def opened(launch, url, args=WEBGL):

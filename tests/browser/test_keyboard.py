@@ -4,20 +4,10 @@ import re
 
 import pytest
 
-from tests.browser.conftest import Stand
 from tests.browser.seat import Seat
 
 pytestmark = pytest.mark.browser
 TABS_MAX = 120
-
-
-@pytest.fixture
-def alarmed(tmp_path):
-    """A stand on which the drone's alarm stands."""
-    made = Stand(580, tmp_path)
-    made.start()
-    yield made
-    made.stop()
 
 
 def opened(launch, url):

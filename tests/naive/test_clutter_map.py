@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lapwing.kernel.hypotheses import Evidence
 from lapwing.records import ANONYMOUS, Detections, Space
 from lapwing.track import ClutterSettings, RadarSensor
 from lapwing.track.clutter import ClutterMap, expected, learned
@@ -43,11 +42,6 @@ def rate_of(counts: dict[tuple[int, int], float], scans: float, ring: int, secto
     return mixed(mixed(whole * share, of_ring, scans) / 4.0, counts.get((ring, sector), 0.0), scans)
 
 
-def evidence_of(p_new: np.ndarray, r_new: np.ndarray) -> Evidence:
-    none, zero = np.zeros(0), np.zeros(1, dtype=np.int64)
-    return Evidence(zero, none, none, none, zero, zero[:0], none, none, r_new, p_new)
-
-
 def test_every_cell_is_like_its_ring_or_is_not():
     rng = np.random.default_rng(0)
     sensor = RadarSensor("R", Space.RANGE_AZIMUTH, np.zeros(3), np.eye(3), 0.9, DECLARED, RANGE_M)
@@ -63,7 +57,7 @@ def test_every_cell_is_like_its_ring_or_is_not():
         ns = np.int64(round(time_s * 1e9))
         columns = (np.full(m, ns), z, np.tile(np.eye(2), (m, 1, 1)), np.full(m, ANONYMOUS), np.zeros(m, dtype=np.int64))
         scan = Detections("R", Space.RANGE_AZIMUTH, int(ns), *columns)
-        known = learned(known, scan, evidence_of(p_new, r_new), sensor, SETTINGS)
+        known = learned(known, scan, p_new * (1.0 - r_new), sensor, SETTINGS)
         fade = np.exp(-step_s / 100.0)
         counts = {c: fade * n for c, n in counts.items()}
         scans = fade * scans + 1.0

@@ -136,6 +136,22 @@ def test_a_clock_that_jumps_forgets_tracks_and_keeps_the_map():
     assert decode(encode(after)).clutter[0].counts.tolist() == after.clutter[0].counts.tolist()
 
 
+def test_one_flood_is_not_taken_for_clutter_that_stays():
+    """A jammed radar shouts once: 5,000 plots. What is expected grows by what a scan may show, not by all of it."""
+    settings, sensor, state = replace(BASE, clutter=LEARNING), radar(10.0), start(BASE)
+    rng = np.random.default_rng(4)
+    for k in range(60):
+        state, _ = step(state, scan_of(false_plots(rng, 5.0, 5.0), k), sensor, settings)
+    before = maps.whole(state.clutter[0], sensor, LEARNING)
+    state, _ = step(state, scan_of(false_plots(rng, 5_000.0, 0.0), 60), sensor, settings)
+    after = maps.whole(state.clutter[0], sensor, LEARNING)
+    assert before == pytest.approx(10.0, rel=0.15)
+    assert before < after < 1.5 * before + 10.0 * 16.0 / 80.0
+    for k in range(61, 100):  # but one that shouts all the time is learned, in minutes
+        state, _ = step(state, scan_of(false_plots(rng, 400.0, 0.0), k), sensor, settings)
+    assert maps.whole(state.clutter[0], sensor, LEARNING) > 2.0 * after
+
+
 def test_two_spaces_of_one_sensor_have_two_maps():
     one = ClutterMap("A", Space.RANGE_AZIMUTH, np.zeros(4), 1.0, 0)
     two = replace(one, space=Space.RANGE_AZIMUTH_RANGE_RATE)

@@ -151,9 +151,7 @@ class ZoneEntry:
         row = (Subject.TRACK, int(tracks.track_id[i]), level, zone.hold_s, firm)
         place = (float(tracks.mean[i, 0]), float(tracks.mean[i, 1]), f"{text}; no claim explains it")
         rule = INSIDE if inside else LOST if near.lost[k] else APPROACHING
-        linger_s = near.entry_s[k] + (
-            self.doubt.lost_s if near.lost[k] else self.doubt.linger_s
-        )  # inside: entry_s is 0
+        linger_s = near.entry_s[k] + (self.doubt.lost_s if rule == LOST else self.doubt.linger_s)
         return Finding(rule, zone.name, *row, *place, int(tracks.frame_seq[i]), float(linger_s))
 
     def _shared(self, world: World, near: Near, rows: Int64[Array, " m"]) -> Finding:

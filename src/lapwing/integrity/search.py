@@ -65,8 +65,7 @@ def _driven(asking: Generator[Ask, Found, T]) -> T:
 
 
 def _located(looks: Looks, settings: SourceSettings) -> Generator[Ask, Found, Posterior]:
-    rough = replace(settings, levels=2, side=13, step_db=6.0)
-    chances = yield from _heights(thinned(looks, settings.alternative_looks[0]), rough)
+    chances = yield from _heights(thinned(looks, settings.alternative_looks[0]), _rough(settings))
     return (yield from _plain(looks, at_height(settings, max(chances, key=lambda h: chances[h])), chances))
 
 
@@ -74,9 +73,9 @@ def explaining(looks: Looks, settings: SourceSettings) -> Asking:
     """The same, asking for one location at a time. The alternatives are weighed on few looks, and further only where
     they may win; what is chosen is then located on more."""
     few, fewest = (thinned(looks, most) for most in settings.alternative_looks)
-    rough = replace(settings, levels=2, side=13, step_db=6.0)
-    chances = yield from _heights(few, rough)
-    settings, rough = (at_height(s, max(chances, key=lambda h: chances[h])) for s in (settings, rough))
+    chances = yield from _heights(few, _rough(settings))
+    settings = at_height(settings, max(chances, key=lambda h: chances[h]))
+    rough = _rough(settings)
     plain, quick = (yield Ask(few, rough)), (yield Ask(fewest, rough))
     beam, sector_hope = yield from _beam(fewest, rough)
     second, pair_hope = yield from _second(fewest, rough)
@@ -92,6 +91,11 @@ def explaining(looks: Looks, settings: SourceSettings) -> Asking:
         if sector.evidence - settings.sector_cost - plain.evidence >= settings.evidence_min:
             return (summed(ask, sector),)
     return ((yield from _plain(thinned(looks, settings.looks_max), settings, chances)),)
+
+
+def _rough(settings: SourceSettings) -> SourceSettings:
+    """The same on a grid coarse enough for many questions."""
+    return replace(settings, levels=2, side=13, step_db=6.0)
 
 
 def at_height(settings: SourceSettings, height_m: float) -> SourceSettings:

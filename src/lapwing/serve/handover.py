@@ -15,10 +15,10 @@ import polars as pl
 from lapwing.engine.alarm_load import AVERAGE_MAX, PEAK_MAX, AlarmLoad, alarm_load
 from lapwing.engine.presence import Presence
 from lapwing.engine.statistics import watched_s
-from lapwing.records import Priority, Site, Subject
+from lapwing.records import Priority, Site
 from lapwing.serve.acts import NO_ALARM, Act, read_acts
 from lapwing.serve.telling import told_act
-from lapwing.serve.wire_text import word
+from lapwing.serve.wire_text import kept_alarm, word
 
 LOOK_BACK_NS = 31 * 86_400 * 10**9  # an alarm that was raised earlier and still stands is not found
 ALARMS_MAX = 500
@@ -137,15 +137,7 @@ def _alarm(row: Mapping[str, Any], acts: Sequence[Act], until_ns: int) -> Json:
     cleared = row["cleared_ns"] if 0 < row["cleared_ns"] < until_ns else 0
     return {
         "alarm": row["alarm_id"],
-        "priority": word(Priority, row["priority"]),
-        "rule": row["rule"],
-        "zone": row["zone"],
-        "subject": word(Subject, row["subject"]),
-        "subject_id": row["subject_id"],
-        "latitude": round(row["latitude_deg"], 6),
-        "longitude": round(row["longitude_deg"], 6),
-        "reason": row["reason"],
-        "raised_ns": str(row["raised_ns"]),
+        **kept_alarm(row),
         "cleared_ns": str(cleared),
         "standing": cleared == 0,
         "acknowledged": told_act(seen[0]) if seen else None,

@@ -12,7 +12,7 @@ import numpy as np
 
 from lapwing.engine.journal import JournalError
 from lapwing.engine.plan import make_plan
-from lapwing.records import CAUSES, Alarms, AlarmState, Picture, Site, Sources, TrackStatus
+from lapwing.records import CAUSES, Alarms, AlarmState, Picture, Priority, Site, Sources, TrackStatus
 from lapwing.serve.acts import ActError, Acts, acts_file
 from lapwing.serve.listening import serve_web
 from lapwing.serve.outputs.run import Outputs
@@ -20,6 +20,7 @@ from lapwing.serve.runtime import Runtime
 from lapwing.serve.sapient_tasks import TaskDesk, TaskError, tasks_file
 from lapwing.serve.site import SiteFile
 from lapwing.serve.web import WebOptions, create_app
+from lapwing.serve.wire_text import word
 
 log = logging.getLogger("lapwing")
 
@@ -72,9 +73,6 @@ class Summary:
         return "\n".join(lines)
 
 
-PRIORITIES = ("critical", "high", "medium", "low")
-
-
 class Observer:
     """Watches the pictures of a run for the summary. Times are seconds after the first picture."""
 
@@ -94,7 +92,7 @@ class Observer:
                 "rule": a.rule[i],
                 "zone": a.zone[i],
                 "subject_id": int(a.subject_id[i]),
-                "priority": PRIORITIES[int(a.priority[i])],
+                "priority": word(Priority, int(a.priority[i])),
                 "raised_ns": int(a.raised_ns[i]),
                 "after_s": (int(a.raised_ns[i]) - self.first_ns) * 1e-9,
                 "east_m": float(a.east_m[i]),
@@ -106,11 +104,11 @@ class Observer:
         row = self.alarms[ident]
         row["state"] = AlarmState(int(a.state[i])).name.lower()
         before = row["escalations"][-1]["priority"] if row["escalations"] else row["priority"]
-        if PRIORITIES[int(a.priority[i])] != before:
+        if word(Priority, int(a.priority[i])) != before:
             row["escalations"].append(
                 {
                     "at_ns": int(a.updated_ns[i]),
-                    "priority": PRIORITIES[int(a.priority[i])],
+                    "priority": word(Priority, int(a.priority[i])),
                     "subject_id": int(a.subject_id[i]),
                     "east_m": float(a.east_m[i]),
                     "north_m": float(a.north_m[i]),

@@ -2,17 +2,29 @@
 
 import time
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from lapwing.records import Picture
-from lapwing.serve.acts import Act, ActError, Acts, ActsUnwritable, Wanted
+from lapwing.serve.acts import Act, ActError, Acts, ActsUnwritable, TooSoon, Wanted
 from lapwing.serve.answers import json, only_known, wanted_of
 from lapwing.serve.telling import acts_text, told_act
 
 TEST_SHOWN_S = 60.0
+
+
+async def written(request: Request, add: Callable[..., Act], *what: Any) -> Act:
+    """The act that `add` writes down of `what` and the peer, off the event loop. Raises HTTPException."""
+    try:
+        return await run_in_threadpool(add, *what, request.client.host if request.client else "")
+    except ActsUnwritable as error:
+        raise HTTPException(503, str(error)) from None
+    except TooSoon as error:
+        raise HTTPException(429, str(error)) from None
+    except ActError as error:
+        raise HTTPException(400, str(error)) from None
 
 
 class ActsDesk:
@@ -57,11 +69,4 @@ def add_acts_routes(app: FastAPI, acts: Acts, latest: Callable[[], Picture]) -> 
         priority = dict(alarms).get(wanted.alarm)
         if priority is None:
             raise HTTPException(404, f"The picture has no alarm {wanted.alarm}.")
-        peer = request.client.host if request.client else ""
-        try:
-            written = await run_in_threadpool(acts.add, wanted, priority, picture.time_ns, peer)
-        except ActsUnwritable as error:
-            raise HTTPException(503, str(error)) from None
-        except ActError as error:
-            raise HTTPException(400, str(error)) from None
-        return json(told_act(written), 201)
+        return json(told_act(await written(request, acts.add, wanted, priority, picture.time_ns)), 201)

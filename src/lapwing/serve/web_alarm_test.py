@@ -7,13 +7,14 @@ it is in no picture, counts as no alarm, and replay stays the same.
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from lapwing.records import Picture
-from lapwing.serve.acts import Act, ActError, Acts, ActsUnwritable, TooSoon, WantedTest
+from lapwing.serve.acts import Act, Acts, WantedTest
 from lapwing.serve.answers import json, only_known, wanted_of
 from lapwing.serve.telling import told_act
+from lapwing.serve.web_acts import written
 
 
 class Ringer(Protocol):
@@ -43,14 +44,6 @@ def add_alarm_test_routes(app: FastAPI, acts: Acts, ringer: Ringer, latest: Call
     async def test(request: Request) -> Response:
         """Start one; the answer is the act as it was written down. GET says later what became of it."""
         wanted = await wanted_of(request, WantedTest)
-        peer = request.client.host if request.client else ""
-        try:
-            act = await run_in_threadpool(acts.add_test, wanted, latest().time_ns, peer)
-        except ActsUnwritable as error:
-            raise HTTPException(503, str(error)) from None
-        except TooSoon as error:
-            raise HTTPException(429, str(error)) from None
-        except ActError as error:
-            raise HTTPException(400, str(error)) from None
+        act = await written(request, acts.add_test, wanted, latest().time_ns)
         ringer.test(act)
         return json(await told(act), 201)

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
-from starlette.concurrency import run_in_threadpool
 
 from lapwing.records import Picture, Site
 from lapwing.serve import handover_paper
-from lapwing.serve.acts import ActError, Acts, ActsUnwritable, WantedHandover
+from lapwing.serve.acts import ActError, Acts, WantedHandover
 from lapwing.serve.answers import json, only_known, wanted_of
 from lapwing.serve.handover import Past, handover, shift
 from lapwing.serve.telling import told_act
+from lapwing.serve.web_acts import written
 
 INT64_MAX = 2**63 - 1
 SHIFT_S = 8 * 3600
@@ -58,11 +58,4 @@ def add_handover_routes(
     async def leave(request: Request) -> Response:
         """Keep a note for the next officer; the answer is the act as it was written down."""
         wanted = await wanted_of(request, WantedHandover)
-        peer = request.client.host if request.client else ""
-        try:
-            act = await run_in_threadpool(acts.add_handover, wanted, latest().time_ns, peer)
-        except ActsUnwritable as error:
-            raise HTTPException(503, str(error)) from None
-        except ActError as error:
-            raise HTTPException(400, str(error)) from None
-        return json(told_act(act), 201)
+        return json(told_act(await written(request, acts.add_handover, wanted, latest().time_ns)), 201)

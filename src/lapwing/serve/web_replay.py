@@ -15,10 +15,9 @@ import polars as pl
 from fastapi import Depends, FastAPI, HTTPException, Query, Response, WebSocket
 from pydantic import ValidationError
 
-from lapwing.records import Priority, Subject
 from lapwing.serve.answers import json, only_known, send
 from lapwing.serve.replayer import INT64_MAX, Wish
-from lapwing.serve.wire_text import word
+from lapwing.serve.wire_text import kept_alarm
 
 REPLAYS_MAX = 2
 IDLE_S = 600.0
@@ -75,20 +74,7 @@ def add_replay_routes(app: FastAPI, past: Past, desk: ReplayDesk) -> None:
 def marks(rows: pl.DataFrame) -> list[dict[str, Any]]:
     """Alarms for a time bar, oldest first."""
     return [
-        {
-            "id": r["alarm_id"],
-            "raised_ns": str(r["raised_ns"]),
-            "cleared_ns": str(r["cleared_ns"]),
-            "priority": word(Priority, r["priority"]),
-            "rule": r["rule"],
-            "zone": r["zone"],
-            "subject": word(Subject, r["subject"]),
-            "subject_id": r["subject_id"],
-            "latitude": round(r["latitude_deg"], 6),
-            "longitude": round(r["longitude_deg"], 6),
-            "reason": r["reason"],
-        }
-        for r in rows.iter_rows(named=True)
+        {"id": r["alarm_id"], "cleared_ns": str(r["cleared_ns"]), **kept_alarm(r)} for r in rows.iter_rows(named=True)
     ]
 
 

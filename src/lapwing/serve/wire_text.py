@@ -5,6 +5,7 @@ Refuses NaN: an infinite or missing number becomes null.
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,21 @@ def word(kind: type, code: int) -> str:
         return str(kind(code).name).lower()
     except ValueError:
         return str(code)
+
+
+def kept_alarm(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a row of the alarm history says of its alarm, but for its number and end."""
+    return {
+        "raised_ns": str(row["raised_ns"]),
+        "priority": word(Priority, row["priority"]),
+        "rule": row["rule"],
+        "zone": row["zone"],
+        "subject": word(Subject, row["subject"]),
+        "subject_id": row["subject_id"],
+        "latitude": round(row["latitude_deg"], 6),
+        "longitude": round(row["longitude_deg"], 6),
+        "reason": row["reason"],
+    }
 
 
 def alarms(record: Alarms, origin: Position) -> list[Json]:

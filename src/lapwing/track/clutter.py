@@ -22,7 +22,6 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from scipy.special import gammaln
 
-from lapwing.kernel.hypotheses import Evidence
 from lapwing.records import Array, Detections, Space
 from lapwing.records.arrays import freeze_columns
 from lapwing.track.sensors import PositionSensor, RadarSensor, SensorModel
@@ -106,10 +105,13 @@ def like(
 
 
 def learned(
-    known: ClutterMap | None, scan: Detections, said: Evidence, sensor: SensorModel, settings: ClutterSettings
+    known: ClutterMap | None,
+    scan: Detections,
+    false: Float64[Array, " m"],
+    sensor: SensorModel,
+    settings: ClutterSettings,
 ) -> ClutterMap:
-    """The map after a scan, of whose detections `said` tells how probably each is nobody's."""
-    false = said.p_new * (1.0 - said.r_new)
+    """The map after a scan; `false`: how much of a false detection each of its rows is."""
     counts = np.bincount(cells(scan.z, sensor, settings), false, settings.rings * settings.sectors)
     if known is None:
         return ClutterMap(scan.sensor, scan.space, counts, 1.0, scan.scan_ns)
@@ -139,14 +141,14 @@ def after(
     maps: tuple[ClutterMap, ...],
     known: ClutterMap | None,
     scan: Detections,
-    said: Evidence,
+    false: Float64[Array, " m"],
     sensor: SensorModel,
     settings: ClutterSettings | None,
 ) -> tuple[ClutterMap, ...]:
     """All maps after a scan: its sensor's has learned, where there is one."""
     if settings is None or not mapped(sensor):
         return maps
-    return kept(maps, learned(known, scan, said, sensor, settings))
+    return kept(maps, learned(known, scan, false, sensor, settings))
 
 
 def kept(maps: tuple[ClutterMap, ...], new: ClutterMap) -> tuple[ClutterMap, ...]:

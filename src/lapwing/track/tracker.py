@@ -71,7 +71,8 @@ def _after(
 
     pairs, shed = gate(prior, scan, place, sensor, settings, to_ns)
     said, pairs = evidence(prior, pairs, p_detect, new.intensity, clutter_intensity, settings)
-    maps = clutter.after(state.clutter, learned, scan, said, sensor, settings.clutter)
+    false = said.p_new * (1.0 - said.r_new) / np.sqrt(flood)  # one flood must not make the map blind for half an hour
+    maps = clutter.after(state.clutter, learned, scan, false, sensor, settings.clutter)
     said = heed_silence(said, prior.existence, state.unplaced[state.hypotheses.track], sensor)
     branches = branch(state.hypotheses.forest, said, _limits(settings))
     posterior = corrected(prior, pairs, branches, new, scan, sensor, settings)
