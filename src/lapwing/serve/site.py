@@ -22,6 +22,7 @@ from lapwing.serve.outputs.entries_alarms import NO_ZONE
 from lapwing.serve.outputs.kinds import KINDS, OutputEntry
 from lapwing.serve.outputs.quiet import QuietEntry
 from lapwing.serve.site_mistakes import sentence
+from lapwing.serve.site_web import WebEntry
 from lapwing.serve.sources import packaged, split_source
 
 DecoderName = Literal[
@@ -263,20 +264,6 @@ class PrivacyEntry(BaseModel):
 
     model_config = FORBID
     operator_s: Annotated[float, Field(ge=0, le=86_400)] = 120.0
-
-
-class WebEntry(BaseModel):
-    """[web]: where the picture is served."""
-
-    model_config = FORBID
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65_535)] = 8480
-    names: list[str] = []  # further host names by which browsers may reach it
-    acts: bool | None = None  # whether people may acknowledge and shelve; by default only on this very machine
-
-    def may_act(self) -> bool:
-        """Whether people may. Further names are for others: a proxy."""
-        return (is_loopback(self.host) and not self.names) if self.acts is None else self.acts
 
 
 class SiteFile(BaseModel):
