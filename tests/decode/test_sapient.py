@@ -181,7 +181,9 @@ def test_what_a_registration_lacks_is_told_and_the_node_is_heard_nevertheless() 
 def test_no_answer_of_ours_is_ever_a_task() -> None:
     """Whatever a node says, the answers are acknowledgements and errors."""
     kinds = set()
-    talk = [s.registration(), s.status(), s.bearing(4.0), s.message()]
+    over = s.message()
+    over.alert.alert_id, over.alert.status = "01GGYFBAXGDG7AGAHRZ6XSNY12", 5
+    talk = [s.registration(), s.status(), s.bearing(4.0), s.message(), over]
     for field in ("task", "alert", "error", "task_ack", "alert_ack", "registration_ack"):
         one = s.message()
         getattr(one, field).SetInParent()
@@ -340,7 +342,7 @@ def test_behind_a_middleware_what_is_not_for_us_is_passed_over() -> None:
     assert [(t.replies, t.passed) for t in told] == [((), False)] * 4
     alert.destination_id = OUR_ID
     peer, (ours,) = behind(alert, peer=peer)
-    assert ours.replies[0].alert_ack.alert_id == "01GGYFBAXGDG7AGAHRZ6XSNY12"
+    assert (ours.passed, ours.replies, ours.news.alert.alert_id) == (True, (), "01GGYFBAXGDG7AGAHRZ6XSNY12")
 
 
 def test_behind_a_middleware_a_silent_node_may_come_back() -> None:

@@ -208,7 +208,7 @@ def alert(picture: Picture, origin: Position, node_id: str, i: int) -> SapientMe
     told.status = Alert.ALERT_STATUS_CLEAR if over else Alert.ALERT_STATUS_ACTIVE
     zone = f" ({alarms.zone[i]})" if alarms.zone[i] else ""
     told.description = f"{alarms.rule[i]}{zone}: {alarms.reason[i]}"[:1000]
-    if alarms.subject[i] in (Subject.TRACK, Subject.CLAIM, Subject.REGION, Subject.ZONE):
+    if alarms.subject[i] in (Subject.TRACK, Subject.CLAIM, Subject.REGION, Subject.ZONE, Subject.NODE):
         flat = enu_to_geodetic(place, np.array([[alarms.east_m[i], alarms.north_m[i], 0.0]]))
         told.location.coordinate_system, told.location.datum = DEGREES, ELLIPSOID
         told.location.x, told.location.y = float(np.degrees(flat[1][0])), float(np.degrees(flat[0][0]))

@@ -102,6 +102,7 @@ class FeedConfig:
     carrier_hz: float = 0.0  # of the transmitter that a passive radar listens to; 0 = not told
     origin: Position | None = None  # the site's, for decoders that place things in its ENU frame
     interface: str = ""  # local address on the network where a multicast group is joined; "" = the system's choice
+    alerts: str = "low"  # how urgent an alert of a node may at most be: none (not shown), low, medium, high
     radar: int = -1  # SAC and SIC (256 times the one plus the other) of the only radar that is heeded, -1 = the first
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sapient_msg.bsi_flex_335_v2_0.sapient_message_pb2 import SapientMessage
 
-from lapwing.decode.sapient_session import Session, answer, overdue
+from lapwing.decode.sapient_session import House, Session, answer, overdue
 from lapwing.decode.sapient_wire import HEAD_BYTES, MESSAGE_BYTES_MAX, framed
 from lapwing.records import FeedConfig
 from lapwing.serve.clock import SystemClock
@@ -30,6 +30,11 @@ def our_id(config: FeedConfig) -> str:
     """This fusion node's identity: the same at every start for the same feed and port. It has the form of a version 4
     UUID, which the standard wants and strict middleware demands."""
     return stable_uuid(f"lapwing:{config.feed}:{config.port}")
+
+
+def house(config: FeedConfig) -> House:
+    """What the site wants of the nodes of a feed."""
+    return House(config.alerts != "none")
 
 
 def stable_uuid(text: str) -> str:
@@ -85,7 +90,8 @@ class _Hall:
 async def _converse(hall: _Hall, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
     """One connection to its end; why it ended."""
     clock, us, feed = SystemClock(), our_id(hall.config), hall.config.feed
-    session, buffer, why = Session(clock.now_ns()), b"", "failed"
+    hall.book.we[feed] = us
+    session, buffer, why = Session(clock.now_ns(), house(hall.config)), b"", "failed"
 
     def send(message: SapientMessage) -> None:
         writer.write(framed(message))
