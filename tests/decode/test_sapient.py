@@ -17,7 +17,7 @@ from lapwing.decode.sapient import SapientDecoder
 from lapwing.decode.sapient_peer import ENDED_MAX, NODES_MAX, Heard, Peer, hear, hush
 from lapwing.decode.sapient_session import ERRORS_MAX, RATE_MAX, WATCH_ONLY, Session, answer, overdue
 from lapwing.decode.sapient_wire import MESSAGE_BYTES_MAX, cut, framed, parse
-from lapwing.decode.utm import utm_to_geodetic
+from lapwing.decode.utm import geodetic_to_utm, utm_to_geodetic
 from lapwing.kernel.geodesy import enu_to_geodetic
 from lapwing.records import Decoded, Frame, Position, SensorConfig, Space
 from lapwing.records.reports import merged
@@ -285,6 +285,10 @@ def test_utm_agrees_with_proj(zone: int, latitude: float, off: float) -> None:
     assert point is not None
     assert np.degrees(point[0]) == pytest.approx(latitude, abs=1e-8)
     assert (np.degrees(point[1]) - longitude + 180) % 360 - 180 == pytest.approx(0.0, abs=1e-8)
+    there = geodetic_to_utm(zone, np.radians(latitude), np.radians(longitude))
+    assert there is not None
+    assert there[1:] == pytest.approx((east, north), abs=1e-3)
+    assert (there[0][-1] >= "N") is (latitude >= 0)
 
 
 def behind(*messages: SapientMessage, peer: Peer | None = None, now_ns: int = T0) -> tuple[Peer, list[Heard]]:

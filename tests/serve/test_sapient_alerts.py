@@ -3,17 +3,19 @@
 import asyncio
 import math
 import time
+from dataclasses import replace
 
 import httpx
 import pytest
 
+from lapwing.decode.sapient_session import House
 from lapwing.engine.plan import make_plan
 from lapwing.engine.replay import verify
 from lapwing.records import FeedConfig, Position, SensorConfig, Site
 from lapwing.serve.acts import Acts
 from lapwing.serve.replaying import warm_up
 from lapwing.serve.runtime import Runtime
-from lapwing.serve.sapient import our_id
+from lapwing.serve.sapient import house, our_id
 from lapwing.serve.web import WebOptions, create_app
 from tests.decode import sapient_samples as s
 from tests.serve.test_feeds import free_port, until
@@ -102,3 +104,9 @@ def test_an_acknowledgement_for_nobody_is_no_error(tmp_path) -> None:
     (number,) = runtime.nodes._alerts
     assert runtime.nodes.acknowledged(number) is False  # its node is not connected
     runtime.journal.close()
+
+
+def test_what_the_site_wants_of_its_nodes() -> None:
+    feed = FeedConfig("g", "sapient", "sapient", sensor="radar")
+    assert house(feed) == House(alerts=True, strict=False)
+    assert house(replace(feed, alerts="none", strict=True)) == House(alerts=False, strict=True)

@@ -221,3 +221,8 @@ feed = [{{ name = "f", decoder = "{decoder}", from = "{source}", sensor = "radar
         with pytest.raises(SiteError) as refused:
             parse(text.format(decoder=decoder, source=source, alerts=alerts))
         assert "alerts" in refused.value.problems[0]
+    strict = text.replace('alerts = "{alerts}"', "strict = true")
+    assert parse(strict.format(decoder="sapient", source="sapient://127.0.0.1:5020")).site(Path()).feeds[0].strict
+    with pytest.raises(SiteError, match="1 problem") as refused:
+        parse(strict.format(decoder="json", source="udp://127.0.0.1:5020"))
+    assert "'strict' does nothing here" in refused.value.problems[0]

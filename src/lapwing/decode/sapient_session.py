@@ -16,6 +16,7 @@ from sapient_msg.bsi_flex_335_v2_0.sapient_message_pb2 import SapientMessage
 from sapient_msg.bsi_flex_335_v2_0.status_report_pb2 import StatusReport
 
 from lapwing.decode.sapient_alerts import TOO_MANY, Taken, refusal, stands, taken
+from lapwing.decode.sapient_demands import lacking
 from lapwing.decode.sapient_v1 import is_v1, to_v1
 from lapwing.decode.sapient_wire import acts, parse, time_ns
 
@@ -41,9 +42,11 @@ WATCH_ONLY = "watch-only system: nodes that act are refused"
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What the site wants of its nodes. `alerts`: they are shown to people, who acknowledge them."""
+    """What the site wants of its nodes. `alerts`: they are shown to people, who acknowledge them. `strict`: who does
+    not tell all that version 2.0 demands is not taken in."""
 
     alerts: bool = True
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +155,11 @@ def _registration(
     if acts(told):
         reply.registration_ack.ack_response_reason.append(WATCH_ONLY)
         return session, Answer((reply,), end=WATCH_ONLY, news=message)
+    lacks = lacking(told) if session.house.strict and not is_v1(told.icd_version) else []
+    if lacks:
+        reply.registration_ack.acceptance = False
+        reply.registration_ack.ack_response_reason.extend(f"{what} is mandatory" for what in lacks)
+        return replace(session, errors=session.errors + 1), Answer((reply,), end=_enough(session.errors + 1))
     reply.registration_ack.ack_response_reason.extend(_missing(told))
     interval_s = _interval_s(told)
     named = told.name or told.short_name
@@ -211,7 +219,11 @@ def _wrong(
     reply.error.packet = raw[:4096]
     reply.error.error_message.extend(reasons)
     session = replace(session, errors=session.errors + 1)
-    return session, Answer((reply,), end="one error after another" if session.errors > ERRORS_MAX else "")
+    return session, Answer((reply,), end=_enough(session.errors))
+
+
+def _enough(errors: int) -> str:
+    return "one error after another" if errors > ERRORS_MAX else ""
 
 
 def _alert(session: Session, message: SapientMessage, raw: bytes, now_ns: int, our_id: str) -> tuple[Session, Answer]:

@@ -18,6 +18,7 @@ class Ways(TypedDict):
     interface: str
     radar: int
     alerts: str
+    strict: bool
 
 
 class FeedWays(FeedTls):
@@ -28,6 +29,8 @@ class FeedWays(FeedTls):
 
     alerts: Literal["none", "low", "medium", "high"] | None = None  # of `sapient`: how urgent a node's may be; low
 
+    strict: bool = False  # of `sapient`: nodes tell all that version 2.0 demands, or are not taken in
+
     def check_ways(self, source: str, decoder: str, sensor: str) -> None:
         """Raises ValueError for a key that is missing or does nothing."""
         self.check_tls(source)
@@ -36,10 +39,16 @@ class FeedWays(FeedTls):
             raise ValueError("'interface' does nothing here: it is for udp:// with a multicast group")
         if self.sac_sic and not (decoder == "asterix" and sensor):
             raise ValueError("'sac_sic' does nothing here: it is for 'asterix' with a 'sensor'")
-        if self.alerts and decoder != "sapient":
-            raise ValueError("'alerts' does nothing here: it is for 'sapient'")
+        for key in ("alerts", "strict"):
+            if getattr(self, key) and decoder != "sapient":
+                raise ValueError(f"{key!r} does nothing here: it is for 'sapient'")
 
     def ways(self) -> Ways:
         """Frozen."""
         radar = -1 if self.sac_sic is None else self.sac_sic[0] << 8 | self.sac_sic[1]
-        return {"interface": str(self.interface or ""), "radar": radar, "alerts": self.alerts or "low"}
+        return {
+            "interface": str(self.interface or ""),
+            "radar": radar,
+            "alerts": self.alerts or "low",
+            "strict": self.strict,
+        }

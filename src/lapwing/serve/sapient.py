@@ -34,7 +34,7 @@ def our_id(config: FeedConfig) -> str:
 
 def house(config: FeedConfig) -> House:
     """What the site wants of the nodes of a feed."""
-    return House(config.alerts != "none")
+    return House(config.alerts != "none", config.strict)
 
 
 def stable_uuid(text: str) -> str:
