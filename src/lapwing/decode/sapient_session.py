@@ -36,6 +36,7 @@ CLOCK_S_MAX = 30.0
 ERRORS_MAX = 20
 RATE_MAX = 4_000  # messages of one node within one second
 REGISTER_S = 30.0  # how long a connection may wait before it registers
+NOT_ITS_OWN = "the certificate does not name this node_id"
 NOT_SHOWN = "alerts of nodes are recorded here, not shown"
 WATCH_ONLY = "watch-only system: nodes that act are refused"
 
@@ -65,6 +66,7 @@ class Session:
     in_second: int = 0
     old: bool = False  # it speaks v1.0
     alerts: Taken = ()
+    names: frozenset[str] | None = None  # whom its certificate names, in lower case; None: that does not matter
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,10 @@ def _registration(
     if acts(told):
         reply.registration_ack.ack_response_reason.append(WATCH_ONLY)
         return session, Answer((reply,), end=WATCH_ONLY, news=message)
+    if session.names is not None and message.node_id.lower() not in session.names:
+        reply.registration_ack.acceptance = False
+        reply.registration_ack.ack_response_reason.append(NOT_ITS_OWN)
+        return session, Answer((reply,), end=NOT_ITS_OWN)
     lacks = lacking(told) if session.house.strict and not is_v1(told.icd_version) else []
     if lacks:
         reply.registration_ack.acceptance = False

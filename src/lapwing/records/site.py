@@ -79,6 +79,7 @@ class TlsConfig:
     certificate: str = ""  # our own
     key: str = ""
     server_name: str = ""  # that the other side's certificate must bear, when it is not the host's
+    certified: bool = False  # who connects must be named by its certificate
 
 
 @dataclass(frozen=True, slots=True)
