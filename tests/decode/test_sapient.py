@@ -17,7 +17,7 @@ from lapwing.decode.sapient import SapientDecoder
 from lapwing.decode.sapient_peer import ENDED_MAX, NODES_MAX, Heard, Peer, hear, hush
 from lapwing.decode.sapient_session import ERRORS_MAX, RATE_MAX, WATCH_ONLY, Session, answer, overdue
 from lapwing.decode.sapient_wire import MESSAGE_BYTES_MAX, cut, framed, parse
-from lapwing.decode.utm import utm_to_geodetic
+from lapwing.decode.utm import geodetic_to_utm, utm_to_geodetic
 from lapwing.kernel.geodesy import enu_to_geodetic
 from lapwing.records import Decoded, Frame, Position, SensorConfig, Space
 from lapwing.records.reports import merged
@@ -181,7 +181,9 @@ def test_what_a_registration_lacks_is_told_and_the_node_is_heard_nevertheless() 
 def test_no_answer_of_ours_is_ever_a_task() -> None:
     """Whatever a node says, the answers are acknowledgements and errors."""
     kinds = set()
-    talk = [s.registration(), s.status(), s.bearing(4.0), s.message()]
+    over = s.message()
+    over.alert.alert_id, over.alert.status = "01GGYFBAXGDG7AGAHRZ6XSNY12", 5
+    talk = [s.registration(), s.status(), s.bearing(4.0), s.message(), over]
     for field in ("task", "alert", "error", "task_ack", "alert_ack", "registration_ack"):
         one = s.message()
         getattr(one, field).SetInParent()
@@ -283,6 +285,10 @@ def test_utm_agrees_with_proj(zone: int, latitude: float, off: float) -> None:
     assert point is not None
     assert np.degrees(point[0]) == pytest.approx(latitude, abs=1e-8)
     assert (np.degrees(point[1]) - longitude + 180) % 360 - 180 == pytest.approx(0.0, abs=1e-8)
+    there = geodetic_to_utm(zone, np.radians(latitude), np.radians(longitude))
+    assert there is not None
+    assert there[1:] == pytest.approx((east, north), abs=1e-3)
+    assert (there[0][-1] >= "N") is (latitude >= 0)
 
 
 def behind(*messages: SapientMessage, peer: Peer | None = None, now_ns: int = T0) -> tuple[Peer, list[Heard]]:
@@ -340,7 +346,7 @@ def test_behind_a_middleware_what_is_not_for_us_is_passed_over() -> None:
     assert [(t.replies, t.passed) for t in told] == [((), False)] * 4
     alert.destination_id = OUR_ID
     peer, (ours,) = behind(alert, peer=peer)
-    assert ours.replies[0].alert_ack.alert_id == "01GGYFBAXGDG7AGAHRZ6XSNY12"
+    assert (ours.passed, ours.replies, ours.news.alert.alert_id) == (True, (), "01GGYFBAXGDG7AGAHRZ6XSNY12")
 
 
 def test_behind_a_middleware_a_silent_node_may_come_back() -> None:

@@ -25,7 +25,7 @@ ROUNDS = 20_000
 
 def samples() -> list[bytes]:
     alert, ack, task, error = (s.message() for _ in range(4))
-    alert.alert.alert_id = "01GGYFBAXGDG7AGAHRZ6XSNY12"
+    alert.alert.alert_id, alert.alert.status = "01GGYFBAXGDG7AGAHRZ6XSNY12", 5
     ack.task_ack.task_id, ack.task_ack.task_status = "01GGYFBAXGDG7AGAHRZ6XSNY12", 2
     task.task.command.request, task.task.task_id = "Status", "01GGYFBAXGDG7AGAHRZ6XSNY12"
     error.error.error_message.append("no")

@@ -2,12 +2,14 @@
 
 import ast
 import itertools
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyproj import Transformer
 from sapient_msg.bsi_flex_335_v2_0.registration_pb2 import Registration
 from sapient_msg.bsi_flex_335_v2_0.sapient_message_pb2 import SapientMessage
 from sapient_msg_pydantic.bsi_flex_335_v2_0.sapient_message import SapientMessage as Judge
@@ -16,6 +18,7 @@ from tests.decode.helpers import T0
 
 from lapwing.decode.sapient_abilities import WATCHERS, abilities, node_type
 from lapwing.decode.sapient_tasks import ADJUSTMENTS, KINDS, LEVELS, REGIONS, NotMade, Order, make
+from lapwing.decode.utm import utm_to_geodetic
 
 US = "0e9c7f6c-5ad5-4a4b-8f5c-111111111111"
 COMMANDS = Registration.CommandType.values()
@@ -160,9 +163,50 @@ def test_a_region_comes_in_the_units_of_the_node() -> None:
     assert [(p.y, p.x, p.coordinate_system) for p in region.region_area.location_list.locations] == [
         (a, o, 2) for a, o in CORNERS
     ]
-    area.location_units = 5
+    area.ClearField("location_units")
+    area.range_bearing_units = 1
     with pytest.raises(NotMade, match="units that are not spoken"):
         make(order, abilities(out), s.NODE, US, T0)
+
+
+@pytest.mark.parametrize(("zone", "epsg"), [("", 32632), ("31", 32631), ("33T", 32633), ("nonsense", 32632)])
+def test_a_region_in_utm_lies_where_proj_says(zone: str, epsg: int) -> None:
+    """In the zone that the node told, else in that of the first corner: all corners in one grid."""
+    out = Registration()
+    out.node_definition.add(node_type=Registration.NODE_TYPE_RADAR)
+    task = out.mode_definition.add(mode_name="m").task
+    task.region_definition.region_type.append(1)
+    task.region_definition.region_area.add(location_units=5, location_datum=1, zone=zone)
+    corners = tuple((math.radians(a), math.radians(o)) for a, o in ((47.0, 9.0), (47.9, 9.1), (48.1, 9.4)))
+    message = make(Order("region", "ignore", corners=corners), _ignoring(out), s.NODE, US, T0)
+    Judge.from_pb2(message)
+    grid = Transformer.from_crs(4326, epsg, always_xy=True)
+    for point, (latitude, longitude) in zip(
+        message.task.region[0].region_area.location_list.locations, corners, strict=True
+    ):
+        assert (point.x, point.y) == pytest.approx(grid.transform(*np.degrees([longitude, latitude])), abs=1e-3)
+        assert point.utm_zone == f"{epsg % 100}{'U' if latitude > math.radians(48.0) else 'T'}"
+        back = utm_to_geodetic(point.utm_zone, point.x, point.y)
+        assert back == pytest.approx((latitude, longitude), abs=1e-10)
+
+
+def _ignoring(told: Registration):
+    told.mode_definition[0].task.region_definition.region_type[:] = [2]
+    return abilities(told)
+
+
+def test_a_region_outside_of_its_grid_is_refused() -> None:
+    out = Registration()
+    out.node_definition.add(node_type=Registration.NODE_TYPE_RADAR)
+    task = out.mode_definition.add(mode_name="m").task
+    task.region_definition.region_area.add(location_units=5, location_datum=1, zone="1")
+    task.region_definition.region_type.append(1)
+    with pytest.raises(NotMade, match="too far from UTM zone 1"):
+        make(Order("region", "ignore", corners=CORNERS), _ignoring(out), s.NODE, US, T0)
+    task.region_definition.region_area[0].zone = ""
+    polar = tuple((math.radians(89.0), math.radians(o)) for o in (1.0, 2.0, 3.0))
+    with pytest.raises(NotMade, match="no UTM zone so near to a pole"):
+        make(Order("region", "ignore", corners=polar), _ignoring(out), s.NODE, US, T0)
 
 
 def test_a_task_of_ours_can_be_ended() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from tests.peers import peer
 
 from lapwing.decode.sapient import SapientDecoder
 from lapwing.decode.sapient_abilities import abilities
-from lapwing.decode.sapient_session import Session, answer
+from lapwing.decode.sapient_session import House, Session, answer
 from lapwing.decode.sapient_tasks import Order, make
 from lapwing.decode.sapient_v1 import is_v1, task_reasons, to_v1
 from lapwing.kernel.geodesy import geodetic_to_enu
@@ -62,11 +63,13 @@ def test_a_v1_node_understands_our_answers(said) -> None:
         replies += told.replies
         passed.append(told.passed)
     assert passed == [True] * 8
+    silent = replace(session, house=House(alerts=False))
     session, told = answer(session, said[8], T0, US)
     replies += told.replies
     _, told = answer(Session(T0), said[9], T0, US)
     replies += told.replies
-    registered, alert, error, refusal = understood(*replies)
+    _, told = answer(silent, said[5], T0, US)
+    registered, error, refusal, alert = understood(*replies, *told.replies)
     assert registered["registration_ack"] == {"acceptance": True}
     assert alert["alert_ack"]["alert_status"] == "ALERT_STATUS_REJECTED"
     assert alert["alert_ack"]["reason"] == "alerts of nodes are recorded here, not shown"

@@ -197,3 +197,43 @@ def test_the_product_tells_of_times_that_cannot_be(tmp_path):
     said = RUN.invoke(product, command).output
     assert "1 detections or scans put aside, their time cannot be" in said
     assert "begun anew 1 times, the clock jumped" in said
+
+
+def test_what_a_sensor_declares_in_a_file_is_heeded_as_far_as_it_is_reliable(tmp_path):
+    """The same detections with and without: odds of a bird times (0.8 + 0.2/8) / (0.2/8) = 33, however often said;
+    of the target of which nothing is said, and of a sensor that is not heeded, the same as before."""
+    arrays(tmp_path / "a.npz")
+    out = tmp_path / "out"
+    assert RUN.invoke(lab, ["import", str(tmp_path / "a.npz"), "--out", str(out)]).exit_code == 0
+    plain = pl.read_parquet(out / "detections.parquet")
+    first = pl.col("east_m") < 200.0  # of three targets 200 m apart
+    said = plain.with_columns(declared_bird=pl.when(first).then(1.0))
+    site = (out / "site.toml").read_text()
+    deaf = site.replace("[[sensor]]", "[[sensor]]\nclass_reliability = 0.0")
+    assert deaf != site
+
+    def odds(frame, text=site):
+        (out / "site.toml").write_text(text)
+        frame.write_parquet(out / "d.parquet")
+        done = RUN.invoke(product, ["track", str(out / "d.parquet"), "--site", str(out / "site.toml"),
+                                    "--out", str(out / "t.parquet")])  # fmt: skip
+        assert done.exit_code == 0, done.output
+        last = pl.read_parquet(out / "t.parquet")
+        last = last.filter(pl.col("time_ns") == last["time_ns"].max(), pl.col("existence") > 0.9).sort("east_m")
+        assert len(last) == 3
+        return (last["p_class_bird"] / last["p_class_multirotor"]).to_numpy()
+
+    before = odds(plain)
+    assert odds(said) / before == pytest.approx([33.0, 1.0, 1.0], rel=1e-6)
+    assert odds(said, deaf) == pytest.approx(before)
+    assert odds(plain.with_columns(declared_bird=pl.lit(None, pl.Float64))) == pytest.approx(before)
+    for wrong in (1.5, -0.1):
+        plain.with_columns(declared_bird=pl.lit(wrong)).write_parquet(out / "d.parquet")
+        told = RUN.invoke(product, ["track", str(out / "d.parquet"), "--site", str(out / "site.toml"),
+                                    "--out", str(out / "t.parquet")])  # fmt: skip
+        assert told.exit_code == 1
+        assert "no probabilities of 8 kinds" in told.output
+    said.write_parquet(out / "d.parquet")  # others read the same file
+    naive = RUN.invoke(lab, ["baseline", str(out / "d.parquet"), "--site", str(out / "site.toml"),
+                             "--out", str(out / "n.parquet")])  # fmt: skip
+    assert naive.exit_code == 0, naive.output

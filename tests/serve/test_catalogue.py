@@ -59,6 +59,10 @@ def test_every_feed_is_explained(name, tmp_path):
         ({"transport": "sapient", "host": "0.0.0.0"}, "ANYBODY who reaches it can be a node, in clear"),
         ({"transport": "sapient", "host": "0.0.0.0", "tls": TlsConfig("", "c")}, "with TLS, ANYBODY can be a node"),
         ({"transport": "sapient", "host": "0.0.0.0", "tls": TlsConfig("a", "c")}, "nodes with a certificate only"),
+        (
+            {"transport": "sapient", "host": "0.0.0.0", "tls": TlsConfig("a", "c", "k", "", True)},
+            "its certificate names",
+        ),
         ({"transport": "sapient-peer", "host": "m.example"}, "connects to the middleware m.example:9; in clear"),
         ({"transport": "sapient-peer", "host": "m.example", "tls": TlsConfig()}, "m.example:9; with TLS"),
         ({"transport": "serial", "path": "/dev/ttyUSB0"}, "the line /dev/ttyUSB0 at 9 baud, read only"),

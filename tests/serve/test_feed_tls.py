@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 
 from lapwing.engine.notices import NOTICE_FEED
 from lapwing.records import FeedConfig, TlsConfig
-from lapwing.serve import feeds, sapient_peer
+from lapwing.serve import door, feeds, sapient, sapient_peer
 from lapwing.serve.cli import app
 from lapwing.serve.clock import SystemClock
-from lapwing.serve.feed_tls import connecting
+from lapwing.serve.feed_tls import connecting, names_in
 from lapwing.serve.inbox import Inbox
 from lapwing.serve.site import SiteError, parse
 from tests.decode import sapient_samples as s
@@ -188,6 +188,13 @@ feed = [{name = "f", decoder = "%s", from = "%s", sensor = "S"%s}]
         ("sapient", "sapient://0.0.0.0:5020", 'certificate = "a"', "'certificate' does nothing for sapient"),
         ("sapient", "sapient-peer+tls://h:5001", 'key = "a"', "'key' needs 'certificate'"),
         ("json", "mqtt://h/t", 'ca = "a"', "'ca' does nothing for mqtt"),
+        (
+            "sapient",
+            "sapient+tls://0.0.0.0:5020",
+            'certificate = "a", certified = true',
+            "'certified' does nothing here",
+        ),
+        ("sapient", "sapient-peer+tls://h:5001", 'ca = "a", certified = true', "'certified' does nothing here"),
         ("json", "sapient+tls://0.0.0.0:5020", 'certificate = "a"', "need each other"),
     ],
 )
@@ -213,3 +220,87 @@ def test_check_reads_the_certificates(tmp_path) -> None:
     entry = parse(SITE % ("sapient", "sapient+tls://0.0.0.0:5020", ', certificate = "c.pem"'))
     made = entry.site(folder).feeds[0]
     assert (made.transport, made.tls) == ("sapient", TlsConfig("", str(folder / "c.pem")))
+
+
+async def test_who_does_not_end_its_handshake_counts_and_keeps_nobody_out(tmp_path, monkeypatch) -> None:
+    """Of one address a few may hang; they count against the nodes until their time is over."""
+    monkeypatch.setattr(door, "SHAKING_MAX", 2)
+    monkeypatch.setattr(door, "HANDSHAKE_S", 3.0)
+    folder, port = authority(tmp_path / "a").folder, free_port()
+    tls = TlsConfig("", str(folder / "server.pem"), str(folder / "server.key"))
+    async with at_work(FeedConfig("s", "sapient", "sapient", "127.0.0.1", port, sensor="radar", tls=tls)) as got:
+        await asyncio.to_thread(wait_for_port, port)
+        await asyncio.sleep(1.0)  # until the connection that looked whether it listens is gone
+        hanging = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        hanging[0][1].write(b"\x16\x03\x01")  # the beginning of a handshake
+        await asyncio.sleep(0.2)
+        good = connecting(TlsConfig(str(folder / "ca.pem")))
+        assert await refused(port, good)  # one too many of this address
+        for reader, writer in hanging:  # both are ended
+            async with asyncio.timeout(20.0):
+                assert await reader.read() == b""
+            writer.close()
+        assert not await refused(port, good)
+        assert passed(got)
+        monkeypatch.setattr(door, "SHAKING_MAX", 8)
+        monkeypatch.setattr(sapient, "NODES", 3)
+        hanging = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        await asyncio.sleep(0.2)
+        assert await refused(port, good)  # one too many in all
+        for _, writer in hanging:
+            writer.close()
+        await asyncio.sleep(0.2)
+        assert not await refused(port, good)
+
+
+async def test_a_new_certificate_is_shown_from_the_next_connection_on(tmp_path, caplog) -> None:
+    folder, port = authority(tmp_path / "a").folder, free_port()
+    new = authority(tmp_path / "b").folder
+    tls = TlsConfig("", str(folder / "server.pem"), str(folder / "server.key"))
+    old_ca, new_ca = (connecting(TlsConfig(str(f / "ca.pem"))) for f in (folder, new))
+    async with at_work(FeedConfig("s", "sapient", "sapient", "127.0.0.1", port, sensor="radar", tls=tls)):
+        await asyncio.to_thread(wait_for_port, port)
+        assert not await refused(port, old_ca)
+        shutil.copy(new / "server.pem", folder / "server.pem")  # the key is not yet there
+        assert not await refused(port, old_ca)
+        assert "the new certificate files cannot be used, the old stay" in caplog.text
+        shutil.copy(new / "server.key", folder / "server.key")
+        assert await refused(port, old_ca)
+        assert not await refused(port, new_ca)
+        (folder / "server.key").unlink()
+        assert not await refused(port, new_ca)
+
+
+async def test_a_node_may_only_be_whom_its_certificate_names(tmp_path) -> None:
+    folder, port = authority(tmp_path / "a").folder, free_port()
+    other = authority(tmp_path / "b", names=(s.NODE.upper(), "localhost"))
+    bundle = tmp_path / "both.pem"
+    bundle.write_bytes((folder / "ca.pem").read_bytes() + (other.folder / "ca.pem").read_bytes())
+    mine = TlsConfig(str(bundle), str(folder / "server.pem"), str(folder / "server.key"), "", True)
+    config = FeedConfig("s", "sapient", "sapient", "127.0.0.1", port, sensor="radar", tls=mine)
+
+    async def answer(of, node: str):
+        shown = TlsConfig(str(folder / "ca.pem"), str(of / "server.pem"), str(of / "server.key"))
+        wire = Wire(*await asyncio.open_connection("127.0.0.1", port, ssl=connecting(shown)))
+        wire.say(s.registration(time_ns=now(), node=node))
+        ack = (await wire.hear()).registration_ack
+        wire.writer.close()
+        return ack.acceptance, list(ack.ack_response_reason)
+
+    async with at_work(config) as got:
+        await asyncio.to_thread(wait_for_port, port)
+        assert (await answer(other.folder, s.NODE))[0] is True
+        assert await answer(folder, s.NODE) == (False, ["the certificate does not name this node_id"])
+        stranger = "b8654cdf-4328-47de-81fa-c495589e30c9"
+        assert (await answer(other.folder, stranger))[0] is False
+        await until(lambda: "does not name this node_id" in told(got))
+        assert len(passed(got)) == 1
+
+
+def test_whom_a_certificate_names() -> None:
+    told = {
+        "subject": ((("organizationName", "X"),), (("commonName", "Gate"),)),
+        "subjectAltName": (("DNS", "gate.example"), ("URI", f"urn:uuid:{s.NODE.upper()}"), ("IP Address", "127.0.0.1")),
+    }
+    assert names_in(told) == {"gate", "gate.example", s.NODE}
+    assert names_in({}) == frozenset()

@@ -13,6 +13,7 @@ import pytest
 from lapwing.kernel.geodesy import enu_to_geodetic
 from lapwing.records import AlarmState, Classes, FeedConfig, Frame, Kind, TrackStatus
 from lapwing.serve.outputs import sapient
+from lapwing.serve.outputs.contributors import SEQS_MAX
 from lapwing.serve.outputs.entries import SapientOutput
 from lapwing.serve.outputs.run import Outputs
 from tests.decode import sapient_samples as s
@@ -25,6 +26,7 @@ SITE = make_site()
 SITE = replace(SITE, feeds=(*SITE.feeds, FeedConfig("hill-radar", "sapient", "sapient", "127.0.0.1", 5020)))
 WORLD = World()
 BEHIND = [s.NODE]  # nodes that are connected to us
+LIAR = "b8654cdf-4328-47de-81fa-c495589e30c9"
 OBJECT = "01GGYFBAXGDG7AGAHRZ6XSNY12"
 
 
@@ -41,6 +43,47 @@ def picture(tick: int):
     shares[:, Kind.MULTIROTOR], shares[:, Kind.BIRD] = 0.75, 0.25
     classes = Classes(it.tracks.track_id, shares)
     return replace(it, time_ns=now, tracks=replace(it.tracks, time_ns=now), classes=classes)
+
+
+def test_all_who_corrected_a_track_since_its_last_report_are_told() -> None:
+    sender = sapient.SapientSender(entry(5020), SITE, Path())
+    told_by = {7: (s.NODE, OBJECT, 1), 8: (LIAR, OBJECT, 2), 9: (s.NODE, OBJECT, 3), 10: ("", "", 4)}
+
+    def journal(seq: int) -> Frame | None:
+        if seq not in told_by:
+            return None
+        node, name, second = told_by[seq]
+        told = s.bearing(5.0, s.T0 + second * s.S) if node else s.status()
+        if node:
+            told.node_id, told.detection_report.object_id = node, name
+        return Frame(seq, "hill-radar" if seq != 11 else "other", 0, s.frame(told))
+
+    sender.frames = journal
+    it = WORLD.picture(600)
+    row = int(np.flatnonzero(it.tracks.status != TrackStatus.TENTATIVE)[0])
+    ident = int(it.tracks.track_id[row])
+
+    def links(*seqs: int) -> list[tuple[str, int]]:
+        for seq in seqs:
+            made = replace(it, tracks=replace(it.tracks, frame_seq=np.full(len(it.tracks), seq)))
+            sender._contributors.look(made)
+        (one,) = [m for m in sender._reports(it, [row]) if m.HasField("detection_report") and m.detection_report.state]
+        sender._contributors.reported([ident])
+        assert one.detection_report.object_id
+        return [
+            (d.node_id, (d.timestamp.ToNanoseconds() - s.T0) // s.S) for d in one.detection_report.derived_detection
+        ]
+
+    assert links(7, 7, 8, 9) == [(s.NODE, 3), (LIAR, 2)]  # of each node the newest
+    assert links(9, 9) == [(s.NODE, 3)]  # nobody since: the last
+    assert links(8) == [(LIAR, 2)]
+    assert links(10, 12) == []  # no report, and no longer in the journal
+    assert links(*range(20, 20 + 99), 7, 8) == [(LIAR, 2), (s.NODE, 1)]
+    assert len(sender._contributors._seqs[ident]) == SEQS_MAX
+    gone = replace(it, tracks=replace(it.tracks, status=np.full(len(it.tracks), TrackStatus.TENTATIVE)))
+    sender._contributors.look(gone)
+    assert not sender._contributors._seqs
+    assert not sender._contributors._told
 
 
 def frames(seq: int) -> Frame:

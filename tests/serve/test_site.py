@@ -1,6 +1,7 @@
 """Site files: every mistake gives one sentence that names the key and says what is allowed."""
 
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -202,3 +203,26 @@ def test_the_journal_goes_on_when_an_output_is_added(tmp_path):
     assert list(tmp_path.glob("before-*")) == []
     open_journal(tmp_path, GOOD.replace("3700", "3800")).close()
     assert len(list(tmp_path.glob("before-*"))) == 1
+
+
+def test_alerts_of_nodes_are_for_sapient_feeds_only() -> None:
+    text = """
+name = "s"
+origin = {{ latitude_deg = 47, longitude_deg = 8 }}
+sensor = [{{ name = "radar", at = {{ latitude_deg = 47, longitude_deg = 8 }} }}]
+feed = [{{ name = "f", decoder = "{decoder}", from = "{source}", sensor = "radar", alerts = "{alerts}" }}]
+"""
+    made = parse(text.format(decoder="sapient", source="sapient://127.0.0.1:5020", alerts="medium")).site(Path())
+    assert made.feeds[0].alerts == "medium"
+    for decoder, source, alerts in (
+        ("json", "udp://127.0.0.1:5020", "medium"),
+        ("sapient", "sapient://127.0.0.1:5020", "critical"),
+    ):
+        with pytest.raises(SiteError) as refused:
+            parse(text.format(decoder=decoder, source=source, alerts=alerts))
+        assert "alerts" in refused.value.problems[0]
+    strict = text.replace('alerts = "{alerts}"', "strict = true")
+    assert parse(strict.format(decoder="sapient", source="sapient://127.0.0.1:5020")).site(Path()).feeds[0].strict
+    with pytest.raises(SiteError, match="1 problem") as refused:
+        parse(strict.format(decoder="json", source="udp://127.0.0.1:5020"))
+    assert "'strict' does nothing here" in refused.value.problems[0]

@@ -16,6 +16,7 @@ from lapwing.records import (
     FeedHealth,
     Integrity,
     Interference,
+    NodeAlert,
     Priority,
     Registration,
     Sources,
@@ -35,6 +36,7 @@ class World:
     feeds: tuple[FeedHealth, ...]
     sensors: tuple[Registration, ...] = ()
     classes: Classes = field(default_factory=Classes.empty)  # rows as in `tracks`, or none where nothing is known
+    alerts: tuple[NodeAlert, ...] = ()  # of sensors' nodes, that stand
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Rules about sensors: a sensor that is off shows everything in the wrong place."""
+"""Rules about sensors: one that is off shows everything in the wrong place; what one says itself is passed on."""
 
 from dataclasses import dataclass
 from typing import final
@@ -47,3 +47,17 @@ class SensorBiased:
             row = (Subject.SENSOR, i, Priority.LOW, self.hold_s, True)
             out.append(Finding("sensor biased", "", *row, 0.0, 0.0, text, -1))
         return out
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class NodeSays:
+    """A sensor's node says itself that somebody should know something: its word, as urgent as the site allows."""
+
+    def findings(self, world: World) -> list[Finding]:
+        """One per alert that stands."""
+        found = []
+        for a in world.alerts:
+            who = (Subject.NODE, a.number, a.priority, 0.0, True)
+            found.append(Finding("node alert", "", *who, a.east_m, a.north_m, a.reason, a.frame_seq))
+        return found

@@ -250,24 +250,22 @@ class AsterixDecoder:
 def records_of(frame: Frame, refusals: Refusals) -> Iterator[tuple[int, dict[str, bytes]]]:
     """(category, items) of each record of a datagram that can be read."""
     data, at = frame.data, 0
-    while at < len(data):
-        length = int.from_bytes(data[at + 1 : at + 3], "big") if at + 3 <= len(data) else 0
-        end = at + length
-        if length < 3 or end > len(data):
+    total = len(data)
+    while at < total:
+        end = at + (data[at + 1] << 8 | data[at + 2]) if at + 3 <= total else at
+        if not at + 3 <= end <= total:
             refusals.add("data block does not fit its datagram", frame.seq, data[at : at + 64])
             return
-        if data[at] not in CATEGORIES:
-            refusals.add(f"category {data[at]:03d} is not read", frame.seq, data[at : at + 64])
-            at = end
-            continue
-        inside = at + 3
-        while inside < end:
-            try:
-                inside, items = record(data[at], data, inside, end)
-            except Broken as broken:
-                refusals.add(str(broken), frame.seq, data[at : at + 64])
-                break
-            yield data[at], items
+        category, inside = data[at], at + 3
+        if category not in CATEGORIES:
+            refusals.add(f"category {category:03d} is not read", frame.seq, data[at : at + 64])
+            inside = end
+        try:
+            while inside < end:
+                inside, items = record(category, data, inside, end)
+                yield category, items
+        except Broken as broken:
+            refusals.add(str(broken), frame.seq, data[at : at + 64])
         at = end
 
 

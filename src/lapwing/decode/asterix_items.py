@@ -8,16 +8,41 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 
+class Broken(Exception):
+    """An item runs past the end of its block, or a presence bit has no item. Never leaves this module's callers."""
+
+
+def _extended(data: bytes, at: int, end: int) -> int:
+    while True:
+        if at >= end:
+            raise Broken("item runs past its block")
+        at += 1
+        if not data[at - 1] & 1:
+            return at
+
+
+# Each layout says with `after` where an item that begins at `at` ends; it may lie past `end`, but what is read may not.
+# Raises Broken.
+
+
 @dataclass(frozen=True, slots=True)
 class Fixed:
     """`size` bytes."""
 
     size: int
 
+    def after(self, _data: bytes, at: int, _end: int) -> int:
+        """The index after the item."""
+        return at + self.size
+
 
 @dataclass(frozen=True, slots=True)
 class Extended:
     """Bytes up to the first whose last bit is 0."""
+
+    def after(self, data: bytes, at: int, end: int) -> int:
+        """The index after the item."""
+        return _extended(data, at, end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +51,25 @@ class Chained:
 
     size: int
 
+    def after(self, data: bytes, at: int, end: int) -> int:
+        """The index after the item."""
+        after = at + self.size
+        while after <= end and data[after - 1] & FX:
+            after += self.size
+        return after
+
 
 @dataclass(frozen=True, slots=True)
 class Repetitive:
     """A count, then as many times `size` bytes."""
 
     size: int
+
+    def after(self, data: bytes, at: int, end: int) -> int:
+        """The index after the item."""
+        if at >= end:
+            raise Broken("item runs past its block")
+        return at + 1 + self.size * data[at]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +78,28 @@ class Compound:
 
     parts: tuple["Layout | None", ...]
 
+    def after(self, data: bytes, at: int, end: int) -> int:
+        """The index after the item."""
+        after = _extended(data, at, end)
+        for present in presence(data[at:after]):
+            part = self.parts[present] if present < len(self.parts) else None
+            if part is None:
+                raise Broken("presence bit without an item")
+            after = part.after(data, after, end)
+        return after
+
 
 @dataclass(frozen=True, slots=True)
 class Explicit:
     """Its own length, counting the length byte, then the rest."""
+
+    def after(self, data: bytes, at: int, end: int) -> int:
+        """The index after the item."""
+        if at >= end:
+            raise Broken("item runs past its block")
+        if not data[at]:
+            raise Broken("explicit length of zero")
+        return at + data[at]
 
 
 Layout = Fixed | Extended | Chained | Repetitive | Compound | Explicit
@@ -135,80 +191,52 @@ CATEGORIES: dict[int, Category] = {
 FX = 1  # the last bit of a presence byte: another one follows
 
 
-class Broken(Exception):
-    """An item runs past the end of its block, or a presence bit has no item. Never leaves this module's callers."""
-
-
-def _extended(data: bytes, at: int, end: int) -> int:
-    while True:
-        if at >= end:
-            raise Broken("item runs past its block")
-        at += 1
-        if not data[at - 1] & 1:
-            return at
-
-
-def skip(layout: Layout, data: bytes, at: int, end: int) -> int:
-    """The index after an item that begins at `at`. Raises Broken."""
-    if isinstance(layout, Fixed):
-        after = at + layout.size
-    elif isinstance(layout, Extended):
-        after = _extended(data, at, end)
-    elif isinstance(layout, Chained):
-        after = at + layout.size
-        while after <= end and data[after - 1] & FX:
-            after += layout.size
-    elif isinstance(layout, Compound):
-        after = _extended(data, at, end)
-        for present in presence(data[at:after]):
-            part = layout.parts[present] if present < len(layout.parts) else None
-            if part is None:
-                raise Broken("presence bit without an item")
-            after = skip(part, data, after, end)
-    elif at >= end:
-        raise Broken("item runs past its block")
-    elif isinstance(layout, Repetitive):
-        after = at + 1 + layout.size * data[at]
-    else:
-        after = at + data[at]
-        if after == at:
-            raise Broken("explicit length of zero")
-    if after > end:
-        raise Broken("item runs past its block")
-    return after
-
-
-def presence(fspec: bytes) -> list[int]:
+@lru_cache(maxsize=4096)
+def presence(fspec: bytes) -> tuple[int, ...]:
     """Numbers (from 0) of the bits set in a presence field, seven to a byte."""
-    return [7 * i + bit for i, byte in enumerate(fspec) for bit in range(7) if byte << bit & 0x80]
+    return tuple(7 * i + bit for i, byte in enumerate(fspec) for bit in range(7) if byte << bit & 0x80)
+
+
+Run = tuple[tuple[str, int, int], ...]  # items of fixed length in a row: name, first byte, byte after the last
 
 
 @lru_cache(maxsize=4096)
-def plan(category: int, fspec: bytes) -> tuple[tuple[str, int, Layout | None], ...] | None:
-    """(name, size, layout) of the items that a presence field announces; size 0 = see the layout. None when a bit of
-    it has no item. Records of one source nearly always share a few of these."""
+def plan(category: int, fspec: bytes) -> tuple[tuple[Run, int, str, Layout | None], ...] | None:
+    """What a presence field announces, in order: a run of items of fixed length, how many bytes it has, then the name
+    and layout of one whose length must be read (None: there is none more). None when a bit of the field has no item.
+    Records of one source nearly always share a few of these."""
     items, steps = CATEGORIES[category], []
+    run: list[tuple[str, int, int]] = []
+    size = 0
     for number in presence(fspec):
         name, layout = items[number] if number < len(items) else ("", None)
         if layout is None:
             return None
-        steps.append((name, layout.size, None) if isinstance(layout, Fixed) else (name, 0, layout))
-    return tuple(steps)
+        if isinstance(layout, Fixed):
+            run.append((name, size, size + layout.size))
+            size += layout.size
+        else:
+            steps.append((tuple(run), size, name, layout))
+            run, size = [], 0
+    return (*steps, (tuple(run), size, "", None)) if run else tuple(steps)
 
 
 def record(category: int, data: bytes, at: int, end: int) -> tuple[int, dict[str, bytes]]:
-    """The index after the record that begins at `at`, and its items' bytes by name. Raises Broken."""
-    after = _extended(data, at, end)
+    """The index after the record that begins at `at` < `end`, and its items' bytes by name. Raises Broken."""
+    after = _extended(data, at, end) if data[at] & FX else at + 1
     steps = plan(category, data[at:after])
     if steps is None:
         raise Broken("presence bit without an item")
     items: dict[str, bytes] = {}
-    for name, size, layout in steps:
-        begin = after
-        after = skip(layout, data, begin, end) if layout is not None else begin + size
-        items[name] = data[begin:after]
-    if after > end:
-        raise Broken("item runs past its block")
+    for run, size, name, layout in steps:
+        for fixed, first, last in run:
+            items[fixed] = data[after + first : after + last]
+        after += size
+        if layout is not None:
+            begin, after = after, layout.after(data, after, end)
+            items[name] = data[begin:after]
+        if after > end:
+            raise Broken("item runs past its block")
     return after, items
 
 
@@ -221,6 +249,6 @@ def parts(category: int, name: str, item: bytes) -> dict[int, bytes]:
     for number in presence(item[:at]):
         part = layout.parts[number]
         assert part is not None
-        begin, at = at, skip(part, item, at, len(item))
+        begin, at = at, part.after(item, at, len(item))
         found[number] = item[begin:at]
     return found

@@ -36,6 +36,7 @@ METRES_PER_SECOND = velocity_pb2.SPEED_UNITS_MS
 EARTH_M = 6_371_000.0
 HEIGHT_SIGMA_M_MAX = 500.0  # vaguer heights are not told: a missing z means unknown
 CLAIMED = "claimed identity"  # a claim that agrees with the track says so itself
+LINKS_MAX = 8  # reports of sensors that one of ours says to derive from
 SHARE_MIN = 0.005  # less probable types are left out of a classification
 TAXONOMY = {  # kind -> type, sub-class
     Kind.MULTIROTOR: ("Air vehicle", "UAV rotary wing"),
@@ -100,9 +101,10 @@ def importance(picture: Picture, told_ns: Mapping[int, int]) -> list[int]:
 
 
 def detections(
-    picture: Picture, origin: Position, node_id: str, rows: Sequence[int], sources: Mapping[int, Source]
+    picture: Picture, origin: Position, node_id: str, rows: Sequence[int], sources: Mapping[int, Sequence[Source]]
 ) -> list[SapientMessage]:
-    """One report per track row, all with the picture's time; `sources` by track_id, where they are known."""
+    """One report per track row, all with the picture's time; `sources` by track_id, where they are
+    known, the newest first."""
     place = (origin.latitude_rad, origin.longitude_rad, origin.height_ellipsoid_m)
     tracks = picture.tracks
     shares = {int(t): picture.classes.probability[i] for i, t in enumerate(picture.classes.track_id)}
@@ -125,8 +127,7 @@ def detections(
             _classify(told, shares[ident])
         if ident in says:
             told.object_info.add(type=CLAIMED, value=says[ident])
-        if ident in sources:
-            source = sources[ident]
+        for source in sources.get(ident, ())[:LINKS_MAX]:
             link = told.derived_detection.add(node_id=source.node_id, object_id=source.object_id)
             link.timestamp.seconds, link.timestamp.nanos = divmod(source.time_ns, 10**9)
         out.append(one)
@@ -208,7 +209,7 @@ def alert(picture: Picture, origin: Position, node_id: str, i: int) -> SapientMe
     told.status = Alert.ALERT_STATUS_CLEAR if over else Alert.ALERT_STATUS_ACTIVE
     zone = f" ({alarms.zone[i]})" if alarms.zone[i] else ""
     told.description = f"{alarms.rule[i]}{zone}: {alarms.reason[i]}"[:1000]
-    if alarms.subject[i] in (Subject.TRACK, Subject.CLAIM, Subject.REGION, Subject.ZONE):
+    if alarms.subject[i] in (Subject.TRACK, Subject.CLAIM, Subject.REGION, Subject.ZONE, Subject.NODE):
         flat = enu_to_geodetic(place, np.array([[alarms.east_m[i], alarms.north_m[i], 0.0]]))
         told.location.coordinate_system, told.location.datum = DEGREES, ELLIPSOID
         told.location.x, told.location.y = float(np.degrees(flat[1][0])), float(np.degrees(flat[0][0]))

@@ -17,7 +17,7 @@ from lapwing.decode.remoteid import RemoteIdDecoder
 from lapwing.decode.sapient import SapientDecoder
 from lapwing.decode.sbs import SbsDecoder
 from lapwing.decode.trace import TraceDecoder
-from lapwing.records import FeedConfig, SensorConfig
+from lapwing.records import FeedConfig, Priority, SensorConfig
 
 DECODERS: tuple[str, ...] = (
     "beast",
@@ -63,7 +63,8 @@ def make(config: FeedConfig, sensors: Mapping[str, SensorConfig]) -> Decoder[Any
             if config.sensor not in sensors:
                 raise ValueError(f"feed {config.feed!r} names a sensor that does not exist: {config.sensor!r}")
             origin = config.origin or sensors[config.sensor].position
-            return SapientDecoder(config.feed, tuple(sensors.values()), config.sensor, origin)
+            most = None if config.alerts == "none" else Priority[config.alerts.upper()]
+            return SapientDecoder(config.feed, tuple(sensors.values()), config.sensor, origin, most)
         case "blah2":
             if config.sensor not in sensors:
                 raise ValueError(f"feed {config.feed!r} names a sensor that does not exist: {config.sensor!r}")

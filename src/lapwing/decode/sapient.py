@@ -4,7 +4,8 @@ A registered node is the site's sensor whose name it bears; the first node that 
 that the feed names. Reports of one node with one timestamp are one scan; it ends when the node says something later.
 Places become the site's east, north, up; ranges and bearings stay what they are, seen from the site's sensor entry.
 Bearings from magnetic, grid or a platform's north are turned to true north. Refuses nodes that act instead of watching,
-bearings from the north of a platform whose heading the site does not tell, and nodes that are nobody.
+bearings from the north of a platform whose heading the site does not tell, and nodes that are nobody. Alerts of nodes
+are told as their own words, at the place that they name or else the sensor's.
 """
 
 import math
@@ -14,19 +15,22 @@ from typing import final
 
 import numpy as np
 from sapient_msg.bsi_flex_335_v2_0 import location_pb2, range_bearing_pb2
+from sapient_msg.bsi_flex_335_v2_0.alert_pb2 import Alert
+from sapient_msg.bsi_flex_335_v2_0.detection_report_pb2 import DetectionReport
 from sapient_msg.bsi_flex_335_v2_0.location_pb2 import Location
 from sapient_msg.bsi_flex_335_v2_0.range_bearing_pb2 import RangeBearing
 from sapient_msg.bsi_flex_335_v2_0.sapient_message_pb2 import SapientMessage
 
 from lapwing.decode.faults import Refusals
 from lapwing.decode.norths import declination_rad, grid_rad
+from lapwing.decode.sapient_alerts import TOO_MANY, Taken, alert_number, refusal, stands, taken, urgency, words
 from lapwing.decode.sapient_kinds import kinds_of
 from lapwing.decode.sapient_wire import acts, cut, parse, time_ns
 from lapwing.decode.scans import scan
 from lapwing.decode.utm import utm_to_geodetic
 from lapwing.kernel.geodesy import geodetic_to_enu
 from lapwing.kernel.geoid import geoid_height_m
-from lapwing.records import UNSAID, Decoded, Detections, Frame, Position, SensorConfig, Space
+from lapwing.records import UNSAID, Decoded, Detections, Frame, NodeAlert, Position, Priority, SensorConfig, Space
 
 NODES_MAX = 64
 ROWS_MAX = 2_000
@@ -58,6 +62,8 @@ class Node:
     rows: tuple[Row, ...] = ()
     frame_seqs: tuple[int, ...] = ()  # of the rows
     kinds: tuple[tuple[float, ...], ...] = ()  # of the rows: the probability of each kind, UNSAID where it says nothing
+    alerts: Taken = ()
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,7 @@ class SapientDecoder:
     sensors: tuple[SensorConfig, ...]
     fallback: str
     origin: Position
+    alert_priority: Priority | None = Priority.LOW  # the most urgent that a node's alert may be; None: none is shown
 
     def start(self) -> SapientState:
         """Nobody registered."""
@@ -90,6 +97,7 @@ class SapientDecoder:
         refusals, messages = Refusals(), 0
         nodes = {node.node_id: node for node in state.nodes}
         done: list[Detections] = []
+        alerts: list[NodeAlert] = []
         for frame in frames:
             found, rest, reason = cut(frame.data)
             if rest:
@@ -99,12 +107,15 @@ class SapientDecoder:
                 try:
                     if message is None:
                         raise Wrong(reason)
-                    self._message(message, frame.seq, nodes, done)
+                    if message.HasField("alert"):
+                        alerts += self._alert(message, frame.seq, nodes)
+                    else:
+                        self._message(message, frame.seq, nodes, done)
                     messages += 1
                 except Wrong as wrong:
                     refusals.add(str(wrong), frame.seq, raw)
         return SapientState(tuple(nodes.values())), Decoded(
-            scans=tuple(done), faults=refusals.faults(), messages=messages
+            scans=tuple(done), faults=refusals.faults(), messages=messages, alerts=tuple(alerts)
         )
 
     def _message(self, message: SapientMessage, seq: int, nodes: dict[str, Node], done: list[Detections]) -> None:
@@ -137,9 +148,53 @@ class SapientDecoder:
         taken = {node.sensor for node in nodes.values()}
         for name in (told.name, told.short_name, message.node_id, self.fallback):
             if name in names and names.index(name) not in taken and len(nodes) < NODES_MAX:
-                nodes[message.node_id] = Node(message.node_id, names.index(name))
+                called = told.name or told.short_name or message.node_id
+                nodes[message.node_id] = Node(message.node_id, names.index(name), name=called[:64])
                 return
         raise Wrong("node bears the name of no free sensor of the site")
+
+    def _alert(self, message: SapientMessage, seq: int, nodes: dict[str, Node]) -> list[NodeAlert]:
+        """What a node wants somebody to know; none where the site does not show such."""
+        told, node = message.alert, nodes.get(message.node_id)
+        if self.alert_priority is None:
+            return []
+        if node is None:
+            raise Wrong("report of a node that is not registered")
+        if refusal(told):
+            raise Wrong(refusal(told))
+        alerts = taken(node.alerts, told, time_ns(message))
+        if alerts is None:
+            raise Wrong(TOO_MANY)
+        nodes[node.node_id] = replace(node, alerts=alerts)
+        sensor, number = self.sensors[node.sensor], alert_number(node.node_id, told.alert_id)
+        east_m, north_m, where = self._alert_place(message, sensor)
+        name = "".join(c for c in node.name if c.isprintable())
+        level, reason = urgency(told, self.alert_priority), f"node {name} says: {words(told)}{where}"
+        who = (number, sensor.sensor, name, stands(told), time_ns(message))
+        return [NodeAlert(*who, level, east_m, north_m, reason, seq)]
+
+    def _alert_place(self, message: SapientMessage, sensor: SensorConfig) -> tuple[float, float, str]:
+        """East and north in metres, and words where it is only the sensor's."""
+        o, p = self.origin, sensor.position
+        place = (o.latitude_rad, o.longitude_rad, o.height_ellipsoid_m)
+        own = geodetic_to_enu(place, *(np.array([v]) for v in (p.latitude_rad, p.longitude_rad, p.height_ellipsoid_m)))[
+            0
+        ]
+        east, north = float(own[0]), float(own[1])
+        if message.alert.WhichOneof("location_oneof") is None:
+            return east, north, " (place of the sensor)"
+        try:
+            space, (z, _) = self._place(message.alert, sensor, time_ns(message))
+        except Wrong:
+            return east, north, " (place of the sensor: its own was not understood)"
+        if space in (Space.POSITION_2D, Space.POSITION_3D):
+            return z[0], z[1], ""
+        seen = dict(zip(space.value, z, strict=True))
+        azimuth = seen["azimuth_rad"]
+        if "range_m" not in seen:
+            return east, north, f" (place of the sensor; towards {math.degrees(azimuth):.0f} degrees)"
+        flat_m = seen["range_m"] * math.cos(seen.get("elevation_rad", 0.0))
+        return east + flat_m * math.sin(azimuth), north + flat_m * math.cos(azimuth), ""
 
     def _added(
         self, node: Node, told: tuple[Space, Row, tuple[float, ...]], at_ns: int, seq: int, done: list[Detections]
@@ -163,11 +218,13 @@ class SapientDecoder:
         return replace(node, space=-1, rows=(), frame_seqs=(), kinds=())
 
     def _detection(self, message: SapientMessage, sensor: SensorConfig) -> tuple[Space, Row]:
-        told = message.detection_report
+        return self._place(message.detection_report, sensor, time_ns(message))
+
+    def _place(self, told: DetectionReport | Alert, sensor: SensorConfig, at_ns: int) -> tuple[Space, Row]:
         if told.HasField("location"):
             return self._location(told.location, sensor)
         if told.HasField("range_bearing"):
-            return _range_bearing(told.range_bearing, sensor, time_ns(message))
+            return _range_bearing(told.range_bearing, sensor, at_ns)
         raise Wrong("detection without a place")
 
     def _location(self, told: Location, sensor: SensorConfig) -> tuple[Space, Row]:

@@ -17,10 +17,11 @@ TEXT_MAX = 64
 WATCHERS = frozenset(("RADAR", "LIDAR", "CAMERA", "SEISMIC", "ACOUSTIC", "PROXIMITY_SENSOR", "PASSIVE_RF"))
 WATCHERS |= {"CHEMICAL", "BIOLOGICAL", "RADIATION"}
 REFUSED = frozenset(Registration.NodeType.Name(t).removeprefix("NODE_TYPE_") for t in REFUSED_TYPES)
-DEGREES, RADIANS = "degrees", "radians"
+DEGREES, RADIANS, UTM = "degrees", "radians", "utm"
 UNITS = {
     location_pb2.LOCATION_COORDINATE_SYSTEM_LAT_LNG_DEG_M: DEGREES,
     location_pb2.LOCATION_COORDINATE_SYSTEM_LAT_LNG_RAD_M: RADIANS,
+    location_pb2.LOCATION_COORDINATE_SYSTEM_UTM_M: UTM,
 }
 
 
@@ -34,7 +35,9 @@ class Abilities:
     modes: tuple[str, ...] = ()
     commands: tuple[tuple[str, str], ...] = ()  # (CommandType without its prefix, units), of all modes
     regions: tuple[str, ...] = ()  # RegionType without its prefix
-    region_units: str = ""  # degrees, radians; "" = something else
+    region_units: str = ""  # degrees, radians, utm; "" = something else
+
+    region_zone: str = ""  # of utm, where the node tells one
 
     @property
     def acts(self) -> bool:
@@ -59,6 +62,8 @@ def abilities(told: Registration) -> Abilities:
     commands = [(_command(c), c.units[:TEXT_MAX]) for t in tasks for c in t.command[:MANY]]
     regions = [_region(r) for t in tasks for r in t.region_definition.region_type[:MANY]]
     areas = [a for t in tasks for a in t.region_definition.region_area[:MANY]]
+    units = {UNITS[a.location_units]: a.zone[:TEXT_MAX] for a in reversed(areas) if a.location_units in UNITS}
+    unit = next((u for u in (DEGREES, RADIANS, UTM) if u in units), "")
     return Abilities(
         (told.name or told.short_name)[:TEXT_MAX],
         tuple(dict.fromkeys(node_type(n.node_type) for n in told.node_definition[:MANY])),
@@ -66,7 +71,8 @@ def abilities(told: Registration) -> Abilities:
         tuple(dict.fromkeys(mode.mode_name[:TEXT_MAX] for mode in told.mode_definition[:MANY])),
         tuple(dict.fromkeys(commands))[:MANY],
         tuple(dict.fromkeys(regions))[:MANY],
-        next((UNITS[a.location_units] for a in areas if a.location_units in UNITS), ""),
+        unit,
+        units[UTM] if unit == UTM else "",
     )
 
 

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from sapient_msg.bsi_flex_335_v2_0.sapient_message_pb2 import SapientMessage
 
-from lapwing.decode.sapient_session import CLOCK_S_MAX, ERRORS_MAX, Answer, Session, counted, heard, overdue
+from lapwing.decode.sapient_session import CLOCK_S_MAX, ERRORS_MAX, Answer, House, Session, counted, heard, overdue
 from lapwing.decode.sapient_wire import parse, time_ns
 
 NODES_MAX = 64
@@ -41,6 +41,7 @@ class Peer:
     ended: Mapping[str, str] = field(default_factory=_empty)  # nodes that are not heard, and why
     silent: frozenset[str] = frozenset()  # nodes whose status is overdue
     errors: int = 0  # bytes in a row that were no message
+    house: House = House()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +71,11 @@ def hear(peer: Peer, raw: bytes, now_ns: int, our_id: str) -> tuple[Peer, Heard]
     if kind == "registration":
         if known is None and len(peer.sessions) >= NODES_MAX:
             return _without(peer, node, TOO_MANY), Heard(notices=(("lost", node, f"node {node}: {TOO_MANY}"),))
-        return _settled(peer, message, *heard(known or Session(now_ns), message, raw, now_ns, our_id))
+        return _settled(peer, message, *heard(known or Session(now_ns, peer.house), message, raw, now_ns, our_id))
     if node in peer.ended:
         return peer, Heard()
     if known is None:
-        _, told = heard(Session(now_ns), message, raw, now_ns, our_id)
+        _, told = heard(Session(now_ns, peer.house), message, raw, now_ns, our_id)
         return _without(peer, node, UNREGISTERED), Heard(told.replies)
     if node in peer.silent and kind != "status_report":
         return peer, Heard()

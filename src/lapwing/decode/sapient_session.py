@@ -15,6 +15,8 @@ from sapient_msg.bsi_flex_335_v2_0.registration_pb2 import Registration
 from sapient_msg.bsi_flex_335_v2_0.sapient_message_pb2 import SapientMessage
 from sapient_msg.bsi_flex_335_v2_0.status_report_pb2 import StatusReport
 
+from lapwing.decode.sapient_alerts import TOO_MANY, Taken, refusal, stands, taken
+from lapwing.decode.sapient_demands import lacking
 from lapwing.decode.sapient_v1 import is_v1, to_v1
 from lapwing.decode.sapient_wire import acts, parse, time_ns
 
@@ -34,7 +36,18 @@ CLOCK_S_MAX = 30.0
 ERRORS_MAX = 20
 RATE_MAX = 4_000  # messages of one node within one second
 REGISTER_S = 30.0  # how long a connection may wait before it registers
+NOT_ITS_OWN = "the certificate does not name this node_id"
+NOT_SHOWN = "alerts of nodes are recorded here, not shown"
 WATCH_ONLY = "watch-only system: nodes that act are refused"
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What the site wants of its nodes. `alerts`: they are shown to people, who acknowledge them. `strict`: who does
+    not tell all that version 2.0 demands is not taken in."""
+
+    alerts: bool = True
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +55,7 @@ class Session:
     """What is known of one connection. `node_id` "" = not registered."""
 
     opened_ns: int
+    house: House = House()
     node_id: str = ""
     name: str = ""
     interval_s: float = 0.0
@@ -51,6 +65,8 @@ class Session:
     second: int = 0
     in_second: int = 0
     old: bool = False  # it speaks v1.0
+    alerts: Taken = ()
+    names: frozenset[str] | None = None  # whom its certificate names, in lower case; None: that does not matter
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +117,7 @@ def _heard(session: Session, message: SapientMessage, raw: bytes, now_ns: int, o
     if kind == "detection_report":
         return session, Answer(passed=True)
     if kind == "alert":
-        return session, Answer((_alert_ack(message, now_ns, our_id),), passed=True)
+        return _alert(session, message, raw, now_ns, our_id)
     if kind == "task_ack":
         return session, Answer(passed=True, news=message)
     if kind in ("error", "alert_ack"):
@@ -141,6 +157,15 @@ def _registration(
     if acts(told):
         reply.registration_ack.ack_response_reason.append(WATCH_ONLY)
         return session, Answer((reply,), end=WATCH_ONLY, news=message)
+    if session.names is not None and message.node_id.lower() not in session.names:
+        reply.registration_ack.acceptance = False
+        reply.registration_ack.ack_response_reason.append(NOT_ITS_OWN)
+        return session, Answer((reply,), end=NOT_ITS_OWN)
+    lacks = lacking(told) if session.house.strict and not is_v1(told.icd_version) else []
+    if lacks:
+        reply.registration_ack.acceptance = False
+        reply.registration_ack.ack_response_reason.extend(f"{what} is mandatory" for what in lacks)
+        return replace(session, errors=session.errors + 1), Answer((reply,), end=_enough(session.errors + 1))
     reply.registration_ack.ack_response_reason.extend(_missing(told))
     interval_s = _interval_s(told)
     named = told.name or told.short_name
@@ -200,13 +225,35 @@ def _wrong(
     reply.error.packet = raw[:4096]
     reply.error.error_message.extend(reasons)
     session = replace(session, errors=session.errors + 1)
-    return session, Answer((reply,), end="one error after another" if session.errors > ERRORS_MAX else "")
+    return session, Answer((reply,), end=_enough(session.errors))
 
 
-def _alert_ack(message: SapientMessage, now_ns: int, our_id: str) -> SapientMessage:
-    """A node's alert is kept, but nobody is shown it: it is not accepted in anybody's name."""
-    reply = _reply(message.node_id, now_ns, our_id)
-    reply.alert_ack.alert_id = message.alert.alert_id
-    reply.alert_ack.alert_ack_status = AlertAck.ALERT_ACK_STATUS_REJECTED
-    reply.alert_ack.reason.append("alerts of nodes are recorded here, not shown")
+def _enough(errors: int) -> str:
+    return "one error after another" if errors > ERRORS_MAX else ""
+
+
+def _alert(session: Session, message: SapientMessage, raw: bytes, now_ns: int, our_id: str) -> tuple[Session, Answer]:
+    """An alert is answered when a person has acknowledged it (`alert_ack`), and at once where nobody will."""
+    told, us = message.alert, (now_ns, our_id)
+    if refusal(told):
+        return _wrong(session, raw, [refusal(told)], *us)
+    if not session.house.alerts:
+        return session, Answer((alert_ack(message.node_id, told.alert_id, False, NOT_SHOWN, *us),), passed=True)
+    alerts = taken(session.alerts, told, time_ns(message))
+    if alerts is None:
+        return session, Answer((alert_ack(message.node_id, told.alert_id, False, TOO_MANY, *us),), passed=True)
+    session = replace(session, alerts=alerts)
+    if stands(told):
+        return session, Answer(passed=True, news=message)
+    over = alert_ack(message.node_id, told.alert_id, True, "it no longer stands here either", *us)
+    return session, Answer((over,), passed=True, news=message)
+
+
+def alert_ack(node_id: str, alert_id: str, accepted: bool, reason: str, now_ns: int, our_id: str) -> SapientMessage:
+    """The answer to an alert."""
+    reply = _reply(node_id, now_ns, our_id)
+    reply.alert_ack.alert_id = alert_id
+    ack = AlertAck.ALERT_ACK_STATUS_ACCEPTED if accepted else AlertAck.ALERT_ACK_STATUS_REJECTED
+    reply.alert_ack.alert_ack_status = ack
+    reply.alert_ack.reason.append(reason)
     return reply

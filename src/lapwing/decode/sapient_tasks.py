@@ -7,14 +7,16 @@ node or lets it follow something has no code here. Everything else is refused wi
 """
 
 import math
+import string
 from dataclasses import dataclass
 
 from sapient_msg.bsi_flex_335_v2_0 import location_pb2, range_bearing_pb2
 from sapient_msg.bsi_flex_335_v2_0.sapient_message_pb2 import SapientMessage
 from sapient_msg.bsi_flex_335_v2_0.task_pb2 import Task
 
-from lapwing.decode.sapient_abilities import DEGREES, Abilities
+from lapwing.decode.sapient_abilities import DEGREES, UTM, Abilities
 from lapwing.decode.ulid import ulid
+from lapwing.decode.utm import geodetic_to_utm, zone_of
 
 REQUESTS = ("Registration", "Status", "Start", "Stop", "Reset")
 ASKING = ("Registration", "Status")  # what any registered node may be asked
@@ -141,11 +143,36 @@ def _region(task: Task, order: Order, able: Abilities, at_ns: int) -> None:
     if not 3 <= len(order.corners) <= CORNERS_MAX:
         raise NotMade(f"A region needs from 3 to {CORNERS_MAX} corners.")
     if not able.region_units:
-        raise NotMade("The node wants regions in units that are not spoken here (degrees and radians are).")
+        raise NotMade("The node wants regions in units that are not spoken here (degrees, radians and UTM are).")
     region = task.region.add(type=REGIONS[order.value], region_name=order.name or "region")
     region.region_id = ulid(at_ns, f"{task.task_id} region")
+    zone = _zone(order.corners[0], able) if able.region_units == UTM else 0
     for latitude, longitude in order.corners:
-        _point(region.region_area.location_list, (latitude, longitude, None), able.region_units)
+        if zone:
+            _grid_point(region.region_area.location_list, zone, latitude, longitude)
+        else:
+            _point(region.region_area.location_list, (latitude, longitude, None), able.region_units)
+
+
+def _zone(corner: tuple[float, float], able: Abilities) -> int:
+    """The UTM zone of a whole region: the one that the node told, else that of the first corner."""
+    told = able.region_zone.rstrip(string.ascii_letters)
+    if told.isascii() and told.isdigit() and 1 <= int(told) <= 60:
+        return int(told)
+    zone = zone_of(*corner)
+    if zone is None:
+        raise NotMade("There is no UTM zone so near to a pole.")
+    return zone
+
+
+def _grid_point(where: location_pb2.LocationList, zone: int, latitude: float, longitude: float) -> None:
+    """One more place of a list, in UTM."""
+    point = geodetic_to_utm(zone, latitude, longitude)
+    if point is None:
+        raise NotMade(f"A corner is too far from UTM zone {zone}.")
+    out = where.locations.add(datum=location_pb2.LOCATION_DATUM_WGS84_E)
+    out.coordinate_system = location_pb2.LOCATION_COORDINATE_SYSTEM_UTM_M
+    out.utm_zone, out.x, out.y = point
 
 
 def _point(where: location_pb2.LocationList, place: tuple[float, float, float | None], units: str) -> None:

@@ -1,5 +1,5 @@
-"""Universal Transverse Mercator back to latitude and longitude, and where its north points. WGS 84; Krüger's series to
-the third order in the flattening: below a millimetre within a zone (compared with PROJ in tests)."""
+"""Universal Transverse Mercator to latitude and longitude and back, and where its north points. WGS 84; Krüger's series
+to the third order in the flattening: below a millimetre within a zone (compared with PROJ in tests)."""
 
 import math
 import re
@@ -7,6 +7,7 @@ import re
 from lapwing.kernel.geodesy import FLATTENING, SEMI_MAJOR_M
 
 SCALE, FALSE_EAST_M, FALSE_NORTH_M = 0.9996, 500_000.0, 10_000_000.0
+BANDS = "CDEFGHJKLMNPQRSTUVWX"  # of eight degrees from 80 S; the last has twelve
 _ZONE = re.compile(r"([1-9]|[0-5]\d|60)([C-HJ-NP-X])", re.ASCII)
 _N = FLATTENING / (2.0 - FLATTENING)
 _RECTIFYING_M = SEMI_MAJOR_M / (1.0 + _N) * (1.0 + _N**2 / 4.0 + _N**4 / 64.0)
@@ -29,6 +30,26 @@ def utm_to_geodetic(zone: str, easting_m: float, northing_m: float) -> tuple[flo
     centre = math.radians(6 * int(match[1]) - 183)
     longitude = centre + math.atan2(math.sinh(flat_eta), math.cos(flat_xi))
     return latitude, math.remainder(longitude, 2.0 * math.pi)
+
+
+def geodetic_to_utm(zone: int, latitude_rad: float, longitude_rad: float) -> tuple[str, float, float] | None:
+    """(zone such as 30U, easting_m, northing_m) of a place in the grid of a zone; None beyond 84 N and 80 S, and
+    where the easting leaves the grid (500 km from the zone's middle)."""
+    off = math.remainder(longitude_rad - math.radians(6 * zone - 183), 2.0 * math.pi)
+    latitude = math.degrees(latitude_rad)
+    if not (-80.0 <= latitude <= 84.0 and abs(off) <= math.radians(9.0)):
+        return None
+    sine, root = math.sin(latitude_rad), 2.0 * math.sqrt(_N) / (1.0 + _N)
+    t = math.sinh(math.atanh(sine) - root * math.atanh(root * sine))
+    xi, eta = math.atan2(t, math.cos(off)), math.atanh(math.sin(off) / math.hypot(1.0, t))
+    grid_xi = xi + sum(a * math.sin(2 * j * xi) * math.cosh(2 * j * eta) for j, a in enumerate(_ALPHA, 1))
+    grid_eta = eta + sum(a * math.cos(2 * j * xi) * math.sinh(2 * j * eta) for j, a in enumerate(_ALPHA, 1))
+    row = min(int((latitude + 80.0) // 8.0), len(BANDS) - 1)
+    south = latitude_rad < 0.0
+    band = BANDS[min(row, BANDS.index("M")) if south else row]
+    north = SCALE * _RECTIFYING_M * grid_xi + (FALSE_NORTH_M if south else 0.0)
+    east = FALSE_EAST_M + SCALE * _RECTIFYING_M * grid_eta
+    return (f"{zone}{band}", east, north) if 0.0 < east < 2.0 * FALSE_EAST_M else None
 
 
 def zone_of(latitude_rad: float, longitude_rad: float) -> int | None:

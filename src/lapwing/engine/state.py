@@ -9,7 +9,7 @@ from lapwing.engine.labels import Labels
 from lapwing.engine.order import Window
 from lapwing.engine.plan import Plan
 from lapwing.integrity import IntegrityState
-from lapwing.records import Claims, FeedHealth, Integrity
+from lapwing.records import Claims, FeedHealth, Integrity, NodeAlert
 from lapwing.track import Watch
 from lapwing.track.registration import Pairs
 
@@ -37,6 +37,7 @@ class State:
     integrity: IntegrityState
     verdict: Integrity | None
     alarms: AlarmMemory
+    alerts: tuple[NodeAlert, ...] = ()  # of nodes, that stand
 
     @property
     def watch(self) -> Watch:

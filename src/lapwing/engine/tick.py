@@ -12,6 +12,7 @@ import numpy as np
 
 from lapwing import alarm, integrity, track
 from lapwing.alarm import World
+from lapwing.engine.alerting import standing
 from lapwing.engine.labels import labelled
 from lapwing.engine.notices import NOTICE_FEED, read
 from lapwing.engine.order import order
@@ -31,6 +32,7 @@ def step(state: State, frames: Sequence[Frame], tick: int, to_ns: int, plan: Pla
     """The world at `to_ns`, given what came since the state's time."""
     to_ns = max(to_ns, state.time_ns)  # a clock set back must not take the world back
     decoded, feeds = _decode(state, frames, to_ns, plan)
+    alerts = standing(state.alerts, decoded, to_ns)
     scans = tuple(scan for d in decoded for scan in d.scans)
     mine = tuple(scan for scan in scans if scan.sensor in plan.sensors)
     registered, mine = register(state, mine, to_ns, plan)
@@ -50,11 +52,11 @@ def step(state: State, frames: Sequence[Frame], tick: int, to_ns: int, plan: Pla
     kinds = classes.probabilities(window.now.features, inside.track_id, said, plan.classes)
     what = Classes(shown.track_id, kinds)
     if judge:
-        world = World(to_ns, shown, claims, verdict, health, known_sensors, what)
+        world = World(to_ns, shown, claims, verdict, health, known_sensors, what, alerts)
         memory = alarm.step(state.alarms, world, plan.rules, plan.life)
     alarms = alarm.columns(memory)
     through = frames[-1].seq if frames else state.through_seq
-    after = State(tick, to_ns, through, feeds, window, labels, registered, claims, known, verdict, memory)
+    after = State(tick, to_ns, through, feeds, window, labels, registered, claims, known, verdict, memory, alerts)
     wedges = track.directions(window.now, to_ns, plan.tracking)
     return after, Picture(tick, to_ns, through, shown, claims, verdict, alarms, health, wedges, known_sensors, what)
 

@@ -1,6 +1,6 @@
 """The words: frozen, read-only columns that every room speaks. Depends on arrays alone; knows no sensor, no clock."""
 
-from lapwing.records.alarms import Alarms, AlarmState, Priority, Subject
+from lapwing.records.alarms import Alarms, AlarmState, NodeAlert, Priority, Subject
 from lapwing.records.arrays import Array, column, freeze
 from lapwing.records.claims import FIELD_COLUMN, FIELDS, NO_TRACK, Claims, Condition, Integrity
 from lapwing.records.classes import Classes, Kind
@@ -57,6 +57,7 @@ __all__ = [
     "Integrity",
     "Interference",
     "Kind",
+    "NodeAlert",
     "Picture",
     "Polygon",
     "Position",

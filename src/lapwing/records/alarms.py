@@ -8,6 +8,8 @@ from jaxtyping import Float64, Int64
 
 from lapwing.records.arrays import Array, column, freeze_columns, same_length
 
+ALERT_LAPSE_S = 3600.0  # a node's alert that it has not repeated for so long stands no more
+
 
 class AlarmState(IntEnum):
     """Alarm life."""
@@ -28,7 +30,7 @@ class Priority(IntEnum):
 
 class Subject(IntEnum):
     """What an alarm is about: `subject_id` is a track_id, an address, a region_id, a feed's row, a sensor's,
-    or 0 for a zone (its name says which)."""
+    0 for a zone (its name says which), or the number of a node's alert."""
 
     TRACK = 0
     CLAIM = 1
@@ -36,6 +38,23 @@ class Subject(IntEnum):
     FEED = 3
     SENSOR = 4
     ZONE = 5
+    NODE = 6
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAlert:
+    """What a sensor's node says itself that somebody should know: its word, not our judgement."""
+
+    number: int  # of this alert of this node; the same each time it is told
+    sensor: str
+    node: str  # its name or identity
+    active: bool  # False: it is over
+    time_ns: int  # when it was told, by the node
+    priority: Priority  # as far as the site allows
+    east_m: float  # where; of the sensor itself when it does not say
+    north_m: float
+    reason: str
+    frame_seq: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from enum import IntEnum, IntFlag
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from lapwing.records.alarms import NodeAlert
 from lapwing.records.arrays import Array, all_finite, column, freeze_columns, same_length
 from lapwing.records.detections import Detections
 
@@ -213,7 +214,8 @@ def no_texts() -> Texts:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """All that a decoder made of the frames of one tick: claims, scans, faults, and how many messages it understood."""
+    """All that a decoder made of the frames of one tick: claims, scans, alerts of nodes, faults, how many messages it
+    understood."""
 
     positions: Positions = field(default_factory=no_positions)
     values: Values = field(default_factory=no_values)
@@ -221,6 +223,7 @@ class Decoded:
     scans: tuple[Detections, ...] = ()
     faults: tuple[Fault, ...] = ()
     messages: int = 0
+    alerts: tuple[NodeAlert, ...] = ()
 
 
 def merged(parts: Sequence[Decoded]) -> Decoded:
@@ -241,4 +244,5 @@ def merged(parts: Sequence[Decoded]) -> Decoded:
         tuple(s for p in parts for s in p.scans),
         tuple(f for p in parts for f in p.faults),
         sum(p.messages for p in parts),
+        tuple(a for p in parts for a in p.alerts),
     )

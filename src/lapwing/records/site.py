@@ -79,6 +79,7 @@ class TlsConfig:
     certificate: str = ""  # our own
     key: str = ""
     server_name: str = ""  # that the other side's certificate must bear, when it is not the host's
+    certified: bool = False  # who connects must be named by its certificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,8 @@ class FeedConfig:
     carrier_hz: float = 0.0  # of the transmitter that a passive radar listens to; 0 = not told
     origin: Position | None = None  # the site's, for decoders that place things in its ENU frame
     interface: str = ""  # local address on the network where a multicast group is joined; "" = the system's choice
+    alerts: str = "low"  # how urgent an alert of a node may at most be: none (not shown), low, medium, high
+    strict: bool = False  # a SAPIENT node that does not tell all that the standard demands is not taken in
     radar: int = -1  # SAC and SIC (256 times the one plus the other) of the only radar that is heeded, -1 = the first
 
 

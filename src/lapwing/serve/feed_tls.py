@@ -4,13 +4,17 @@ Who listens shows its certificate, and asks the others for theirs where it is to
 other side's certificate and name always. Refuses keys that would do nothing: a site must not look safer than it is.
 """
 
+import logging
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from lapwing.records import TlsConfig
 
+log = logging.getLogger("lapwing.feeds")
 CONNECTS = ("mqtts", "sapient-peer+tls")
 LISTENS = ("sapient+tls",)
 HANDSHAKE_S = 10.0
@@ -24,6 +28,7 @@ class FeedTls(BaseModel):
     certificate: str = ""  # our own
     key: str = ""
     server_name: str = ""  # that the other side's certificate must bear, when it is not the host's
+    certified: bool = False  # of sapient+tls: the certificate of a node must name its node_id
 
     def check_tls(self, source: str) -> None:
         """Raises ValueError for a key that is missing, or would do nothing."""
@@ -36,6 +41,8 @@ class FeedTls(BaseModel):
             raise ValueError(f"{scheme}:// listens: it needs 'certificate' and 'key' to show to those who connect")
         if scheme in LISTENS and self.server_name:
             raise ValueError(f"'server_name' does nothing for {scheme}: here we are the server")
+        if self.certified and not (scheme in LISTENS and self.ca):
+            raise ValueError(f"'certified' does nothing here: it needs {LISTENS[0]}:// with 'ca'")
         if self.key and not self.certificate:
             raise ValueError("'key' needs 'certificate'")
 
@@ -46,7 +53,7 @@ class FeedTls(BaseModel):
         ca, certificate, key = (
             str((folder / name).resolve()) if name else "" for name in (self.ca, self.certificate, self.key)
         )
-        return TlsConfig(ca, certificate, key, self.server_name)
+        return TlsConfig(ca, certificate, key, self.server_name, self.certified)
 
 
 def connecting(tls: TlsConfig) -> ssl.SSLContext:
@@ -64,6 +71,48 @@ def listening(tls: TlsConfig) -> ssl.SSLContext:
     if tls.authority:
         context.verify_mode = ssl.CERT_REQUIRED
     return context
+
+
+class Certificates:
+    """The context for who listens. Its files are looked at for every connection and read again when they have changed;
+    while the new ones cannot be used, the old ones stay."""
+
+    def __init__(self, feed: str, tls: TlsConfig) -> None:
+        """Reads files. Raises OSError."""
+        self._feed, self._tls = feed, tls
+        self._stamps, self._context = _stamps(tls), listening(tls)
+
+    def context(self) -> ssl.SSLContext:
+        """As the files are now. Reads files."""
+        stamps = _stamps(self._tls)
+        if stamps != self._stamps:
+            self._stamps = stamps
+            try:
+                self._context = listening(self._tls)
+                log.info("feed %s: the certificate files were read again", self._feed)
+            except OSError as error:
+                log.warning("feed %s: the new certificate files cannot be used, the old stay: %s", self._feed, error)
+        return self._context
+
+
+def _stamps(tls: TlsConfig) -> tuple[tuple[int, int], ...]:
+    """When each file was changed, and its length; zeros where there is none."""
+    out = []
+    for path in (tls.authority, tls.certificate, tls.key):
+        try:
+            found = Path(path).stat() if path else None
+        except OSError:
+            found = None
+        out.append((found.st_mtime_ns, found.st_size) if found else (0, 0))
+    return tuple(out)
+
+
+def names_in(certificate: Mapping[str, Any]) -> frozenset[str]:
+    """Whom a checked certificate (`getpeercert`) names, in lower case: its common names, DNS names and URIs; of
+    urn:uuid: the UUID."""
+    told = [value for part in certificate.get("subject", ()) for name, value in part if name == "commonName"]
+    told += [value for kind, value in certificate.get("subjectAltName", ()) if kind in ("DNS", "URI")]
+    return frozenset(name.lower().removeprefix("urn:uuid:") for name in told)
 
 
 def unusable(tls: TlsConfig | None, *, listens: bool) -> str:

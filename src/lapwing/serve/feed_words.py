@@ -46,5 +46,6 @@ def _doubts(config: FeedConfig) -> list[str]:
     if config.transport == "sapient" and not here:
         if config.tls is None:
             return ["ANYBODY who reaches it can be a node, in clear"]
-        return ["with TLS, " + ("nodes with a certificate only" if config.tls.authority else "ANYBODY can be a node")]
+        named = "each whom its certificate names" if config.tls.certified else "nodes with a certificate only"
+        return ["with TLS, " + (named if config.tls.authority else "ANYBODY can be a node")]
     return ["with TLS" if config.tls else "in clear"] if config.transport == "sapient-peer" and not here else []

@@ -1,23 +1,26 @@
 """The SAPIENT server: edge nodes connect, register, report; what they may say next is `decode/sapient_session`.
 
 Each whole message that is passed on goes to the inbox as it came. Why a node was cut off stands in the log and in
-the journal. Refuses more connections than NODES, and lengths that no message has, before reading on.
+the journal. Refuses more connections than NODES, those that wait at the door among them, and lengths that no message
+has, before reading on.
 """
 
 import asyncio
 import contextlib
 import hashlib
 import logging
+import ssl
 import uuid
 from dataclasses import dataclass
 
 from sapient_msg.bsi_flex_335_v2_0.sapient_message_pb2 import SapientMessage
 
-from lapwing.decode.sapient_session import Session, answer, overdue
+from lapwing.decode.sapient_session import House, Session, answer, overdue
 from lapwing.decode.sapient_wire import HEAD_BYTES, MESSAGE_BYTES_MAX, framed
 from lapwing.records import FeedConfig
 from lapwing.serve.clock import SystemClock
-from lapwing.serve.feed_tls import HANDSHAKE_S, listening
+from lapwing.serve.door import Door, Knock
+from lapwing.serve.feed_tls import Certificates, names_in
 from lapwing.serve.inbox import Inbox
 from lapwing.serve.sapient_nodes import NodeBook
 
@@ -32,6 +35,11 @@ def our_id(config: FeedConfig) -> str:
     return stable_uuid(f"lapwing:{config.feed}:{config.port}")
 
 
+def house(config: FeedConfig) -> House:
+    """What the site wants of the nodes of a feed."""
+    return House(config.alerts != "none", config.strict)
+
+
 def stable_uuid(text: str) -> str:
     """A UUID of version 4's form out of a text: the same for the same text."""
     return str(uuid.UUID(bytes=hashlib.blake2b(text.encode(), digest_size=16).digest(), version=4))
@@ -39,38 +47,48 @@ def stable_uuid(text: str) -> str:
 
 async def serve_nodes(config: FeedConfig, inbox: Inbox, book: NodeBook | None = None) -> None:
     """Accept nodes until cancelled. Raises OSError when the port cannot be opened or a certificate not be read."""
-    connected: set[asyncio.StreamWriter] = set()
-    book = book or NodeBook()
+    connected: set[asyncio.Transport] = set()
+    hall = _Hall(config, inbox, book or NodeBook())
+    door = Door(config.feed, await asyncio.to_thread(Certificates, config.feed, config.tls) if config.tls else None)
 
-    async def node(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peer = writer.get_extra_info("peername")
+    async def node(outside: asyncio.Transport) -> None:
+        peer = outside.get_extra_info("peername")
         if len(connected) >= NODES:
             log.warning("feed %s: more than %d nodes, %s was refused", config.feed, NODES, peer)
-            writer.close()
+            outside.close()
             return
-        connected.add(writer)
+        connected.add(outside)
+        streams = await door.opened(outside)
+        if streams is None:
+            connected.discard(outside)
+            return
+        reader, writer = streams
         why = "failed"
         try:
-            why = await _converse(_Hall(config, inbox, book), reader, writer)
+            why = await _converse(hall, reader, writer)
         except OSError as error:
             why = error.strerror or "connection failed"
         finally:
-            connected.discard(writer)
+            connected.discard(outside)
             log.info("feed %s: node %s left: %s", config.feed, peer, why)
             inbox.notice(config.feed, "connected" if connected else "lost", f"{len(connected)} nodes; one left: {why}")
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
-    tls = await asyncio.to_thread(listening, config.tls) if config.tls else None
-    limit_s = HANDSHAKE_S if tls else None
-    server = await asyncio.start_server(node, config.host, config.port, ssl=tls, ssl_handshake_timeout=limit_s)
+    def came(outside: asyncio.Transport) -> None:
+        task = asyncio.create_task(node(outside))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    tasks: set[asyncio.Task[None]] = set()
+    server = await asyncio.get_running_loop().create_server(lambda: Knock(came), config.host, config.port)
     try:
         async with server:
             await server.serve_forever()
     finally:
-        for writer in connected:
-            writer.close()
+        for transport in connected:
+            transport.close()
 
 
 @dataclass(frozen=True)
@@ -82,10 +100,19 @@ class _Hall:
     book: NodeBook
 
 
+def _names(config: FeedConfig, writer: asyncio.StreamWriter) -> frozenset[str] | None:
+    """Whom the certificate of who connected names, where that matters."""
+    if config.tls is None or not config.tls.certified:
+        return None
+    link = writer.get_extra_info("ssl_object")
+    return names_in((link.getpeercert() if isinstance(link, ssl.SSLObject) else None) or {})
+
+
 async def _converse(hall: _Hall, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
     """One connection to its end; why it ended."""
     clock, us, feed = SystemClock(), our_id(hall.config), hall.config.feed
-    session, buffer, why = Session(clock.now_ns()), b"", "failed"
+    hall.book.we[feed] = us
+    session, buffer, why = Session(clock.now_ns(), house(hall.config), names=_names(hall.config, writer)), b"", "failed"
 
     def send(message: SapientMessage) -> None:
         writer.write(framed(message))

@@ -21,11 +21,14 @@ from sapient_msg.bsi_flex_335_v2_0.sapient_message_pb2 import SapientMessage
 from sapient_msg.bsi_flex_335_v2_0.status_report_pb2 import StatusReport
 
 from lapwing.decode.sapient_abilities import Abilities, abilities
-from lapwing.decode.sapient_session import WATCH_ONLY
+from lapwing.decode.sapient_alerts import alert_number, stands
+from lapwing.decode.sapient_session import WATCH_ONLY, alert_ack
+from lapwing.decode.sapient_v1 import is_v1, to_v1
 from lapwing.decode.sapient_wire import acts
 
 log = logging.getLogger("lapwing.feeds")
 NODES_MAX = 256
+ALERTS_MAX = 512
 REMARKS_MAX, REMARK_CHARS_MAX = 8, 120
 SAVE_S = 2.0
 UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -60,6 +63,8 @@ class NodeBook:
         self._writing = threading.Lock()
         self._nodes: dict[Key, KnownNode] = {}
         self._send: dict[Key, Send] = {}
+        self._alerts: dict[int, tuple[str, str, str]] = {}  # number -> feed, node_id, alert_id
+        self.we: dict[str, str] = {}  # feed -> our node_id there
         self.on_answer: Callable[[str, SapientMessage], None] | None = None  # told every TaskAck
         if file is not None and file.exists():
             self._load(file)
@@ -75,7 +80,10 @@ class NodeBook:
             self._nodes[(node.feed, node.node_id)] = away
 
     def take(self, feed: str, message: SapientMessage, send: Send) -> None:
-        """A registration that was answered, a status report or a TaskAck, over the connection of `send`."""
+        """A registration that was answered, a status report, an alert or a TaskAck, over the connection of `send`."""
+        if message.HasField("alert"):
+            self._alerted(feed, message)
+            return
         if message.HasField("task_ack"):
             if self.on_answer is not None:
                 self.on_answer(feed, message)
@@ -97,6 +105,29 @@ class NodeBook:
             self._nodes.pop(oldest)
             self._send.pop(oldest, None)
         self._dirty = True
+
+    def _alerted(self, feed: str, message: SapientMessage) -> None:
+        """Whose alert it is, while it stands, for the day that a person acknowledges it."""
+        number = alert_number(message.node_id, message.alert.alert_id)
+        self._alerts.pop(number, None)
+        if stands(message.alert):
+            self._alerts[number] = (feed, message.node_id, message.alert.alert_id)
+        while len(self._alerts) > ALERTS_MAX:
+            del self._alerts[next(iter(self._alerts))]
+
+    def acknowledged(self, number: int) -> bool:
+        """A person has seen the alert of this number: its node is told. Whether it could be."""
+        if number not in self._alerts:
+            return False
+        feed, node_id, alert_id = self._alerts[number]
+        node = self._nodes.get((feed, node_id))
+        reason, us = "acknowledged by a person", self.we.get(feed, "")
+        reply = alert_ack(node_id, alert_id, True, reason, time.time_ns(), us)
+        try:
+            self.send(feed, node_id, to_v1(reply) if node is not None and is_v1(node.able.icd) else reply)
+        except OSError:
+            return False
+        return True
 
     def left(self, feed: str, node_id: str, why: str, send: Send | None = None) -> None:
         """A node is gone, unless it has come back over another connection than that of `send`."""

@@ -19,7 +19,7 @@ from lapwing.serve.clock import SystemClock
 from lapwing.serve.feed_tls import connecting
 from lapwing.serve.feeds import Link, reason
 from lapwing.serve.inbox import Inbox
-from lapwing.serve.sapient import LOOK_S, our_id
+from lapwing.serve.sapient import LOOK_S, house, our_id
 from lapwing.serve.sapient_nodes import NodeBook
 
 log = logging.getLogger("lapwing.feeds")
@@ -65,7 +65,8 @@ class _Talk:
     async def run(self) -> str:
         """To its end; why it ended. Raises OSError, TimeoutError."""
         clock, us, feed = SystemClock(), our_id(self.config), self.config.feed
-        peer, rest, heard_ns = Peer(), b"", clock.now_ns()
+        self.book.we[feed] = us
+        peer, rest, heard_ns = Peer(house=house(self.config)), b"", clock.now_ns()
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):

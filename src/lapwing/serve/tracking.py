@@ -7,7 +7,7 @@ so; so is one with measurement columns that are not known here. Settings that ar
 
 import dataclasses
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +20,7 @@ from lapwing.engine.plan import LOW
 from lapwing.records import ANONYMOUS, RCS_UNSAID, Array, Detections, Kind, SensorConfig, Site, Space, TrackStatus
 from lapwing.serve.site import FeedEntry, SiteError, SiteFile
 from lapwing.track import AIR, ClassSettings, ClutterSettings, SensorModel, TrackSettings, Watch, classes
+from lapwing.track.declared import log_likelihoods
 
 AXES = ("east_m", "north_m", "up_m", "east_mps", "north_mps", "up_mps")
 UPPER = [(i, j) for i in range(6) for j in range(i, 6)]
@@ -27,6 +28,7 @@ MEASURES = (
     *("east_m", "north_m", "up_m", "range_m", "azimuth_rad", "elevation_rad", "range_rate_mps"),
     *("bistatic_range_m", "bistatic_range_rate_mps", "range_difference_m"),
 )
+DECLARED = tuple(f"declared_{kind.name.lower()}" for kind in Kind)
 CLASSES = ClassSettings()
 NEEDED = ("scan_ns", "sensor", "time_ns")
 
@@ -79,7 +81,7 @@ def _numbers(table: dict[str, Any]) -> dict[str, Any]:
 def scans(frame: pl.DataFrame, sensors: dict[str, SensorConfig]) -> Iterator[Detections]:
     """Scans in order of their end; a row without measurements says that its scan was empty. Raises TrackingError."""
     space: dict[str, Space | None] = {}
-    others = [c for c, kind in frame.schema.items() if kind.is_float() and c not in (*MEASURES, "rcs_dbsm")]
+    others = [c for c, kind in frame.schema.items() if kind.is_float() and c not in (*MEASURES, *DECLARED, "rcs_dbsm")]
     for (name,), rows in frame.group_by("sensor", maintain_order=True):
         filled = tuple(c for c in MEASURES if c in rows.columns and rows[c].null_count() < len(rows))
         if name not in sensors:
@@ -109,7 +111,23 @@ def _scan(rows: pl.DataFrame, config: SensorConfig, space: Space) -> Detections:
     nobody, nowhere = np.full(m, ANONYMOUS, dtype=np.int64), np.zeros(m, dtype=np.int64)
     said = seen["rcs_dbsm"].cast(pl.Float64).fill_null(RCS_UNSAID).to_numpy() if "rcs_dbsm" in seen.columns else None
     rcs_dbsm = None if said is None else said.copy()
-    return Detections(config.sensor, space, scan_ns, times, z, R, nobody, nowhere, rcs_dbsm)
+    kinds = _declared(seen)
+    try:
+        return Detections(config.sensor, space, scan_ns, times, z, R, nobody, nowhere, rcs_dbsm, kinds)
+    except ValueError as error:
+        raise TrackingError(f"sensor {config.sensor!r}, scan_ns {scan_ns}: {error}") from None
+
+
+def _declared(seen: pl.DataFrame) -> Array | None:
+    """What the sensor says each detection is; None where it says nothing of any."""
+    if not set(DECLARED) & set(seen.columns):
+        return None
+    said = [
+        seen[c].cast(pl.Float64).fill_null(0.0).to_numpy() if c in seen.columns else np.zeros(len(seen))
+        for c in DECLARED
+    ]
+    kinds = np.stack(said, axis=1)
+    return kinds if kinds.any() else None
 
 
 def _sigma(config: SensorConfig, column: str) -> float:
@@ -132,6 +150,7 @@ def track_file(detections: Path, site_file: Path, out: Path, settings_file: Path
     if missing:
         raise TrackingError(f"{detections}: the column {missing[0]!r} is missing")
     watch = track.watch_start(settings)
+    reliability = {s.sensor: s.class_reliability for s in site.sensors}
     models: dict[str, SensorModel | None] = {}
     parts: dict[int, pl.DataFrame] = {}  # by time: of sensors whose scans end together, what is left after the last
     looks = 0
@@ -141,10 +160,10 @@ def track_file(detections: Path, site_file: Path, out: Path, settings_file: Path
         model = models[scan.sensor]
         if model is not None:
             watch = track.watch_step(watch, scan, model, settings)
-            parts[scan.scan_ns] = rows_of(watch, scan.scan_ns, settings)
+            parts[scan.scan_ns] = rows_of(watch, scan.scan_ns, settings, reliability)
             looks += 1
     left_out = sorted({*frame["sensor"].unique()} - {name for name, model in models.items() if model is not None})
-    whole = pl.concat(parts.values(), how="diagonal") if parts else rows_of(watch, 0, settings)
+    whole = pl.concat(parts.values(), how="diagonal") if parts else rows_of(watch, 0, settings, reliability)
     out.parent.mkdir(parents=True, exist_ok=True)
     whole.write_parquet(out)
     note = f"; left out, no position in what they measure: {', '.join(left_out)}" if left_out else ""
@@ -162,8 +181,8 @@ def _model(scan: Detections, site: Site) -> SensorModel | None:
         return None
 
 
-def rows_of(watch: Watch, time_ns: int, settings: TrackSettings) -> pl.DataFrame:
-    """One row per track; one row without a track where there is none."""
+def rows_of(watch: Watch, time_ns: int, settings: TrackSettings, reliability: Mapping[str, float]) -> pl.DataFrame:
+    """One row per track; one row without a track where there is none. `reliability` of what each sensor declares."""
     tracks = track.predict_tracks(watch.tracker, time_ns, settings)
     n = len(tracks)
     if n == 0:
@@ -176,7 +195,7 @@ def rows_of(watch: Watch, time_ns: int, settings: TrackSettings) -> pl.DataFrame
     }
     names |= {axis: tracks.mean[:, i] for i, axis in enumerate(AXES)}
     names |= {f"cov_{AXES[i]}_{AXES[j]}": tracks.cov[:, i, j] for i, j in UPPER}
-    nothing_else = np.zeros((n, len(Kind)))  # nobody claims or declares anything in a file of detections
-    p = classes.probabilities(watch.features, tracks.track_id, nothing_else, CLASSES)
+    said = log_likelihoods(watch.declared, tracks.track_id, reliability)  # nobody claims anything in a file
+    p = classes.probabilities(watch.features, tracks.track_id, said, CLASSES)
     names |= {f"p_class_{kind.name.lower()}": p[:, kind] for kind in Kind}
     return pl.DataFrame(names)

@@ -162,7 +162,7 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
     _add_history_routes(app, desk)
     if options.acts is not None:
         desk.acts = ActsDesk(options.acts)
-        add_acts_routes(app, options.acts, desk.picture)
+        add_acts_routes(app, options.acts, desk.picture, nodes.acknowledged)
         if options.ringer is not None:
             offers.append("alarm-test")
             add_alarm_test_routes(app, options.acts, options.ringer, desk.picture)

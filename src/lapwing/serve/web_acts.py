@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable
 from typing import Annotated, Any
 
+import numpy as np
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from lapwing.records import Picture
+from lapwing.records import Picture, Subject
 from lapwing.serve.acts import Act, ActError, Acts, ActsUnwritable, TooSoon, Wanted
 from lapwing.serve.answers import json, only_known, wanted_of
 from lapwing.serve.telling import acts_text, told_act
@@ -49,8 +50,11 @@ class ActsDesk:
         return self._text
 
 
-def add_acts_routes(app: FastAPI, acts: Acts, latest: Callable[[], Picture]) -> None:
-    """GET /v1/acts?alarm=N and POST /v1/acts. `latest()` is the picture, or raises HTTPException."""
+def add_acts_routes(
+    app: FastAPI, acts: Acts, latest: Callable[[], Picture], seen: Callable[[int], object] | None = None
+) -> None:
+    """GET /v1/acts?alarm=N and POST /v1/acts. `latest()` is the picture, or raises HTTPException. `seen(number)` is
+    told of the alert of a sensor's node that a person has acknowledged."""
     known = [Depends(only_known)]
 
     @app.get("/v1/acts", dependencies=known)
@@ -70,4 +74,8 @@ def add_acts_routes(app: FastAPI, acts: Acts, latest: Callable[[], Picture]) -> 
         priority = dict(alarms).get(wanted.alarm)
         if priority is None:
             raise HTTPException(404, f"The picture has no alarm {wanted.alarm}.")
-        return json(told_act(await written(request, acts.add, wanted, priority, picture.time_ns)), 201)
+        done = await written(request, acts.add, wanted, priority, picture.time_ns)
+        (row,) = np.flatnonzero(picture.alarms.alarm_id == wanted.alarm)
+        if seen is not None and done.verb == "acknowledge" and picture.alarms.subject[row] == Subject.NODE:
+            seen(int(picture.alarms.subject_id[row]))
+        return json(told_act(done), 201)

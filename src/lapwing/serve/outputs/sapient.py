@@ -22,6 +22,7 @@ from lapwing.decode.encode_sapient_node import Us, condition, goodbye, registrat
 from lapwing.decode.sapient_wire import cut, framed, parse
 from lapwing.records import AlarmState, Frame, Picture, Site
 from lapwing.serve.clock import SystemClock
+from lapwing.serve.outputs.contributors import Contributors
 from lapwing.serve.outputs.entries import SapientOutput
 from lapwing.serve.outputs.health import Box, OutputHealth
 from lapwing.serve.outputs.sockets import CLOSE_S, CONNECT_S, READ_BYTES, WRITE_S
@@ -54,6 +55,7 @@ class SapientSender:
         self._told_ns: dict[int, int] = {}  # by track_id
         self._last_ns = 0
         self._alerts: dict[tuple[int, int], tuple[int, bool]] = {}  # what the parent was told: priority, cleared
+        self._contributors = Contributors()
         self._left_out = 0  # since the last status report
         self._picture: Picture | None = None
 
@@ -106,12 +108,14 @@ class SapientSender:
         due_ns = 0
         while True:
             picture = self._picture = await box.take()
+            self._contributors.look(picture)
             messages = self._news(picture)
             if picture.time_ns >= due_ns and picture.time_ns > self._last_ns:
                 due_ns = self._last_ns = picture.time_ns
                 due_ns += int(self._entry.period_s * 1e9)
                 chosen = self._chosen(picture, health)
                 messages += await asyncio.to_thread(self._reports, picture, chosen)
+                self._contributors.reported(picture.tracks.track_id[chosen].tolist())
             if messages:
                 size = await parent.say(*messages)
                 health.handed_over(len(messages), size, picture.time_ns)
@@ -149,16 +153,20 @@ class SapientSender:
     def _reports(self, picture: Picture, rows: list[int]) -> list[SapientMessage]:
         """Their reports; reads the journal."""
         ids = picture.tracks.track_id
-        sources = {int(ids[i]): s for i in rows if (s := self._source(picture, i)) is not None}
+        sources = {int(ids[i]): self._sources(int(ids[i])) for i in rows} if self._sapient else {}
         told = (picture, self._site.origin, self.us.node_id)
         return [*emitters(*told), *detections(*told, rows, sources)]
 
-    def _source(self, picture: Picture, i: int) -> Source | None:
-        """The node's own report behind a track, where it came over SAPIENT and the journal still holds it."""
-        if not self._sapient:
-            return None
-        frame = self.frames(int(picture.tracks.frame_seq[i]))
-        return source_in(frame.data) if frame is not None and frame.feed in self._sapient else None
+    def _sources(self, ident: int) -> list[Source]:
+        """The nodes' own reports behind a track since its last report, newest first, one of each object of a node:
+        those that came over SAPIENT and that the journal still holds."""
+        found: dict[tuple[str, str], Source] = {}
+        for seq in self._contributors.of(ident):
+            frame = self.frames(seq)
+            source = source_in(frame.data) if frame is not None and frame.feed in self._sapient else None
+            if source is not None:
+                found.setdefault((source.node_id, source.object_id), source)
+        return list(found.values())
 
 
 async def _first(listening: "asyncio.Task[None]", *tasks: "asyncio.Task[None]") -> None:
