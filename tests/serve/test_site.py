@@ -202,3 +202,11 @@ def test_the_journal_goes_on_when_an_output_is_added(tmp_path):
     assert list(tmp_path.glob("before-*")) == []
     open_journal(tmp_path, GOOD.replace("3700", "3800")).close()
     assert len(list(tmp_path.glob("before-*"))) == 1
+
+
+def test_stated_tolerances_reach_the_sensor_in_radians(tmp_path):
+    more = "range_tolerance_m = 60.0\nazimuth_tolerance_deg = 0.5\nclock_tolerance_s = 0.2\n"
+    text = GOOD.replace("[[sensor]]\n", "[[sensor]]\n" + more)
+    site = parse(text).site(tmp_path)
+    assert site.sensors[0].tolerance == (60.0, math.radians(0.5), 0.0, 0.2)
+    assert "azimuth_tolerance_deg" in problems(text.replace("tolerance_deg = 0.5", "tolerance_deg = -1"))

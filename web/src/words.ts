@@ -20,7 +20,7 @@ export interface Output {
 }
 export interface Sensor {
   sensor: string; time_ns: string; looks: number;
-  biases: Record<string, { value: number | null; sigma: number; applied: boolean }>;
+  biases: Record<string, { value: number | null; sigma: number; applied: boolean; norm: number | null; moved_ns: string; outside_ns: string; tolerance: number | null }>;
 }
 export interface Reason { reason: string; since_ns: string; frame: number }
 /** Of a Remote ID sender: who heard it while its place is unknown; where the person who flies says to be. */

@@ -15,6 +15,7 @@ from lapwing.track import (
     ClaimSettings,
     ClassSettings,
     ClutterSettings,
+    DriftSettings,
     RegistrationSettings,
     SensorModel,
     TargetPrior,
@@ -42,6 +43,7 @@ class Plan:
     life: LifeSettings = LifeSettings()
     registration: RegistrationSettings = RegistrationSettings()
     classes: ClassSettings = ClassSettings()
+    drift: DriftSettings = DriftSettings()
 
     @property
     def reliability(self) -> dict[str, float]:

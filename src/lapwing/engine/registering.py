@@ -1,11 +1,13 @@
 """Registration in the tick: raw scans against trusted claims, and corrected scans on to the tracker."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from lapwing.engine.plan import Plan
 from lapwing.engine.state import State
 from lapwing.records import Array, Detections, SensorConfig, Space
-from lapwing.track import registration
+from lapwing.track import drift, registration
 from lapwing.track.registration import Pairs
 
 
@@ -29,7 +31,11 @@ def register(
         if to_ns - mine.solved_ns >= settings.every_s * 1e9:
             model = plan.model(name, Space(mine.columns))
             noise = noise_of(plan.sensors[name], mine.columns)
-            pairs[name] = registration.solve(mine, model, to_ns, noise, settings)
+            solved = registration.solve(mine, model, to_ns, noise, settings)
+            tolerance = np.array([*plan.sensors[name].tolerance, 0.0, 0.0])
+            pairs[name] = replace(
+                solved, found=drift.judged(mine.found.drift, solved.found, tolerance, settings.window_s, plan.drift)
+            )
     return tuple(pairs[name] for name in sorted(pairs)), tuple(out)
 
 

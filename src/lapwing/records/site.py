@@ -69,6 +69,12 @@ class SensorConfig:
     echo_dbm: float | None = None  # amplitude of 1 m2 at 10 km; None: its amplitudes say nothing
     echo_min_dbm: float | None = None  # the weakest echo that it tells; None: not known
     class_reliability: float = 0.8  # how often it is right when it says what something is
+    tolerance: tuple[float, float, float, float] = (
+        0.0,
+        0.0,
+        0.0,
+        0.0,
+    )  # of m, rad, rad, s: biases beyond alarm; 0: none
 
 
 @dataclass(frozen=True, slots=True)
