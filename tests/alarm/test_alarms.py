@@ -14,8 +14,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from world import tracks, world
 
 from lapwing.alarm import AlarmMemory, LifeSettings, LocalZone, columns, rules_for, step
-from lapwing.alarm.sensor_rules import SensorBiased, SensorDrifting
+from lapwing.alarm.sensor_rules import SensorBiased, SensorDrifting, SensorsDisagree
 from lapwing.records import (
+    Against,
     AlarmState,
     Circle,
     Drift,
@@ -226,3 +227,20 @@ def test_a_biased_sensor_stands_until_it_is_clearly_better_and_leaves_tolerances
     assert [f.firm for f in found(bias=0.29)] == [False]
     assert found(bias=0.23) == []
     assert found(bias=0.31, tolerance=0.1) == []
+
+
+def test_sensors_that_disagree_are_both_named_and_neither_is_blamed():
+    def found(degrees, known=1, observable=0):
+        one = np.eye(6)[1]
+        against = Against("Other", 60, one * degrees * DEG, one * 0.04 * DEG + 1e-9, np.array([0, known, 0, 0, 0, 0]))
+        s = replace(sensor(S, bias=0.1, observable=observable), against=against)
+        return SensorsDisagree().findings(replace(world(S), sensors=(s,)))
+
+    (f,) = found(1.5)
+    assert f.reason.startswith("sensors Radar and Other disagree: azimuth +1.50 ± 0.08 degrees (from 60 looks")
+    assert f.firm
+    assert f.priority == Priority.LOW
+    assert [g.firm for g in found(0.28)] == [False]  # it keeps what stands, and raises nothing
+    assert found(0.2) == []
+    assert found(1.5, known=0) == []
+    assert found(1.5, observable=1) == []  # that is a sensor that is off

@@ -46,9 +46,49 @@ class SensorBiased:
                 f"{SAID[k][0]} {s.bias[k] / SAID[k][2]:+.2f} ± {s.sigma[k] / SAID[k][2]:.2f} {SAID[k][1]}"
                 for k in np.flatnonzero(off)
             )
-            text = f"sensor {s.sensor} is off: {said} (from {s.pairs} looks at trusted traffic; taken out of its scans)"
+            text = f"sensor {s.sensor} is off: {said} (from {_rests(s)}; taken out of its scans)"
             row = (Subject.SENSOR, i, Priority.LOW, self.hold_s, bool((share[off] > 1.0).any()))
             out.append(Finding("sensor biased", "", *row, 0.0, 0.0, text, -1))
+        return out
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SensorsDisagree:
+    """Two sensors see the same targets in different places, and nothing says which of them is right."""
+
+    sigmas: float = 5.0
+    noises: float = 1.5
+    clock_s: float = 0.5
+    place_m: float = 50.0
+    hold_s: float = 10.0
+    back_ratio: float = 0.8
+
+    def findings(self, world: World) -> list[Finding]:
+        """One per sensor that differs from another by what is taken out of neither."""
+        out = []
+        taken = {s.sensor: s.observable == 1 for s in world.sensors}
+        for i, s in enumerate(world.sensors):
+            a = s.against
+            if a is None:
+                continue
+            least = np.where(s.noise > 0.0, self.noises * s.noise, np.inf)
+            least[3:] = self.clock_s, self.place_m, self.place_m
+            share = np.abs(a.difference) / np.maximum(self.sigmas * a.sigma, least)
+            open_ = (a.known == 1) & ~taken[s.sensor] & ~taken.get(a.other, taken[s.sensor])
+            off = open_ & (share > self.back_ratio)
+            if not off.any():
+                continue
+            said = "; ".join(
+                f"{SAID[k][0]} {a.difference[k] / SAID[k][2]:+.2f} ± {2.0 * a.sigma[k] / SAID[k][2]:.2f} {SAID[k][1]}"
+                for k in np.flatnonzero(off)
+            )
+            text = (
+                f"sensors {s.sensor} and {a.other} disagree: {said} (from {a.looks} looks at shared tracks; "
+                "nothing says which is off, and nothing is taken out)"
+            )
+            row = (Subject.SENSOR, i, Priority.LOW, self.hold_s, bool((share[off] > 1.0).any()))
+            out.append(Finding("sensors disagree", "", *row, 0.0, 0.0, text, -1))
         return out
 
 
@@ -72,6 +112,11 @@ class SensorDrifting:
             row = (Subject.SENSOR, i, level, self.hold_s, True)
             out.append(Finding("sensor drifting", "", *row, 0.0, 0.0, f"sensor {s.sensor} drifts: {said}", -1))
         return out
+
+
+def _rests(s: Registration) -> str:
+    told = f"{s.pairs} looks at trusted traffic"
+    return f"{told} and {s.shared} at shared tracks" if s.shared else told
 
 
 def _drift_words(s: Registration, k: int) -> str:

@@ -37,6 +37,22 @@ class Drift:
 
 
 @dataclass(frozen=True, slots=True)
+class Against:
+    """How far a sensor differs from another that sees the same targets, whoever of them is right."""
+
+    other: str
+    looks: int  # at shared tracks, 0 = not yet enough
+    difference: Float64[Array, " b"]  # this sensor's bias less the other's
+    sigma: Float64[Array, " b"]
+    known: Int64[Array, " b"]  # 1: known much better than before
+
+    def __post_init__(self) -> None:
+        same_length(self, "difference", "sigma", "known")
+        all_finite(self, "difference", "sigma")
+        freeze_columns(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Registration:
     """One sensor's biases. Where `observable` is 0 the value is the prior's guess, and is never applied."""
 
@@ -48,6 +64,8 @@ class Registration:
     observable: Int64[Array, " b"]  # 1: the data say much more than the prior
     noise: Float64[Array, " b"]  # one sigma of the sensor's own noise, 0 = it does not measure that
     drift: Drift = field(default_factory=Drift.empty)
+    shared: int = 0  # looks at targets that another sensor sees, too, and no trusted traffic explains
+    against: Against | None = None
 
     def __post_init__(self) -> None:
         for name in ("bias", "sigma", "observable", "noise"):

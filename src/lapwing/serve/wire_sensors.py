@@ -15,6 +15,18 @@ def sensors(record: tuple[Registration, ...]) -> list[Json]:
     out = []
     for s in record:
         entry: Json = {"sensor": s.sensor, "time_ns": str(s.time_ns), "looks": s.pairs, "biases": {}}
+        entry |= {"shared": s.shared, "against": None}
+        if s.against is not None and s.against.looks:
+            a = s.against
+            apart = {
+                name.replace("_rad", "_deg"): {
+                    "value": round(float(a.difference[k]) / unit[k], 4),
+                    "sigma": round(float(a.sigma[k]) / unit[k], 4),
+                }
+                for k, name in enumerate(BIASES)
+                if a.known[k]
+            }
+            entry["against"] = {"sensor": a.other, "looks": a.looks, "differences": apart}
         for k, name in enumerate(BIASES):
             seen = bool(s.observable[k])
             entry["biases"][name.replace("_rad", "_deg")] = {
