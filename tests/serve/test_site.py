@@ -210,3 +210,10 @@ def test_stated_tolerances_reach_the_sensor_in_radians(tmp_path):
     site = parse(text).site(tmp_path)
     assert site.sensors[0].tolerance == (60.0, math.radians(0.5), 0.0, 0.2)
     assert "azimuth_tolerance_deg" in problems(text.replace("tolerance_deg = 0.5", "tolerance_deg = -1"))
+
+
+def test_what_is_in_the_tracks_of_a_node(tmp_path):
+    text = GOOD.replace("[[sensor]]\n", '[[sensor]]\ncorrelation_s = 5.0\nincludes = ["R2"]\n')
+    assert parse(text).site(tmp_path).sensors[0].includes == ("R2",)
+    assert "needs 'correlation_s'" in problems(text.replace("correlation_s = 5.0\n", ""))
+    assert "names itself" in problems(text.replace('["R2"]', '["R1"]'))

@@ -3,7 +3,7 @@
 import math
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lapwing.records import Position, SensorConfig
 
@@ -53,6 +53,15 @@ class SensorEntry(BaseModel):
     azimuth_tolerance_deg: Annotated[float, Field(ge=0, le=45)] = 0.0
     elevation_tolerance_deg: Annotated[float, Field(ge=0, le=45)] = 0.0
     clock_tolerance_s: Annotated[float, Field(ge=0, le=60)] = 0.0
+    includes: Annotated[list[Name], Field(max_length=32)] = []
+
+    @model_validator(mode="after")
+    def _tracks(self) -> "SensorEntry":
+        if self.includes and not self.correlation_s:
+            raise ValueError("'includes' is of a sensor that delivers tracks: it needs 'correlation_s'")
+        if self.name in self.includes:
+            raise ValueError(f"'includes' of {self.name!r} names itself")
+        return self
 
     def config(self) -> SensorConfig:
         """Frozen, in radians."""
@@ -81,4 +90,5 @@ class SensorEntry(BaseModel):
                 math.radians(self.elevation_tolerance_deg),
                 self.clock_tolerance_s,
             ),
+            tuple(self.includes),
         )
