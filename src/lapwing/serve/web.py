@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from lapwing import __version__
 from lapwing.engine.presence import Presence
 from lapwing.records import Array, Frame, Picture, Position, Site
-from lapwing.serve import metrics, web_cells, wire_text
+from lapwing.serve import metrics, web_cells, wire_sensors, wire_text
 from lapwing.serve.accounts import Accounts
 from lapwing.serve.acts import Acts, acts_file
 from lapwing.serve.answers import Static, bad_query, json, only_known, refused, send
@@ -244,7 +244,7 @@ def _add_picture_routes(app: FastAPI, desk: _Desk) -> None:
     @app.get("/v1/sensors", dependencies=known)
     def sensors(request: Request) -> Response:
         """How far every sensor is off, with one sigma."""
-        return of_tick(request, lambda p: {"sensors": wire_text.sensors(p.sensors)})
+        return of_tick(request, lambda p: {"sensors": wire_sensors.sensors(p.sensors)})
 
 
 def _interference(picture: Picture, origin: Position) -> dict[str, Any]:
