@@ -14,6 +14,7 @@ export class Me {
 
   constructor(private readonly store: Store) {
     store.on("link", () => { if (store.link === "lost" && performance.now() - this.askedMs > AGAIN_MS) void this.ask(); });
+    store.on("site", () => void this.ask()); // a server that was started again may offer more
     void this.ask();
   }
 
@@ -35,8 +36,9 @@ export class Me {
     const who = $<HTMLInputElement>("who");
     who.value = name;
     who.readOnly = true;
+    $("to-config").hidden = role !== "manage" || !this.store.offers.has("config");
     box.replaceChildren(
-      h("span", {}, role === "act" ? "Logged in as " : "Watching as "), h("b", {}, name), " ",
+      h("span", {}, role === "watch" ? "Watching as " : "Logged in as "), h("b", {}, name), " ",
       h("button", { type: "button", id: "log-out", click: () => void this.leave() }, "Log out"));
     this.store.emit("acts");
   }

@@ -2,8 +2,8 @@
 
 One SQLite file, readable by its owner only. Of passwords it holds scrypt hashes (RFC 7914), of tokens and sessions
 SHA-256 digests: with a stolen copy nobody can log in as somebody else. The exception is the local key, for commands on
-this machine, and it opens nothing from elsewhere: who can read it here can write the file anyway. Two roles: `watch`
-sees, `act` acknowledges, shelves, notes, tests and orders besides.
+this machine, and it opens nothing from elsewhere: who can read it here can write the file anyway. Three roles: `watch`
+sees; `act` acknowledges, shelves, notes, tests and orders besides; `manage` changes the site file besides.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-Role = Literal["watch", "act"]
+Role = Literal["watch", "act", "manage"]
 NAME_MAX, PASSWORD_MIN, PASSWORD_MAX = 80, 10, 256
 SCRYPT = {"n": 2**15, "r": 8, "p": 1, "maxmem": 64 << 20, "dklen": 32}
 IDLE_S, WHOLE_S = 12 * 3600.0, 30 * 86_400.0  # a session ends when unused for so long, and so long after it began

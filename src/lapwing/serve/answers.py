@@ -38,13 +38,13 @@ async def send(socket: WebSocket, message: str | bytes) -> None:
         await socket.send_bytes(message)
 
 
-async def wanted_of(request: Request, model: type[Wanted]) -> Wanted:
+async def wanted_of(request: Request, model: type[Wanted], bytes_max: int = BODY_BYTES_MAX) -> Wanted:
     """What a body asks for. Raises HTTPException: 413 when it is too long, 400 with the first mistake in it."""
     body = b""
     async for chunk in request.stream():
         body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            raise HTTPException(413, f"The body is longer than {BODY_BYTES_MAX} bytes.")
+        if len(body) > bytes_max:
+            raise HTTPException(413, f"The body is longer than {bytes_max} bytes.")
     try:
         return model.model_validate_json(body)
     except ValidationError as error:

@@ -56,16 +56,20 @@ def run(
     Feeds that are recordings (from = "file:...") run on the recording's own clock, at their `speed` (0 = as fast as
     possible). Stop with Ctrl-C; nothing that was received is lost, and the next start goes on where this one ended.
     """
-    from lapwing.serve.operate import Wish, operate
+    from lapwing.serve.operate import Wish
     from lapwing.serve.replaying import warm_up
-    from lapwing.serve.site import load
+    from lapwing.serve.site import SiteFile, load
+    from lapwing.serve.staying import stay
 
     _logging(verbose, log_json)
-    entry, frozen = load(site)
+    load(site)  # its mistakes are told before anything is compiled
     warm_up()
-    folder = journal or (site.resolve().parent / entry.journal.folder)
-    wish = Wish(folder, port, seconds(for_), exit_, site.resolve().parent)
-    summary = operate(entry, site.read_text(encoding="utf-8"), frozen, wish)
+    beside, for_s = site.resolve().parent, seconds(for_)
+
+    def wish(entry: SiteFile) -> Wish:
+        return Wish(journal or (beside / entry.journal.folder), port, for_s, exit_, beside)
+
+    summary = stay(site, wish)
     typer.echo(json.dumps(summary.as_dict()) if as_json else summary.text())
 
 
@@ -99,19 +103,16 @@ def demo(
 @plainly
 def check(site: Annotated[Path, typer.Argument(help="The site file (TOML).")]) -> None:
     """Read a site file, explain every mistake (which key, what was found, what is allowed), and say what it will do."""
-    from lapwing.serve.feed_words import explain
     from lapwing.serve.site import load
+    from lapwing.serve.site_words import words
 
     entry, frozen = load(site)
     typer.echo(
         f"{site}: good. {entry.name!r}: feeds {len(frozen.feeds)}, sensors {len(frozen.sensors)}, "
         f"zones {len(frozen.zones)}, outputs {len(entry.output)}."
     )
-    for feed in frozen.feeds:
-        typer.echo(f"  feed {feed.feed!r}: {explain(feed)}")
-    for output in entry.output:
-        typer.echo(f"  output {output.name!r}: {output.explain()}")
-    typer.echo(f"  page: {entry.web.explain()}")
+    for line in words(entry, frozen):
+        typer.echo(f"  {line}")
 
 
 @app.command()

@@ -16,9 +16,12 @@ users = typer.Typer(
     no_args_is_help=True,
     help="Who may open the page of a site with `[web] login = true`: people with a password, programs with a token.",
 )
+MAY = {"watch": "watch", "act": "watch and act", "manage": "watch, act and manage"}
 SiteArgument = Annotated[Path, typer.Argument(help="The site file.")]
 NameArgument = Annotated[str, typer.Argument(help="Whose.")]
-RoleOption = Annotated[str, typer.Option(help="watch: sees all. act: acknowledges, notes, tests, orders besides.")]
+RoleOption = Annotated[
+    str, typer.Option(help="watch: sees all. act: acknowledges, notes, tests, orders too. manage: the site file too.")
+]
 
 
 def accounts_of(site: Path, entry: "SiteFile | None" = None) -> "Accounts":
@@ -69,7 +72,7 @@ def add(
         accounts.add(name, role, password)
     except AccountError as error:
         raise Trouble(str(error)) from None
-    typer.echo(f"{name} may {'watch' if role == 'watch' else 'watch and act'}")
+    typer.echo(f"{name} may {MAY[role]}")
 
 
 @users.command()

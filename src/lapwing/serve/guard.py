@@ -14,8 +14,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 TARGET_BYTES_MAX = 2_048
-WRITABLE = frozenset(("/v1/acts", "/v1/alarm-test", "/v1/handover", "/v1/login", "/v1/logout", "/v1/tasks"))
-BODY_BYTES_MAX = 8_192
+WRITABLE = frozenset(
+    ("/v1/acts", "/v1/alarm-test", "/v1/config/restart", "/v1/handover", "/v1/login", "/v1/logout", "/v1/tasks")
+)
+LONG = frozenset(("/v1/config", "/v1/config/check"))  # a whole site file
+BODY_BYTES_MAX, LONG_BYTES_MAX = 8_192, 1 << 20
 HEADERS = {
     # MapLibre draws sprites and rasters from blobs it made itself; nothing may come from elsewhere.
     "content-security-policy": "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
@@ -66,8 +69,8 @@ class Guard:
         ours = not origin or origin in (f"http://{host}", f"https://{host}")
         if scope["type"] == "websocket":
             return None if ours else (403, "A page from another origin may not listen here.")
-        if scope["method"] == "POST" and scope["path"] in WRITABLE:
-            return _write_refusal(headers, ours)
+        if scope["method"] == "POST" and scope["path"] in WRITABLE | LONG:
+            return _write_refusal(headers, ours, LONG_BYTES_MAX if scope["path"] in LONG else BODY_BYTES_MAX)
         if scope["method"] not in ("GET", "HEAD"):
             return 405, "This server only shows; it takes GET and HEAD."
         if headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers:
@@ -82,7 +85,7 @@ class Guard:
         return self._any_address and _is_address(name)
 
 
-def _write_refusal(headers: dict[bytes, bytes], ours: bool) -> tuple[int, str] | None:
+def _write_refusal(headers: dict[bytes, bytes], ours: bool, bytes_max: int) -> tuple[int, str] | None:
     if not ours:
         return 403, "A page from another origin may not write here."
     if headers.get(b"content-type", b"").split(b";")[0].strip().lower() != b"application/json":
@@ -90,8 +93,8 @@ def _write_refusal(headers: dict[bytes, bytes], ours: bool) -> tuple[int, str] |
     length = headers.get(b"content-length", b"")
     if not length.isdigit():
         return 411, "A request that writes must say how long it is."
-    if len(length) > 6 or int(length) > BODY_BYTES_MAX:
-        return 413, f"The body is longer than {BODY_BYTES_MAX} bytes."
+    if len(length) > 9 or int(length) > bytes_max:
+        return 413, f"The body is longer than {bytes_max} bytes."
     return None
 
 

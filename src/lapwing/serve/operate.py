@@ -21,6 +21,7 @@ from lapwing.serve.runtime import Runtime
 from lapwing.serve.sapient_tasks import TaskDesk, TaskError, tasks_file
 from lapwing.serve.site import SiteFile
 from lapwing.serve.web import WebOptions, create_app
+from lapwing.serve.web_config import ConfigDesk
 from lapwing.serve.wire_text import word
 
 log = logging.getLogger("lapwing")
@@ -186,6 +187,7 @@ class Wish:
     for_s: float | None = None
     exit_at_end: bool = False  # of the recordings
     site_folder: Path = Path()  # what the outputs' file names are relative to
+    config: ConfigDesk | None = None  # where the site file is changed
 
 
 def operate(
@@ -283,7 +285,7 @@ class _Run:
 
         names, tasks = tuple(self.entry.web.names), self._tasks(runtime)
         options = WebOptions(host, wanted, names, acts=acts, ringer=outputs, nodes=runtime.nodes, tasks=tasks)
-        options = replace(options, journal=self.wish.folder, accounts=self._accounts())
+        options = replace(options, journal=self.wish.folder, accounts=self._accounts(), config=self.wish.config)
         app = create_app(runtime.shelf, self.site, options, outputs.rows)
         web = asyncio.create_task(serve_web(app, host, wanted, up))
         listening = asyncio.create_task(started.wait())
@@ -297,6 +299,8 @@ class _Run:
         """The engine, until told to stop or one of the tasks beside it ends."""
         engine = asyncio.create_task(runtime.run(stop))
         told = [asyncio.create_task(stop.wait())]
+        if self.wish.config is not None:
+            told.append(asyncio.create_task(self.wish.config.again.wait()))
         if self.wish.exit_at_end:
             told.append(asyncio.create_task(runtime.recorded_ended.wait()))
         await asyncio.wait([*told, engine, *beside], timeout=self.wish.for_s, return_when=asyncio.FIRST_COMPLETED)

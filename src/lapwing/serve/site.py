@@ -306,6 +306,11 @@ def load(path: Path) -> tuple[SiteFile, Site]:
         raise SiteError(str(path), ["not UTF-8 text"]) from None
     except OSError as error:
         raise SiteError(str(path), [f"cannot be read: {error.strerror}"]) from None
+    return examined(text, path)
+
+
+def examined(text: str, path: Path) -> tuple[SiteFile, Site]:
+    """The site file that `text` would be at `path`, and its frozen form. Raises SiteError."""
     entry = parse(text, str(path))
     folder = path.resolve().parent
     site = entry.site(folder)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lapwing.serve.guard import is_loopback
 
@@ -16,7 +16,14 @@ class WebEntry(BaseModel):
     names: list[str] = []  # further host names by which browsers may reach it
     acts: bool | None = None  # whether people may acknowledge and shelve; by default where they log in or it is local
     login: bool = False  # whether everybody must log in
+    configure: bool = False  # whether who may manage can change the site file on the page; needs login
     accounts: str = "accounts.sqlite"  # the file of those who can, beside the site file
+
+    @model_validator(mode="after")
+    def _known(self) -> "WebEntry":
+        if self.configure and not self.login:
+            raise ValueError("'configure' needs 'login = true': who can write the site file decides what is sent where")
+        return self
 
     def explain(self) -> str:
         """Who can see and do what, for a person."""

@@ -32,6 +32,7 @@ from lapwing.serve.sapient_tasks import TaskDesk
 from lapwing.serve.telling import SECOND_NS, Parcel, Teller, hello, parcel
 from lapwing.serve.web_acts import ActsDesk, add_acts_routes
 from lapwing.serve.web_alarm_test import Ringer, add_alarm_test_routes
+from lapwing.serve.web_config import ConfigDesk, add_config_routes
 from lapwing.serve.web_handover import add_handover_routes
 from lapwing.serve.web_history import add_past_routes
 from lapwing.serve.web_holds import add_hold_routes
@@ -99,6 +100,7 @@ class WebOptions:
     clients_max: int = 32
     static: Path = STATIC
     accounts: Accounts | None = None  # who may open it; None: everybody who can reach it
+    config: ConfigDesk | None = None  # where the site file is changed; None: nowhere
     acts: Acts | None = None  # where people's acts about alarms are kept; None: the page only shows
     ringer: Ringer | None = None  # the alarm outputs, for tests of them; None: nothing can be tested
     nodes: NodeBook | None = None  # the SAPIENT nodes of the site
@@ -169,6 +171,9 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
     kept = options.acts or (acts_file(options.journal) if options.journal else None)
     add_past_routes(app, shelf, site, kept.path if isinstance(kept, Acts) else kept, desk.picture)
     add_handover_routes(app, shelf, site, kept, desk.picture)
+    if options.config is not None:
+        offers.append("config")
+        add_config_routes(app, options.config)
     if options.tasks is not None:
         offers.append("tasks")
         add_task_routes(app, options.tasks)

@@ -36,7 +36,7 @@ RECHECK_S = 5.0
 DESK = Path(__file__).with_name("desk")
 FILES = {"login.html": "text/html", "login.js": "text/javascript", "login.css": "text/css"}
 OPEN = frozenset(("/v1/login", "/healthz", *(f"/{name}" for name in FILES)))
-PAGES = ("/", "/index.html", "/history.html")
+PAGES = ("/", "/index.html", "/history.html", "/config.html")
 Signed = TypeVar("Signed", bound=BaseModel)
 
 
@@ -76,7 +76,7 @@ class Gate:
             await send({"type": "http.response.body", "body": b""})
         elif person is None:
             await refuse(scope, send, 401, "Log in first.")
-        elif scope["type"] == "http" and scope["method"] == "POST" and person.role != "act" and path != "/v1/logout":
+        elif scope["type"] == "http" and scope["method"] == "POST" and person.role == "watch" and path != "/v1/logout":
             await refuse(scope, send, 403, f"{person.name} may watch, not act.")
         else:
             scope["lapwing.person"] = person

@@ -1,7 +1,7 @@
 // The log-in page. After it, the page that was asked for, at the same place (the part of the address behind #).
 
 const $ = (id) => document.getElementById(id);
-const NEXT = location.search === "?history" ? "/history.html" : "/";
+const NEXT = { "?history": "/history.html", "?config": "/config.html" }[location.search] ?? "/";
 document.documentElement.dataset.theme = localStorage.getItem("lapwing.theme") ?? "dark";
 
 $("login").addEventListener("submit", async (event) => {

@@ -1,0 +1,158 @@
+"""The web's door to the site file: read it, try a changed one, keep it as a version, go back, start again with it.
+
+Only where the site says `[web] configure`, which needs `login`, and only for who may `manage`: who can write the site
+file decides what this machine listens to and where it sends. Nothing is kept that `lapwing run` would refuse.
+"""
+
+import asyncio
+import difflib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi import Path as PathParameter
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import FileResponse
+
+from lapwing.serve.accounts import Person
+from lapwing.serve.answers import json, only_known, wanted_of
+from lapwing.serve.guard import LONG_BYTES_MAX
+from lapwing.serve.versions import TEXT_MAX, Overtaken, Version, VersionError, Versions
+
+log = logging.getLogger("lapwing")
+DESK = Path(__file__).with_name("desk")
+PAGE = {"config.html": "text/html", "config.js": "text/javascript", "config.css": "text/css"}
+Examine = Callable[[str], tuple[list[str], list[str]]]  # of a text: what is wrong with it, and else what it will do
+Text = Annotated[str, StringConstraints(max_length=TEXT_MAX)]
+
+
+class WantedCheck(BaseModel):
+    """A site file to look at, as JSON."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    text: Text
+
+
+class WantedVersion(BaseModel):
+    """A site file to keep, as JSON."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    text: Text
+    begun_from: Annotated[int, Field(ge=1, le=2**53)]
+    note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)] = ""
+
+
+class WantedRestart(BaseModel):
+    """Nothing is to be said."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass
+class ConfigDesk:
+    """The versions of the site file that runs, how one is examined, and the wish to start again."""
+
+    versions: Versions
+    examine: Examine
+    running: int  # the version that this run was started with
+    again: asyncio.Event = field(default_factory=asyncio.Event)  # set: stop, and start again with the file
+
+
+def add_config_routes(app: FastAPI, desk: ConfigDesk) -> None:
+    """GET /v1/config, /v1/config/versions/N; POST /v1/config/check, /v1/config, /v1/config/restart; the page."""
+    known = [Depends(only_known), Depends(_managers_only)]
+
+    @app.get("/v1/config", dependencies=known)
+    async def shown() -> Response:
+        """The file as it is, and its versions."""
+        now, rows = await _kept(lambda: (desk.versions.now(), desk.versions.rows()))
+        told = {"file": desk.versions.site.name, "running": desk.running, "now": _told(now), "text": now.text}
+        return json({**told, "versions": [_told(v) for v in rows]})
+
+    @app.get("/v1/config/versions/{number}", dependencies=known)
+    async def one(number: Annotated[int, PathParameter(ge=1, le=2**53)]) -> Response:
+        """One version, and how it differs from the file."""
+        found, now = await _kept(lambda: (desk.versions.one(number), desk.versions.now()))
+        return json({**_told(found), "text": found.text, "difference": difference(now.text, found.text)})
+
+    @app.post("/v1/config/check", dependencies=known)
+    async def check(request: Request) -> Response:
+        """What is wrong with a text, or what it will do; and how it differs from the file."""
+        wanted = await wanted_of(request, WantedCheck, LONG_BYTES_MAX)
+        problems, words = await run_in_threadpool(desk.examine, wanted.text)
+        now = await _kept(desk.versions.now)
+        return json({"problems": problems, "words": words, "difference": difference(now.text, wanted.text)})
+
+    @app.post("/v1/config", dependencies=known)
+    async def keep(request: Request) -> Response:
+        """Keep a text as the newest version; it counts from the next start on."""
+        wanted = await wanted_of(request, WantedVersion, LONG_BYTES_MAX)
+        problems, words = await run_in_threadpool(desk.examine, wanted.text)
+        if problems:
+            return json({"error": "The file is not good.", "problems": problems}, 422)
+        name = _person(request).name
+        made = await _kept(lambda: desk.versions.save(wanted.text, wanted.begun_from, name, wanted.note))
+        log.info("the site file is at version %d, by %r", made.number, name)
+        return json({**_told(made), "words": words}, 201)
+
+    @app.post("/v1/config/restart", dependencies=known)
+    async def restart(request: Request) -> Response:
+        """Stop, and start again with the file as it is; nothing where the file is not good."""
+        await wanted_of(request, WantedRestart)
+        now = await _kept(desk.versions.now)
+        problems, _ = await run_in_threadpool(desk.examine, now.text)
+        if problems:
+            return json({"error": "The file is not good.", "problems": problems}, 422)
+        log.info("started again with version %d, by %r", now.number, _person(request).name)
+        asyncio.get_running_loop().call_later(0.2, desk.again.set)  # after the answer
+        return json({"restarting": now.number}, 202)
+
+    for name, kind in PAGE.items():
+        app.get(f"/{name}", dependencies=[Depends(only_known)], include_in_schema=False)(_file(name, kind))
+
+
+def difference(old: str, new: str) -> str:
+    """Unified, of two texts; empty where they are the same."""
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), "the file", "this", lineterm="", n=2)
+    return "\n".join(lines)
+
+
+async def _kept(ask: Callable[[], Any]) -> Any:
+    try:
+        return await run_in_threadpool(ask)
+    except Overtaken as error:
+        raise HTTPException(409, _sentence(error)) from None
+    except VersionError as error:
+        raise HTTPException(404 if "no version" in str(error) else 503, _sentence(error)) from None
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _person(request: Request) -> Person:
+    person: Person = request.scope["lapwing.person"]
+    return person
+
+
+def _managers_only(request: Request) -> None:
+    person: Person | None = request.scope.get("lapwing.person")
+    if person is None or person.role != "manage":
+        raise HTTPException(403, "Only who may manage sees and changes the site file.")
+
+
+def _told(v: Version) -> dict[str, Any]:
+    return {"version": v.number, "at_ns": str(v.at_ns), "name": v.name, "note": v.note}
+
+
+def _file(name: str, kind: str) -> Any:
+    def page() -> FileResponse:
+        """A file of the page."""
+        return FileResponse(DESK / name, media_type=kind, headers={"Cache-Control": "no-cache"})
+
+    return page
