@@ -1,5 +1,7 @@
 """The page of the site file: a mistake is named, a version is kept and loaded again, and axe finds nothing wrong."""
 
+import tomllib
+
 import pytest
 
 from lapwing.serve.accounts import Accounts
@@ -67,3 +69,47 @@ def test_a_mistake_is_named_and_versions_are_kept_and_loaded(managed, launch):
     seat.page.get_by_role("button", name="Start again").click()
     assert "Yes, start again" in seat.page.locator("#restart").inner_text()  # it is asked once more
     assert seat.complaints == []
+
+
+def test_a_zone_is_drawn_moved_and_changed_on_the_map(managed, launch):
+    seat = Seat(launch(NO_WEBGL), managed.url)
+    seat.page.wait_for_url("**/login.html**")
+    log_in(seat, "Kim")
+    seat.page.locator("#me b").wait_for()
+    seat.until(lambda: seat.read("frames") > 3 and seat.page.locator("#sketch").is_visible(), "the map")
+    seat.page.keyboard.press("z")
+    assert seat.texts("#sketch-text") == ["set the first corner"]
+    assert seat.page.locator("#sketch-done").is_disabled()
+    for x, y in ((300, 300), (500, 300), (500, 450), (300, 450)):
+        seat.page.mouse.click(x, y)
+    assert seat.texts("#sketch-text") == ["4 corners; more, or Done"]
+    seat.page.mouse.click(301, 451)  # the last corner is picked up, and set elsewhere
+    assert seat.texts("#sketch-text") == ["set where it goes"]
+    seat.page.mouse.click(260, 500)
+    seat.page.evaluate(AXE)
+    assert seat.page.evaluate(FIND) == []
+    seat.page.locator("#sketch-done").click()
+    seat.page.get_by_label("Name").fill("Drawn")
+    seat.page.get_by_label("Priority").select_option("critical")
+    seat.page.get_by_label("to height, m").fill("450")
+    assert seat.page.evaluate(FIND) == []
+    seat.page.get_by_role("button", name="Keep as a version").click()
+    seat.until(lambda: "Kept as version 2" in seat.page.locator("#zone-told").inner_text(), "the version")
+    (zone,) = tomllib.loads(managed.site.read_text())["zone"]
+    assert (zone["name"], zone["priority"], zone["height_m"], len(zone["polygon"])) == (
+        "Drawn",
+        "critical",
+        [0, 450],
+        4,
+    )
+    latitudes, longitudes = zip(*zone["polygon"], strict=True)
+    assert latitudes[0] == pytest.approx(latitudes[1], abs=1e-5)  # a horizontal line of the screen
+    assert latitudes[3] < latitudes[2] < latitudes[0]
+    assert longitudes[3] < longitudes[0] < longitudes[1]
+    seat.page.get_by_role("button", name="Keep as a version").click()
+    seat.until(lambda: "NOT kept" in seat.page.locator("#zone-told").inner_text(), "the refusal: two of one name")
+    seat.page.get_by_role("button", name="Close").click()
+    seat.page.get_by_label("Zone", exact=True).select_option("Terminal")  # a circle that the running site has
+    seat.until(lambda: "radius" in seat.texts("#sketch-text")[0], "its circle")
+    seat.page.keyboard.press("Escape")
+    assert not seat.page.locator("#sketching").is_visible()

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import tomllib
 from contextlib import closing
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 
 from lapwing.serve.accounts import Accounts
 from lapwing.serve.site import SiteError, load, parse
+from lapwing.serve.site_edit import EditError, with_zone
 from lapwing.serve.versions import BY_HAND, Overtaken, VersionError, Versions
 from lapwing.serve.web import WebOptions, create_app
 from lapwing.serve.web_config import ConfigDesk
@@ -250,3 +252,92 @@ def test_a_running_site_starts_again_with_a_kept_file_and_puts_back_one_that_doe
     finally:
         running.end()
     assert running.process.returncode == 0, running.log.read_text()
+
+
+ZONES = """
+# our zones
+[[zone]]
+name = "A"  # the apron
+polygon = [
+  [52.0, 4.0],
+  [52.1, 4.0],
+  [52.1, 4.1]
+]
+[[zone]]
+name = "B"
+priority = "low"
+[zone.circle]
+latitude_deg = 52.0
+longitude_deg = 4.0
+radius_m = 500.0
+
+# what leaves the machine
+[[output]]
+name = "log"
+kind = "webhook"
+to = "http://127.0.0.1:9/"
+"""
+ROUND = {"latitude_deg": 52.5, "longitude_deg": 4.5, "radius_m": 900.0}
+CIRCLE = {"name": 'New "zone" \u00e9', "height_m": [0.0, 300.0], "circle": ROUND}
+NEW = CIRCLE | {"name": "New zone \u00e9"}
+
+
+def test_one_zone_is_changed_and_everything_else_stays_as_it_was_written():
+    added = with_zone(ZONES, "", CIRCLE)
+    assert tomllib.loads(added)["zone"][2] == CIRCLE
+    assert added.index("radius_m = 900.0") < added.index("# what leaves")
+    moved = with_zone(added, "A", {"name": "A", "polygon": [[1.0, 2.0], [1.0, 3.0], [2.0, 3.0]]})
+    assert "# our zones" in moved
+    assert [z["name"] for z in tomllib.loads(moved)["zone"]] == ["A", "B", CIRCLE["name"]]
+    gone = with_zone(moved, "B", None)
+    assert [z["name"] for z in tomllib.loads(gone)["zone"]] == ["A", CIRCLE["name"]]
+    assert "# what leaves the machine\n[[output]]" in gone
+    assert with_zone(added, CIRCLE["name"], None).replace("\n\n\n", "\n\n") == ZONES
+    last = with_zone(with_zone(ZONES, "A", None), "B", None)
+    assert "zone" not in tomllib.loads(last)
+    assert tomllib.loads(with_zone(last, "", CIRCLE))["zone"] == [CIRCLE]
+    assert tomllib.loads(with_zone('name = "x"', "", CIRCLE)) == {"name": "x", "zone": [CIRCLE]}
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [('zone = [{ name = "A" }]\n', "only a person"),
+     ('x = """\n[[zone]]\n"""\n[[zone]]\nname = "A"\n', "only a person"), ("zone = 5\n", "only a person"),
+     ("[[zone", "not valid TOML")],
+)  # fmt: skip
+def test_a_file_that_is_written_in_another_way_is_left_alone(file, said):
+    with pytest.raises(EditError, match=said):
+        with_zone(file, "", CIRCLE)
+    with pytest.raises(EditError, match="there is no zone 'Z'"):
+        with_zone(ZONES, "Z", None)
+
+
+async def test_a_manager_draws_a_zone_and_a_wrong_one_is_refused(door, site):
+    as_, _ = door
+    client, before = await as_("manage"), site.read_text()
+    made = await client.post("/v1/config/zone", json={"begun_from": 1, "zone": NEW, "note": "drawn"})
+    assert (made.status_code, made.json()["version"], made.json()["note"]) == (201, 2, "drawn")
+    assert tomllib.loads(site.read_text())["zone"] == [NEW]
+    assert site.read_text().startswith(before)
+    site.write_text(site.read_text().replace("height_m =", "hold_s = 7.5\nheight_m ="))
+    smaller = {"name": "New zone \u00e9", "polygon": [[52.0, 4.0], [52.1, 4.0], [52.1, 4.1]]}
+    wanted = {"begun_from": 3, "replaces": NEW["name"], "zone": smaller}
+    assert (await client.post("/v1/config/zone", json=wanted)).status_code == 201
+    assert tomllib.loads(site.read_text())["zone"] == [smaller | {"height_m": [0.0, 300.0], "hold_s": 7.5}]
+    kept = site.read_text()
+    for status, wanted in (
+        (409, {"begun_from": 1, "zone": NEW | {"name": "Other"}}),
+        (422, {"begun_from": 4, "zone": NEW}),  # two of one name
+        (422, {"begun_from": 4, "replaces": "nobody"}),
+        (400, {"begun_from": 4}),
+        (400, {"begun_from": 4, "zone": NEW | {"polygon": [[1, 2], [2, 3], [3, 4]]}}),
+        (400, {"begun_from": 4, "zone": {"name": "x"}}),
+    ):
+        assert (await client.post("/v1/config/zone", json=wanted)).status_code == status, wanted
+        assert site.read_text() == kept
+    client = await as_("act")
+    refused = await client.post("/v1/config/zone", json={"begun_from": 4, "replaces": NEW["name"]})
+    assert refused.status_code == 403
+    client = await as_("manage")
+    assert (await client.post("/v1/config/zone", json={"begun_from": 4, "replaces": NEW["name"]})).status_code == 201
+    assert "zone" not in tomllib.loads(site.read_text())

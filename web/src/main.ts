@@ -20,6 +20,7 @@ import { Measure } from "./measure";
 import { Remote } from "./remote";
 import { Replay } from "./replay";
 import { ScopeStage } from "./scope";
+import { Sketch } from "./sketch";
 import { Sound } from "./sound";
 import { Store } from "./store";
 import { setTheme } from "./theme";
@@ -67,7 +68,8 @@ function openStage(): Stage & { take(marks: ReturnType<typeof build>): void } {
 await Promise.all(["400 12px 'Open Sans'", "600 12px 'Open Sans'"].map((f) => document.fonts.load(f)));
 const stage = openStage();
 const measure = new Measure(stage, () => remember());
-const labels = new Labels(store, stage, $<HTMLCanvasElement>("labels"), [new Remote(store, still), measure], still);
+const sketch = new Sketch(store, stage);
+const labels = new Labels(store, stage, $<HTMLCanvasElement>("labels"), [new Remote(store, still), measure, sketch], still);
 const remember = (): void => hash.write(store, { tab: lists.tab, centre: stage.centre, zoom: stage.zoom, pastMs: replay.on ? replay.atMs : null, kiosk: wish.kiosk, measure: measure.on ? measure.points : null });
 const link = new Link(store, live, 5);
 const replay = new Replay(store, link);
@@ -167,7 +169,7 @@ animate();
 setInterval(remember, 1000);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) redraw(); });
 
-stage.onClick((x, y) => { if (!measure.click(x, y)) store.select(labels.hit(x, y)); });
+stage.onClick((x, y) => { if (!measure.click(x, y) && !sketch.click(x, y)) store.select(labels.hit(x, y)); });
 $("zoom-in").addEventListener("click", () => stage.zoomBy(1));
 $("zoom-out").addEventListener("click", () => stage.zoomBy(-1));
 $("zoom-home").addEventListener("click", home);
@@ -193,13 +195,14 @@ const KEYS: Key[] = [
   { shown: "← → ↑ ↓", what: "move the map", keys: { ArrowLeft: () => stage.panBy(-120, 0), ArrowRight: () => stage.panBy(120, 0), ArrowUp: () => stage.panBy(0, -120), ArrowDown: () => stage.panBy(0, 120) } },
   { shown: "+ −", what: "zoom", keys: { "+": () => stage.zoomBy(1), "=": () => stage.zoomBy(1), "-": () => stage.zoomBy(-1) } },
   { shown: "H", what: "back to the site", keys: { h: home } },
-  { shown: "M", what: "measure: a click or Enter sets a point", keys: { m: () => measure.toggle(), Enter: () => measure.enter() } },
+  { shown: "M", what: "measure: a click or Enter sets a point", keys: { m: () => { sketch.toggle(false); measure.toggle(); }, Enter: () => (sketch.on ? sketch : measure).enter() } },
+  { shown: "Z", what: "draw a zone: a click or Enter sets a point (who may manage)", keys: { z: () => { if (measure.on) measure.toggle(false); sketch.toggle(); } } },
   { shown: "L", what: "legend and layers", keys: { l: () => { legend.open = !legend.open; legend.querySelector("summary")!.focus(); } } },
   { shown: "R", what: "replay, back to live", keys: { r: () => timebar.toggle() } },
   { shown: "space , .", what: "replay: play or pause, 10 s back, 10 s on", keys: { " ": () => timebar.playPause(), ",": () => timebar.step(-10), ".": () => timebar.step(10) } },
   { shown: "[ ]", what: "replay: the alarm before, after", keys: { "[": () => timebar.jump(-1), "]": () => timebar.jump(1) } },
   { shown: "1 to 6", what: "replay: speed", keys: many(["1", "2", "3", "4", "5", "6"], (i) => timebar.rate(i)) },
-  { shown: "Esc", what: "close, deselect", keys: { Escape: () => { if (legend.open) legend.open = false; else if (measure.on) measure.toggle(false); else store.select(""); } } },
+  { shown: "Esc", what: "close, deselect", keys: { Escape: () => { if (legend.open) legend.open = false; else if (measure.on) measure.toggle(false); else if (sketch.on) sketch.toggle(false); else store.select(""); } } },
   { shown: "?", what: "these keys", keys: { "?": () => showKeys(KEYS) } },
 ];
 drawLegend(store, KEYS);

@@ -36,7 +36,7 @@ export class Me {
     const who = $<HTMLInputElement>("who");
     who.value = name;
     who.readOnly = true;
-    $("to-config").hidden = role !== "manage" || !this.store.offers.has("config");
+    $("sketch").hidden = $("to-config").hidden = role !== "manage" || !this.store.offers.has("config");
     box.replaceChildren(
       h("span", {}, role === "watch" ? "Watching as " : "Logged in as "), h("b", {}, name), " ",
       h("button", { type: "button", id: "log-out", click: () => void this.leave() }, "Log out"));

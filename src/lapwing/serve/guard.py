@@ -15,7 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 TARGET_BYTES_MAX = 2_048
 WRITABLE = frozenset(
-    ("/v1/acts", "/v1/alarm-test", "/v1/config/restart", "/v1/handover", "/v1/login", "/v1/logout", "/v1/tasks")
+    f"/v1/{name}"
+    for name in ("acts", "alarm-test", "config/restart", "config/zone", "handover", "login", "logout", "tasks")
 )
 LONG = frozenset(("/v1/config", "/v1/config/check"))  # a whole site file
 BODY_BYTES_MAX, LONG_BYTES_MAX = 8_192, 1 << 20

@@ -9,6 +9,7 @@ import difflib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from json import dumps, loads
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,8 @@ from starlette.responses import FileResponse
 from lapwing.serve.accounts import Person
 from lapwing.serve.answers import json, only_known, wanted_of
 from lapwing.serve.guard import LONG_BYTES_MAX
+from lapwing.serve.site import ZoneEntry
+from lapwing.serve.site_edit import EditError, with_zone, zone_of
 from lapwing.serve.versions import TEXT_MAX, Overtaken, Version, VersionError, Versions
 
 log = logging.getLogger("lapwing")
@@ -43,6 +46,16 @@ class WantedVersion(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     text: Text
     begun_from: Annotated[int, Field(ge=1, le=2**53)]
+    note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)] = ""
+
+
+class WantedZone(BaseModel):
+    """One zone to change in the file, as JSON: `zone` as in the file, or none to take `replaces` out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    begun_from: Annotated[int, Field(ge=1, le=2**53)]
+    replaces: Annotated[str, StringConstraints(max_length=200)] = ""
+    zone: ZoneEntry | None = None
     note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)] = ""
 
 
@@ -94,10 +107,23 @@ def add_config_routes(app: FastAPI, desk: ConfigDesk) -> None:
         problems, words = await run_in_threadpool(desk.examine, wanted.text)
         if problems:
             return json({"error": "The file is not good.", "problems": problems}, 422)
-        name = _person(request).name
-        made = await _kept(lambda: desk.versions.save(wanted.text, wanted.begun_from, name, wanted.note))
-        log.info("the site file is at version %d, by %r", made.number, name)
-        return json({**_told(made), "words": words}, 201)
+        return json({**_told(await _save(desk, request, wanted.text, wanted)), "words": words}, 201)
+
+    @app.post("/v1/config/zone", dependencies=known)
+    async def zone(request: Request) -> Response:
+        """Keep a version in which one zone is another."""
+        wanted = await wanted_of(request, WantedZone)
+        if wanted.zone is None and not wanted.replaces:
+            raise HTTPException(400, "Which zone?")
+        now = await _kept(desk.versions.now)
+        try:
+            text = with_zone(now.text, wanted.replaces, _merged(now.text, wanted))
+        except EditError as error:
+            raise HTTPException(422, _sentence(error)) from None
+        problems, _ = await run_in_threadpool(desk.examine, text)
+        if problems:
+            return json({"error": f"The file would not be good: {problems[0]}.", "problems": problems}, 422)
+        return json(_told(await _save(desk, request, text, wanted)), 201)
 
     @app.post("/v1/config/restart", dependencies=known)
     async def restart(request: Request) -> Response:
@@ -119,6 +145,23 @@ def difference(old: str, new: str) -> str:
     """Unified, of two texts; empty where they are the same."""
     lines = difflib.unified_diff(old.splitlines(), new.splitlines(), "the file", "this", lineterm="", n=2)
     return "\n".join(lines)
+
+
+def _merged(text: str, wanted: WantedZone) -> dict[str, Any] | None:
+    """The zone as it will stand in the file: what is not said of one that is changed stays as it was."""
+    if wanted.zone is None:
+        return None
+    said = loads(dumps(wanted.zone.model_dump(exclude_unset=True, exclude_none=True)))
+    old = zone_of(text, wanted.replaces)
+    kept = {key: value for key, value in old.items() if key not in ("circle", "polygon")}
+    return {**kept, **said}
+
+
+async def _save(desk: ConfigDesk, request: Request, text: str, wanted: WantedVersion | WantedZone) -> Version:
+    name = _person(request).name
+    made: Version = await _kept(lambda: desk.versions.save(text, wanted.begun_from, name, wanted.note))
+    log.info("the site file is at version %d, by %r", made.number, name)
+    return made
 
 
 async def _kept(ask: Callable[[], Any]) -> Any:
