@@ -125,6 +125,10 @@ def add_config_routes(app: FastAPI, desk: ConfigDesk) -> None:
             return json({"error": f"The file would not be good: {problems[0]}.", "problems": problems}, 422)
         return json(_told(await _save(desk, request, text, wanted)), 201)
 
+    _add_restart(app, desk, known)
+
+
+def _add_restart(app: FastAPI, desk: ConfigDesk, known: list[Any]) -> None:
     @app.post("/v1/config/restart", dependencies=known)
     async def restart(request: Request) -> Response:
         """Stop, and start again with the file as it is; nothing where the file is not good."""
