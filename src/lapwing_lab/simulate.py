@@ -141,7 +141,8 @@ def record(s: Scenario, folder: Path, progress: Progress = lambda _: None) -> Pa
 
 def entries(s: Scenario, t_s: float, inside: set[tuple[str, str]]) -> list[dict[str, Any]]:
     """Intruders that are in a zone now and were not before; `inside` is kept up to date."""
-    if not s.zones:
+    intruders = [i for i, target in enumerate(s.world.targets) if TOLD.get(target.kind) == "drone"]
+    if not s.zones or not intruders:
         return []
     position, _, alive = s.world.at(t_s)
     out = []
@@ -150,10 +151,8 @@ def entries(s: Scenario, t_s: float, inside: set[tuple[str, str]]) -> list[dict[
         apart = np.hypot(position[:, 0] - middle[0], position[:, 1] - middle[1])
         height = position[:, 2] + (position[:, :2] ** 2).sum(axis=1) / (2.0 * 6_371_000.0) + s.origin.height_m
         within = alive & (apart <= zone.radius_m) & (height >= zone.height_m[0]) & (height <= zone.height_m[1])
-        for i in range(len(s.world)):
+        for i in intruders:
             target = s.world.targets[i]
-            if TOLD.get(target.kind) != "drone":
-                continue
             key = (target.name, zone.name)
             if within[i] and key not in inside:
                 at = s.begin_ns + round(t_s * 1e9)

@@ -14,11 +14,27 @@ sys.path.insert(0, str(Path(__file__).parent))
 from world import tracks, world
 
 from lapwing.alarm import AlarmMemory, LifeSettings, LocalZone, columns, rules_for, step
-from lapwing.records import AlarmState, Circle, FeedHealth, Interference, Polygon, Position, Priority, Sources, Zone
+from lapwing.alarm.sensor_rules import SensorBiased, SensorDrifting, SensorsDisagree
+from lapwing.records import (
+    Against,
+    AlarmState,
+    Circle,
+    Drift,
+    FeedHealth,
+    Interference,
+    Polygon,
+    Position,
+    Priority,
+    Registration,
+    Sources,
+    Subject,
+    Zone,
+)
 
 ORIGIN = Position(math.radians(50.0), math.radians(20.0), 100.0)
 ZONE = Zone("Z", Circle(ORIGIN, 1000.0), -500.0, 1500.0, priority="critical", hold_s=2.0, margin_m=100.0, warn_s=60.0)
 S = 10**9
+DEG = math.radians(1.0)
 DEFAULT = LifeSettings()
 
 
@@ -160,3 +176,71 @@ def test_time_to_entry_of_a_radial_approach(distance, bearing, speed):
         assert want - 0.01 <= got <= want + 2.0
     elif want > 302.0:
         assert math.isinf(got)
+
+
+def sensor(time_ns, bias=0.0, moved_ns=0, outside_ns=0, tolerance=0.0, observable=1):
+    """A radar with an azimuth bias, in degrees."""
+    one = np.eye(6)[1]
+    past = (one * 0.02 * DEG, one / (0.05 * DEG) ** 2, one * 0.0, one * 0.0, np.zeros(6, np.int64))
+    when = (one.astype(np.int64) * moved_ns, one.astype(np.int64) * outside_ns)
+    noise = np.array([30.0, 0.2 * DEG, 0, 0, 0, 0])
+    seen = np.array([0, observable, 0, 0, 0, 0])
+    drift = Drift(*past, *when, one * tolerance * DEG)
+    return Registration("Radar", time_ns, 400, one * bias * DEG, one * 0.05 * DEG + 1e-9, seen, noise, drift)
+
+
+def test_a_sensor_that_drifts_raises_an_alarm_of_its_own_and_clears_it():
+    def look(t, **of):
+        return replace(world(t * S), sensors=(sensor(t * S, **of),))
+
+    quiet = [look(t, bias=0.02) for t in range(1, 10)]
+    moved = [look(t, bias=0.25, moved_ns=12 * S) for t in range(12, 40)]
+    outside = [look(t, bias=0.4, moved_ns=12 * S, outside_ns=41 * S, tolerance=0.3) for t in range(41, 70)]
+    back = [look(t, bias=0.03) for t in range(70, 80)]
+    out = run([*quiet, *moved, *outside, *back], zones=())
+    at = len(quiet)
+    assert all(len(a) == 0 for a in out[: at + 10])  # not before it is held ten seconds
+    assert states(out[at + 10]) == [("sensor drifting", "RAISED")]
+    assert out[at + 10].priority[0] == Priority.LOW
+    assert out[at + 10].subject[0] == Subject.SENSOR
+    assert out[at + 10].reason[0] == (
+        "sensor Radar drifts: azimuth +0.25 ± 0.10 degrees, was +0.02 ± 0.10 until about 1970-01-01T00:00:12Z"
+    )
+    worse = out[at + len(moved) + 20]
+    assert states(worse) == [("sensor drifting", "UPDATED")]
+    assert worse.priority[0] == Priority.MEDIUM
+    assert worse.reason[0].endswith("outside its tolerance of 0.30 since 1970-01-01T00:00:41Z")
+    assert states(out[-1]) == [("sensor drifting", "CLEARED")]
+
+
+def test_what_drifts_and_is_not_observable_says_so():
+    w = replace(world(S), sensors=(sensor(S, bias=0.25, moved_ns=S, observable=0),))
+    (found,) = SensorDrifting().findings(w)
+    assert "azimuth not observable now" in found.reason
+
+
+def test_a_biased_sensor_stands_until_it_is_clearly_better_and_leaves_tolerances_to_the_drift_rule():
+    def found(**of):
+        return SensorBiased().findings(replace(world(S), sensors=(sensor(S, **of),)))
+
+    assert [f.firm for f in found(bias=0.31)] == [True]  # 1.5 times its noise of 0.2 degrees
+    assert [f.firm for f in found(bias=0.29)] == [False]
+    assert found(bias=0.23) == []
+    assert found(bias=0.31, tolerance=0.1) == []
+
+
+def test_sensors_that_disagree_are_both_named_and_neither_is_blamed():
+    def found(degrees, known=1, observable=0):
+        one = np.eye(6)[1]
+        against = Against("Other", 60, one * degrees * DEG, one * 0.04 * DEG + 1e-9, np.array([0, known, 0, 0, 0, 0]))
+        s = replace(sensor(S, bias=0.1, observable=observable), against=against)
+        return SensorsDisagree().findings(replace(world(S), sensors=(s,)))
+
+    (f,) = found(1.5)
+    assert f.reason.startswith("sensors Radar and Other disagree: azimuth +1.50 ± 0.08 degrees (from 60 looks")
+    assert f.firm
+    assert f.priority == Priority.LOW
+    assert [g.firm for g in found(0.28)] == [False]  # it keeps what stands, and raises nothing
+    assert found(0.2) == []
+    assert found(1.5, known=0) == []
+    assert found(1.5, observable=1) == []  # that is a sensor that is off

@@ -12,12 +12,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 from world import probably, world
 
 from lapwing.alarm import AlarmMemory, LifeSettings, columns, rules_for, step
+from lapwing.alarm.zones import LocalZone
 from lapwing.records import AlarmState, Circle, Kind, Position, Priority, Subject, TrackStatus, Zone
+from lapwing.records.classes import HEIGHT_M, HEIGHT_SPREAD
 
 ORIGIN = Position(math.radians(50.0), math.radians(20.0), 100.0)
 ZONE = Zone("Z", Circle(ORIGIN, 1000.0), -500.0, 1500.0, priority="critical", hold_s=2.0, margin_m=100.0, warn_s=60.0)
 S = 10**9
-BIRD, DRONE, PLANE = {Kind.BIRD: 0.7}, {Kind.MULTIROTOR: 0.6}, {Kind.AIRCRAFT: 0.9}
+BIRD, DRONE, PLANE = {Kind.BIRD: 0.7}, {Kind.MULTIROTOR: 0.7}, {Kind.AIRCRAFT: 0.9}
 
 
 def run(sequence, zone=ZONE):
@@ -42,8 +44,48 @@ def test_birds_share_one_low_alarm_and_a_drone_among_them_has_its_own():
     assert told == {("unsure in zone", Priority.LOW), ("uncooperative in zone", Priority.CRITICAL)}
     shared = alarms.rule.index("unsure in zone")
     assert alarms.subject[shared] == Subject.ZONE
-    assert "2 tracks in Z and 0 on their way are probably birds or ground traffic" in alarms.reason[shared]
-    assert "multirotor 60 %" in alarms.reason[1 - shared]
+    assert (
+        "2 tracks in Z and 0 on their way are probably birds, ground traffic or at other heights"
+        in alarms.reason[shared]
+    )
+    assert "multirotor 70 %" in alarms.reason[1 - shared]
+
+
+def at_unknown_height(w, sigma_m=1500.0):
+    cov = w.tracks.cov.copy()
+    cov[:, 2, 2] = sigma_m**2
+    return replace(w, tracks=replace(w.tracks, cov=cov))
+
+
+@pytest.mark.parametrize(
+    ("kind", "sigma_m", "rule"),
+    [
+        (PLANE, 1500.0, "unsure in zone"),  # a radar without height: airliners pass far above
+        (PLANE, 50.0, "uncooperative in zone"),  # measured: it is at 100 m
+        ({Kind.MULTIROTOR: 0.9}, 1500.0, "uncooperative in zone"),  # which fly low, measured or not
+        ({Kind.AIRCRAFT: 0.5, Kind.FIXED_WING_DRONE: 0.5}, 1500.0, "uncooperative in zone"),
+    ],
+)
+def test_where_nobody_measured_the_height_it_is_as_likely_in_the_band_as_its_kind_is(kind, sigma_m, rule):
+    out = run([at_unknown_height(w, sigma_m) for w in inside(range(1, 6), kind)], replace(ZONE, height_m_max=600.0))[-1]
+    assert out.rule == (rule,)
+
+
+def test_a_zone_without_limits_of_height_holds_all_kinds():
+    zone = replace(ZONE, height_m_min=-math.inf, height_m_max=math.inf)
+    out = run([at_unknown_height(w) for w in inside(range(1, 6), PLANE)], zone)[-1]
+    assert out.rule == ("uncooperative in zone",)
+
+
+def test_shares_of_kinds_in_a_band_are_those_of_drawn_heights():
+    rng, local = np.random.default_rng(5), LocalZone.make(replace(ZONE, height_m_min=160.0, height_m_max=900.0), ORIGIN)
+    for kind, share in enumerate(local.share_in_band()):
+        drawn = 100.0 + HEIGHT_M[kind] * np.exp(HEIGHT_SPREAD[kind] * rng.standard_normal(100_000))
+        assert share == pytest.approx(np.mean((drawn > 160.0) & (drawn < 900.0)), abs=0.006)
+
+
+def test_what_is_a_drone_by_less_than_two_to_one_is_one_less_urgent():
+    assert run(inside(range(1, 6), {Kind.MULTIROTOR: 0.6}))[-1].priority.tolist() == [Priority.HIGH]
 
 
 def test_a_zone_may_want_an_alarm_for_each():

@@ -1,10 +1,12 @@
 """Cells: the quick way gives what the library alone gives, everywhere; shares have honest intervals."""
 
 import numpy as np
+import polars as pl
+import polars_h3
 import pytest
 from scipy.stats import beta, betabinom
 
-from lapwing.integrity.cells import PRIOR, TROUBLE, boundaries, cells_of, hexes, library_cells, share
+from lapwing.integrity.cells import ALONE_MAX, PRIOR, TROUBLE, boundaries, cells_of, hexes, library_cells, share
 
 
 @pytest.mark.parametrize(
@@ -22,6 +24,17 @@ def test_boxes_change_no_cell(latitude, longitude):
     a[:2_000] = np.round(a[:2_000] / 0.05) * 0.05  # on the edges of boxes
     for resolution in (3, 4):
         assert np.array_equal(cells_of(a, o, resolution), library_cells(a, o, resolution))
+
+
+@pytest.mark.parametrize("k", [0, 1, ALONE_MAX - 1, ALONE_MAX])
+def test_few_places_and_many_have_the_cells_that_each_has_alone(k):
+    rng = np.random.default_rng(k)
+    latitude, longitude = rng.uniform(-60.0, 60.0, k), rng.uniform(-180.0, 180.0, k)
+    found = library_cells(latitude, longitude, 7)
+    assert (found.dtype, len(found)) == (np.int64, k)
+    one = polars_h3.latlng_to_cell("a", "o", 7, return_dtype=pl.UInt64)
+    for i in range(0, k, max(k // 20, 1)):
+        assert found[i] == pl.DataFrame({"a": latitude[i : i + 1], "o": longitude[i : i + 1]}).select(one).item()
 
 
 def test_share_is_the_posterior_under_a_mixture_of_quiet_and_trouble():

@@ -209,3 +209,28 @@ def test_t_gospa_of_the_published_example():
     lost[1, 549:, 0] = far + 3.0 + 2 * far * np.arange(1, 252) / 151
     # beyond the cut-off a pair costs as much as a miss and a false track: nothing changes hands, no switch is paid
     assert normalised(lost) == pytest.approx((549 * 6.0 + 251 * (3.0 + 5.0)) / steps)
+
+
+def lives(rows, times, dims):
+    """Trajectories of a golden file as (objects, times, dims)."""
+    gone = [np.nan] * dims
+    return np.array([[gone if place is None else place for place in row] for row in rows]).reshape(-1, times, dims)
+
+
+def test_t_gospa_is_that_of_its_authors():
+    """The paper's six examples, one with holes, and random sets, by the authors' own code in Octave
+    (builders/golden_t_gospa.py): the metric and each of its four parts."""
+    rows = json.loads((Path(__file__).parents[1] / "golden" / "t_gospa.json").read_text())
+    assert len(rows) >= 80
+    assert sum(r["switch"] > 0.0 for r in rows) >= 20
+    # the examples 1 to 6 by the paper's letters: Delta = 1 for errors, delta = .1, c = 5, gamma = 1
+    assert [r["metric"] for r in rows[:6]] == pytest.approx([5.0, 6.5, 1.5, 3.0, 3.6, 2.6])
+    for r in rows:
+        places = [place for z in (r["x"], r["y"]) for row in z for place in row if place is not None]
+        times = max((len(row) for z in (r["x"], r["y"]) for row in z), default=1)
+        dims = len(places[0]) if places else 1
+        x, y = lives(r["x"], times, dims), lives(r["y"], times, dims)
+        found = t_gospa(x, y, r["c"], r["gamma"], r["p"])
+        assert found.total_p ** (1.0 / r["p"]) == pytest.approx(r["metric"], abs=1e-9)
+        parts = (found.localisation_p, found.missed_p, found.false_p, found.switch_p)
+        assert parts == pytest.approx(tuple(r[k] for k in ("localisation", "missed", "false", "switch")), abs=1e-8)

@@ -1,5 +1,6 @@
 """A radar that is off, from the lab's bytes to the picture: found, taken out, and said in an alarm."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from lapwing.engine.plan import TICK_NS, make_plan
 from lapwing.engine.state import start
 from lapwing.engine.tick import step
 from lapwing.records import Frame
-from lapwing.serve import wire_text
+from lapwing.serve import wire_sensors
 from lapwing.serve.site import parse
 from lapwing_lab.play import SAC, look
 from lapwing_lab.scenario import build, read_table
@@ -66,6 +67,34 @@ def test_a_radar_that_is_off_is_found_out_from_the_bytes_alone(tmp_path):
     assert np.mean(agreed[-50:]) > 3
     standing = [r for r, state_ in zip(picture.alarms.reason, picture.alarms.state, strict=True) if state_ != 2]
     assert any(r.startswith("sensor Radar is off") and "azimuth +" in r for r in standing)
-    (told,) = wire_text.sensors(picture.sensors)
+    (told,) = wire_sensors.sensors(picture.sensors)
     assert told["biases"]["azimuth_deg"]["applied"]
     assert told["biases"]["elevation_rad".replace("_rad", "_deg")]["value"] is None
+
+
+@pytest.mark.slow
+def test_a_radar_that_turns_while_it_works_raises_an_alarm(tmp_path):
+    """Steady for 110 s, then turned by two degrees; windows of 45 s instead of three minutes, to be quick."""
+    text, steady = world(210.0)
+    turned = world(210.0, azimuth_bias_deg=2.0)[1]
+    cut = T0 + 110 * 10**9
+    chunks = [c for c in steady if c[1] < cut] + [c for c in turned if c[1] >= cut]
+    plan = make_plan(parse(text).site(tmp_path))
+    plan = replace(plan, registration=replace(plan.registration, window_s=45.0))
+    state, seq, at, raised = start(plan), 0, 0, None
+    for tick in range(1, 1_051):
+        now, frames = T0 + tick * TICK_NS, []
+        while at < len(chunks) and chunks[at][1] <= now:
+            seq += 1
+            frames.append(Frame(seq, *chunks[at]))
+            at += 1
+        state, picture = step(state, frames, tick, now, plan)
+        said = [r for r in picture.alarms.reason if r.startswith("sensor Radar drifts")]
+        if said and raised is None:
+            raised = tick * TICK_NS * 1e-9
+    assert raised is not None
+    assert 110.0 < raised < 190.0
+    assert "azimuth +" in said[0]
+    (told,) = wire_sensors.sensors(picture.sensors)
+    assert abs(told["biases"]["azimuth_deg"]["norm"]) < 0.3
+    assert told["biases"]["azimuth_deg"]["moved_ns"] != "0"

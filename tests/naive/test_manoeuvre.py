@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lapwing.kernel.manoeuvre import changes, matched, predict_modes
-from lapwing.kernel.turning import add_noise, aged_row, flow, move_cov, move_state
+from lapwing.kernel.turning import add_noise, carry_row, flow, flows, move_cov, move_state
 from lapwing.records import ANONYMOUS, Detections, Position, SensorConfig, Space
 from lapwing.track import AIR, AIRCRAFT, Mode, TrackSettings, make_sensor, mode_probabilities, start, step
 from lapwing.track.motions import kinematics
@@ -63,7 +63,7 @@ def test_motion_is_the_matrix_exponential(t, turn, damping, seed):
     if damping * t < 5.0:
         assert np.allclose(back, x, atol=1e-6 * np.abs(x).max())
         h, out = rng.normal(0.0, 1.0, 6), np.zeros(6)
-        aged_row(h, t, mode, out)
+        carry_row(h, t, mode, flows(np.array([-t]), mode[None], np.zeros(1, np.int64))[0, 0], out)
         assert np.allclose(out, np.linalg.solve(F.T, h), rtol=1e-6, atol=1e-6 * np.abs(out).max())
 
 

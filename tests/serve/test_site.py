@@ -226,3 +226,18 @@ feed = [{{ name = "f", decoder = "{decoder}", from = "{source}", sensor = "radar
     with pytest.raises(SiteError, match="1 problem") as refused:
         parse(strict.format(decoder="json", source="udp://127.0.0.1:5020"))
     assert "'strict' does nothing here" in refused.value.problems[0]
+
+
+def test_stated_tolerances_reach_the_sensor_in_radians(tmp_path):
+    more = "range_tolerance_m = 60.0\nazimuth_tolerance_deg = 0.5\nclock_tolerance_s = 0.2\n"
+    text = GOOD.replace("[[sensor]]\n", "[[sensor]]\n" + more)
+    site = parse(text).site(tmp_path)
+    assert site.sensors[0].tolerance == (60.0, math.radians(0.5), 0.0, 0.2)
+    assert "azimuth_tolerance_deg" in problems(text.replace("tolerance_deg = 0.5", "tolerance_deg = -1"))
+
+
+def test_what_is_in_the_tracks_of_a_node(tmp_path):
+    text = GOOD.replace("[[sensor]]\n", '[[sensor]]\ncorrelation_s = 5.0\nincludes = ["R2"]\n')
+    assert parse(text).site(tmp_path).sensors[0].includes == ("R2",)
+    assert "needs 'correlation_s'" in problems(text.replace("correlation_s = 5.0\n", ""))
+    assert "names itself" in problems(text.replace('["R2"]', '["R1"]'))

@@ -1,5 +1,7 @@
 """Kinds: probabilities that mean what they say, on mixed traffic that does not follow the envelopes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -80,6 +82,26 @@ def test_probabilities_of_kinds_are_reliable_on_unseen_traffic(amplitude, right)
     for said, was, count in table:
         assert abs(said - was) < 0.05 + 2.0 * np.sqrt(0.25 / count)
     assert (p.argmax(axis=1) == true).mean() > right
+
+
+def test_several_birds_in_one_cell_echo_like_a_drone_and_are_birds_all_the_same():
+    """The likelihood of an echo under "bird" is the mixture of one bird's and of a flock's; the others' stay."""
+    n, envelopes = 41, Envelopes()
+    rcs, sigma2 = np.linspace(-40.0, 0.0, n), 7.0**2 + 5.57**2 / 8.0
+    zero = np.zeros(n)
+    f = Features(np.arange(n), zero + 8, zero + 14.7, zero + 2, zero + 300, zero + 1e6, rcs - 2.51, zero + 8)
+    silent = replace(f, rcs_looks=zero)
+    told = np.exp(envelopes.log_likelihood(f) - envelopes.log_likelihood(silent))
+    one, many = (np.exp(-0.5 * (rcs - m) ** 2 / sigma2) / np.sqrt(sigma2) for m in (-25.0, -15.0))
+    assert told[:, Kind.BIRD] == pytest.approx(0.7 * one + 0.3 * many, rel=1e-9)
+    alone = replace(envelopes, flocks=1e-12)
+    other = np.exp(alone.log_likelihood(f) - alone.log_likelihood(silent))
+    assert told[:, Kind.MULTIROTOR] == pytest.approx(other[:, Kind.MULTIROTOR])
+    p, before = (
+        probabilities(f, f.track_id, np.zeros((n, len(Kind))), replace(CLASSES, classifiers=(e,)))[:, Kind.BIRD]
+        for e in (envelopes, alone)
+    )
+    assert p[rcs == -16.0] > before[rcs == -16.0] + 0.1
 
 
 @pytest.mark.parametrize("unknown", ["height", "speed"])

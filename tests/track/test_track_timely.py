@@ -101,7 +101,7 @@ def test_an_old_plot_of_what_forgets_its_velocity_stays_finite():
             rest = (np.full((1, 1, 2), 200.0), np.array([age_s]), np.array([min(age_s, 51.0)]), modes[4:])
             R, row = np.eye(2)[None] * noise, np.zeros(1, dtype=np.int64)
             nis = weigh_pairs((belief[0], belief[2]), row, row, R, H, *rest)[0]
-            correct_rows(belief, row, R, H, *rest, False)
+            correct_rows(belief, row, row, R, H, *rest, False)
             assert np.isfinite(nis).all()
             assert np.isfinite(belief[1]).all()
             assert (np.abs(belief[2]) <= np.abs(P).max() * (1.0 + 1e-9)).all()

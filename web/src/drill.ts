@@ -55,6 +55,7 @@ export class Drill {
   }
 
   private open(): void {
+    this.who.readOnly = $<HTMLInputElement>("who").readOnly;
     this.who.value = $<HTMLInputElement>("who").value || (localStorage.getItem(NAME) ?? "");
     this.result.replaceChildren();
     this.dialog.showModal();

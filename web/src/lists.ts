@@ -167,10 +167,15 @@ function outputItem(o: Output): HTMLElement {
 function sensorItem(s: Sensor): HTMLElement {
   const rows = Object.entries(s.biases).filter(([, b]) => b.value !== null).map(([name, b]) => {
     const [word, unit, digits] = BIAS[name] ?? [name, "", 2];
-    return h("div", {}, h("dt", {}, word), h("dd", {}, `${b.value! >= 0 ? "+" : "−"}${Math.abs(b.value!).toFixed(digits)} ± ${b.sigma.toFixed(digits)} ${unit}`));
+    return h("div", {}, h("dt", {}, word), h("dd", {}, `${b.value! >= 0 ? "+" : "−"}${Math.abs(b.value!).toFixed(digits)} ± ${b.sigma.toFixed(digits)} ${unit}${b.moved_ns !== "0" && b.norm !== null ? `, was ${b.norm.toFixed(digits)}` : ""}${b.outside_ns !== "0" ? `, tolerance ${b.tolerance}` : ""}`));
   });
-  return h("li", { class: "feed fine" }, h("h3", {}, s.sensor, h("span", {}, rows.length ? "off by, taken out" : "nothing known of its errors")),
-    h("dl", {}, ...rows, h("div", {}, h("dt", {}, "Rests on"), h("dd", {}, `${s.looks} looks at trusted traffic`))));
+  const differs = Object.entries(s.against?.differences ?? {}).map(([name, d]) => {
+    const [word, unit, digits] = BIAS[name] ?? [name, "", 2];
+    return h("div", {}, h("dt", {}, `${word} less ${s.against!.sensor}'s`), h("dd", {}, `${d.value >= 0 ? "+" : "−"}${Math.abs(d.value).toFixed(digits)} ± ${d.sigma.toFixed(digits)} ${unit}`));
+  });
+  const drifts = Object.values(s.biases).some((b) => b.moved_ns !== "0" || b.outside_ns !== "0");
+  return h("li", { class: `feed ${drifts ? "faults" : "fine"}` }, h("h3", {}, s.sensor, h("span", {}, drifts ? "drifts" : rows.length ? "off by, taken out" : "nothing known of its errors")),
+    h("dl", {}, ...rows, h("div", {}, h("dt", {}, "Rests on"), h("dd", {}, `${s.looks} looks at trusted traffic${s.shared ? `, ${s.shared} at tracks that it shares` : ""}`)), ...differs));
 }
 
 /** Sorts row numbers by a column, ties by another one. Numbers are compared as numbers, words in the order of the alphabet. */

@@ -15,6 +15,7 @@ import { Link } from "./link";
 import { Lists, type Tab } from "./lists";
 import { MapStage } from "./map";
 import { build } from "./marks";
+import { Me } from "./me";
 import { Measure } from "./measure";
 import { Remote } from "./remote";
 import { Replay } from "./replay";
@@ -78,6 +79,7 @@ const sound = new Sound(live);
 drawZones(store, () => store.emit("alarms"));
 setInterval(() => { counters.beeps = sound.beeps; }, 250);
 new Drill(store, live, sound);
+new Me(store);
 const detail = new Detail(store, replayFrom);
 new Cells(store);
 

@@ -19,8 +19,9 @@ export interface Output {
   sent: number; failures: number; waiting: number; dropped: number; bytes: number; sent_ns: string;
 }
 export interface Sensor {
-  sensor: string; time_ns: string; looks: number;
-  biases: Record<string, { value: number | null; sigma: number; applied: boolean }>;
+  sensor: string; time_ns: string; looks: number; shared: number;
+  against: { sensor: string; looks: number; differences: Record<string, { value: number; sigma: number }> } | null;
+  biases: Record<string, { value: number | null; sigma: number; applied: boolean; norm: number | null; moved_ns: string; outside_ns: string; tolerance: number | null }>;
 }
 export interface Reason { reason: string; since_ns: string; frame: number }
 /** Of a Remote ID sender: who heard it while its place is unknown; where the person who flies says to be. */

@@ -9,7 +9,7 @@ from lapwing.alarm.rules import (
     Rule,
     World,
 )
-from lapwing.alarm.sensor_rules import NodeSays, SensorBiased
+from lapwing.alarm.sensor_rules import NodeSays, SensorBiased, SensorDrifting, SensorsDisagree
 from lapwing.alarm.zone_rules import ZoneEntry
 from lapwing.alarm.zones import LocalZone
 from lapwing.records import Position, Zone
@@ -20,4 +20,13 @@ __all__ = ["AlarmMemory", "Finding", "LifeSettings", "Rule", "World", "columns",
 def rules_for(zones: tuple[Zone, ...], origin: Position) -> tuple[Rule, ...]:
     """The rules of a site: one per zone, and those that every site has."""
     per_zone: list[Rule] = [ZoneEntry(LocalZone.make(zone, origin)) for zone in zones]
-    return (*per_zone, GnssInterference(), InconsistentClaim(), FeedQuiet(), SensorBiased(), NodeSays())
+    return (
+        *per_zone,
+        GnssInterference(),
+        InconsistentClaim(),
+        FeedQuiet(),
+        SensorBiased(),
+        SensorDrifting(),
+        SensorsDisagree(),
+        NodeSays(),
+    )

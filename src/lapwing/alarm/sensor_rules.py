@@ -6,7 +6,7 @@ from typing import final
 import numpy as np
 
 from lapwing.alarm.rules import Finding, World
-from lapwing.records import BIASES, Priority, Subject
+from lapwing.records import Priority, Registration, Subject
 
 SAID = (
     ("range", "m", 1.0),
@@ -21,13 +21,15 @@ SAID = (
 @final
 @dataclass(frozen=True, slots=True)
 class SensorBiased:
-    """A sensor is off by more than its own noise explains, surely (`sigmas` standard deviations of the estimate)."""
+    """A sensor is off by more than its own noise explains, surely (`sigmas` standard deviations of the estimate);
+    it stands until that falls by `back_ratio`. What has a stated tolerance is left to `SensorDrifting`."""
 
     sigmas: float = 5.0
     noises: float = 1.5
     clock_s: float = 0.5
     place_m: float = 50.0
     hold_s: float = 10.0
+    back_ratio: float = 0.8
 
     def findings(self, world: World) -> list[Finding]:
         """One per sensor, with all that is off."""
@@ -35,16 +37,17 @@ class SensorBiased:
         for i, s in enumerate(world.sensors):
             least = np.where(s.noise > 0.0, self.noises * s.noise, np.inf)
             least[3:] = self.clock_s, self.place_m, self.place_m
-            off = (s.observable == 1) & (np.abs(s.bias) > np.maximum(self.sigmas * s.sigma, least))
+            share = np.abs(s.bias) / np.maximum(self.sigmas * s.sigma, least)
+            judged = (s.observable == 1) & (s.drift.tolerance == 0.0)
+            off = judged & (share > self.back_ratio)
             if not off.any():
                 continue
             said = "; ".join(
                 f"{SAID[k][0]} {s.bias[k] / SAID[k][2]:+.2f} ± {s.sigma[k] / SAID[k][2]:.2f} {SAID[k][1]}"
-                for k in range(len(BIASES))
-                if off[k]
+                for k in np.flatnonzero(off)
             )
-            text = f"sensor {s.sensor} is off: {said} (from {s.pairs} looks at trusted traffic; taken out of its scans)"
-            row = (Subject.SENSOR, i, Priority.LOW, self.hold_s, True)
+            text = f"sensor {s.sensor} is off: {said} (from {_rests(s)}; taken out of its scans)"
+            row = (Subject.SENSOR, i, Priority.LOW, self.hold_s, bool((share[off] > 1.0).any()))
             out.append(Finding("sensor biased", "", *row, 0.0, 0.0, text, -1))
         return out
 
@@ -61,3 +64,89 @@ class NodeSays:
             who = (Subject.NODE, a.number, a.priority, 0.0, True)
             found.append(Finding("node alert", "", *who, a.east_m, a.north_m, a.reason, a.frame_seq))
         return found
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SensorsDisagree:
+    """Two sensors see the same targets in different places, and nothing says which of them is right."""
+
+    sigmas: float = 5.0
+    noises: float = 1.5
+    clock_s: float = 0.5
+    place_m: float = 50.0
+    hold_s: float = 10.0
+    back_ratio: float = 0.8
+
+    def findings(self, world: World) -> list[Finding]:
+        """One per sensor that differs from another by what is taken out of neither."""
+        out = []
+        taken = {s.sensor: s.observable == 1 for s in world.sensors}
+        for i, s in enumerate(world.sensors):
+            a = s.against
+            if a is None:
+                continue
+            least = np.where(s.noise > 0.0, self.noises * s.noise, np.inf)
+            least[3:] = self.clock_s, self.place_m, self.place_m
+            share = np.abs(a.difference) / np.maximum(self.sigmas * a.sigma, least)
+            open_ = (a.known == 1) & ~taken[s.sensor] & ~taken.get(a.other, taken[s.sensor])
+            off = open_ & (share > self.back_ratio)
+            if not off.any():
+                continue
+            said = "; ".join(
+                f"{SAID[k][0]} {a.difference[k] / SAID[k][2]:+.2f} ± {2.0 * a.sigma[k] / SAID[k][2]:.2f} {SAID[k][1]}"
+                for k in np.flatnonzero(off)
+            )
+            text = (
+                f"sensors {s.sensor} and {a.other} disagree: {said} (from {a.looks} looks at shared tracks; "
+                "nothing says which is off, and nothing is taken out)"
+            )
+            row = (Subject.SENSOR, i, Priority.LOW, self.hold_s, bool((share[off] > 1.0).any()))
+            out.append(Finding("sensors disagree", "", *row, 0.0, 0.0, text, -1))
+        return out
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SensorDrifting:
+    """A sensor's bias has left its own past (low) or the tolerance stated for it (medium). When it is back is decided
+    where it is estimated (`track.drift`), with hysteresis, so every finding is firm."""
+
+    hold_s: float = 10.0
+
+    def findings(self, world: World) -> list[Finding]:
+        """One per sensor, with all that drifts, its estimate ± 2 sigma, and since when."""
+        out = []
+        for i, s in enumerate(world.sensors):
+            moved, outside = s.drift.moved_ns > 0, s.drift.outside_ns > 0
+            if not (moved | outside).any():
+                continue
+            said = "; ".join(_drift_words(s, int(k)) for k in np.flatnonzero(moved | outside))
+            level = Priority.MEDIUM if outside.any() else Priority.LOW
+            row = (Subject.SENSOR, i, level, self.hold_s, True)
+            out.append(Finding("sensor drifting", "", *row, 0.0, 0.0, f"sensor {s.sensor} drifts: {said}", -1))
+        return out
+
+
+def _rests(s: Registration) -> str:
+    told = f"{s.pairs} looks at trusted traffic"
+    return f"{told} and {s.shared} at shared tracks" if s.shared else told
+
+
+def _drift_words(s: Registration, k: int) -> str:
+    """One bias that drifts, in words."""
+    name, unit, size = SAID[k]
+    d = s.drift
+    told = f"{name} {s.bias[k] / size:+.2f} ± {2.0 * s.sigma[k] / size:.2f} {unit}"
+    if not s.observable[k]:
+        told = f"{name} not observable now"
+    if d.moved_ns[k] > 0:
+        before = f"{d.norm[k] / size:+.2f} ± {2.0 / size / np.sqrt(d.information[k]):.2f}"
+        told += f", was {before} until about {_clock(int(d.moved_ns[k]))}"
+    if d.outside_ns[k] > 0:
+        told += f", outside its tolerance of {d.tolerance[k] / size:.2f} since {_clock(int(d.outside_ns[k]))}"
+    return told
+
+
+def _clock(time_ns: int) -> str:
+    return f"{np.datetime64(time_ns // 10**9, 's')}Z"

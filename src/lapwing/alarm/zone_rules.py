@@ -1,8 +1,9 @@
 """Rules about zones: what no claim explains, in a zone or on its way there. Axis: n tracks.
 
 Whether a track gets an alarm of its own is a matter of what it probably is. A bird or a car over a fence a hundred
-times a night must not teach a person to look away: tracks that are birds or ground traffic by more than two to one
-share one alarm per zone, of low priority, that stands as long as any is there. A zone with `each = true` gives
+times a night must not teach a person to look away: tracks that are birds or ground traffic, or not at the zone's
+heights, by more than two to one share one alarm per zone, of low priority, that stands as long as any is there. What
+nobody measured the height of is as likely in the zone's band as its kinds' heights are. A zone with `each = true` gives
 every one its own, at its priority. The kind is never a verdict: what it probably is stands in the reason.
 """
 
@@ -37,10 +38,11 @@ WORDS = {
 class Doubt:
     """How sure a track must be before it gets an alarm of its own."""
 
-    own_min: float = 1.0 / 3.0  # probability that it is neither bird nor ground traffic: a miss costs two false alarms
+    own_min: float = 1.0 / 3.0  # probability that it is to be worried about: a miss costs two false alarms
     kept_min: float = 0.25  # the same, for an alarm that stands
-    drone_min: float = 0.5  # probability of a drone, for the zone's own priority; others get one less
+    drone_min: float = 2.0 / 3.0  # probability of a drone, for the zone's own priority; others get one less
     existence_min: float = 0.8
+    height_sigma_m_max: float = 500.0  # a vaguer height is one that a filter was given, not one that was measured
     entry_min: float = 0.5  # probability that it will enter, given how well its velocity is known
     entry_kept_min: float = 0.25
     lost_s: float = 60.0  # how long after its predicted entry a lost track's alarm stays
@@ -56,8 +58,8 @@ class Near:
     distance_m: Float64[Array, " k"]
     entry_s: Float64[Array, " k"]
     entry: Float64[Array, " k"]  # probability that it is inside or will be
-    worry: Float64[Array, " k"]  # probability that it is neither bird nor ground traffic
-    drone: Float64[Array, " k"]
+    worry: Float64[Array, " k"]  # probability that it is neither bird nor ground traffic, and at the zone's heights
+    drone: Float64[Array, " k"]  # the same, that it is a drone
     lost: Bool[Array, " k"]  # not detected lately, and it was on its way
 
 
@@ -102,12 +104,19 @@ class ZoneEntry:
             likely = share[at] >= self.doubt.entry_kept_min
             entry[at[likely]] = seconds[likely]
         row = np.flatnonzero(candidate & np.isfinite(entry))
-        p = world.classes.probability
-        known = len(p) == len(tracks)
-        worry = 1.0 - p[row, Kind.BIRD] - p[row, Kind.GROUND] if known else np.ones(len(row))
-        drone = p[row, Kind.MULTIROTOR] + p[row, Kind.FIXED_WING_DRONE] if known else np.ones(len(row))
+        worry, drone = self._worry(world, row)
         lost = (tracks.status[row] == TrackStatus.COASTING) & (entry[row] > 0.0)  # a lost course is a vague one
         return Near(row, distance[row], entry[row], share[row], worry, drone, lost)
+
+    def _worry(self, world: World, row: Int64[Array, " k"]) -> tuple[Float64[Array, " k"], Float64[Array, " k"]]:
+        """Probability that each is at the zone's heights and neither bird nor ground traffic; and that it is a drone
+        there. Where nobody measured the height, it is as likely there as its kind is: airliners pass far above."""
+        if len(world.classes.probability) != len(world.tracks):
+            return np.ones(len(row)), np.ones(len(row))
+        guessed = world.tracks.cov[row, 2, 2] > self.doubt.height_sigma_m_max**2
+        p = world.classes.probability[row] * np.where(guessed[:, None], self.local.share_in_band(), 1.0)
+        drone = p[:, Kind.MULTIROTOR] + p[:, Kind.FIXED_WING_DRONE]
+        return p.sum(axis=1) - p[:, Kind.BIRD] - p[:, Kind.GROUND], drone
 
     def _share(self, mean: Float64[Array, "n 6"], cov: Float64[Array, "n 6 6"]) -> Float64[Array, " n"]:
         """Probability of entering: straight paths at nine courses (Gauss-Hermite in the velocity across the path)."""
@@ -155,14 +164,15 @@ class ZoneEntry:
         return Finding(rule, zone.name, *row, *place, int(tracks.frame_seq[i]), float(linger_s))
 
     def _shared(self, world: World, near: Near, rows: Int64[Array, " m"]) -> Finding:
-        """The one finding about all that are probably birds or ground traffic, at the one that is so the least."""
+        """The one finding about all that are probably nothing to worry about, at the one that is so the least."""
         zone, tracks = self.local.zone, world.tracks
         k = int(rows[np.argmax(near.worry[rows])])
         i = int(near.row[k])
         inside = int((near.distance_m[rows] <= 0.0).sum())
+        least = f"track {tracks.track_id[i]}, {_kinds(world, i)}{_from_edge(near, k)}"
         text = (
-            f"{inside} tracks in {zone.name} and {len(rows) - inside} on their way are probably birds or ground "
-            f"traffic; the least so is track {tracks.track_id[i]}, {_kinds(world, i)}{_from_edge(near, k)}"
+            f"{inside} tracks in {zone.name} and {len(rows) - inside} on their way are probably birds, ground "
+            f"traffic or at other heights; the least so is {least}"
         )
         row = (Subject.ZONE, 0, Priority.LOW, zone.hold_s, True)
         place = (float(tracks.mean[i, 0]), float(tracks.mean[i, 1]), text, int(tracks.frame_seq[i]))

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 from jaxtyping import Bool, Float64
+from scipy.special import ndtr
 
 from lapwing.kernel.geodesy import geodetic_to_enu
 from lapwing.records import Array, Circle, Polygon, Position, Zone
+from lapwing.records.classes import HEIGHT_M, HEIGHT_SPREAD
 
 DAY_S = 86_400.0
 
@@ -73,6 +75,15 @@ class LocalZone:
             height - spread <= self.zone.height_m_max
         )
         return inside
+
+    def share_in_band(self) -> Float64[Array, " c"]:
+        """Probability per kind that one whose height nobody measured is in the zone's band: log-normal heights above
+        the site's origin."""
+        edges = np.array([self.zone.height_m_min, self.zone.height_m_max]) - self.origin_height_m
+        with np.errstate(divide="ignore"):
+            log = np.log(np.maximum(edges, 0.0))[:, None]
+        below = ndtr((log - np.log(HEIGHT_M)) / np.array(HEIGHT_SPREAD))
+        return np.asarray(below[1] - below[0])
 
     def active(self, time_ns: int) -> bool:
         """Whether the schedule (UTC) holds at this time."""

@@ -47,6 +47,8 @@ class CellHistory:
             return
         self._added_ns = picture.time_ns
         rows = visits(picture, self._origin)
+        if rows.is_empty():
+            return
         number = picture.time_ns // BIN_NS
         self._bins[number] = _merged([self._bins.get(number, _none()), rows])
 

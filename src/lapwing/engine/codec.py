@@ -8,7 +8,6 @@ import hashlib
 import importlib
 import json
 import sys
-from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -26,42 +25,80 @@ class CodecError(ValueError):
 
 
 def encode(value: object) -> bytes:
-    """The value as bytes; equal values give equal bytes."""
-    body: list[bytes] = []
-    size = 0
-
-    def put(raw: bytes) -> list[int]:
-        nonlocal size
-        body.append(raw)
-        size += len(raw)
-        return [size - len(raw), len(raw)]
-
-    tree = json.dumps(_tree(value, put), separators=(",", ":"), allow_nan=False).encode()
-    return b"".join([len(tree).to_bytes(8, "little"), tree, *body])
+    """The value as bytes; equal values give equal bytes. Raises CodecError, ValueError for a number JSON cannot say."""
+    writing = _Writing()
+    writing.put(value)
+    tree = "".join(writing.text).encode()
+    return b"".join([len(tree).to_bytes(8, "little"), tree, *writing.body])
 
 
-def _tree(value: object, put: Callable[[bytes], list[int]]) -> Any:
-    if value is None or isinstance(value, bool | str) or type(value) in (int, float):
-        return value
-    if isinstance(value, np.ndarray):
-        return {"a": [value.dtype.str, list(value.shape), *put(np.ascontiguousarray(value).tobytes())]}
-    if isinstance(value, bytes):
-        return {"b": put(value)}
-    if isinstance(value, Enum):
-        return {"e": [_name(type(value)), value.value if not isinstance(value.value, tuple) else value.name]}
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return {"n": [_name(type(value)), [_tree(v, put) for v in value]]}
-    if isinstance(value, tuple):
-        return list(value) if set(map(type, value)) <= PLAIN else [_tree(v, put) for v in value]
-    if is_dataclass(value):
-        cls: Any = type(value)
-        return {"d": [_name(cls), {name: _tree(getattr(value, name), put) for name in _columns(cls)}]}
-    raise CodecError(f"a {type(value).__name__} cannot be checkpointed")
+class _Writing:
+    """The tree's text and the raw bytes so far. The text is written piece by piece: a picture is encoded in every tick,
+    and a tree of dictionaries made only to be written costs more (its twin: tests/naive/test_codec.py)."""
+
+    __slots__ = ("body", "size", "text")
+
+    def __init__(self) -> None:
+        self.text: list[str] = []
+        self.body: list[bytes] = []
+        self.size = 0
+
+    def put(self, value: Any) -> None:
+        """Append one value. Raises CodecError, ValueError."""
+        if isinstance(value, np.ndarray):
+            self._array(value)
+        elif value is None or isinstance(value, bool | str) or type(value) in (int, float):
+            self.text.append(_json(value))
+        elif isinstance(value, bytes):
+            self.text.append(f'{{"b":[{self._raw(value)}]}}')
+        elif isinstance(value, Enum):
+            said = value.value if not isinstance(value.value, tuple) else value.name
+            self.text.append(f'{{"e":["{_name(type(value))}",{_json(said)}]}}')
+        elif isinstance(value, tuple) and hasattr(value, "_fields"):
+            self._row(f'{{"n":["{_name(type(value))}",[', value, "]]}")
+        elif isinstance(value, tuple) and set(map(type, value)) <= PLAIN:
+            self.text.append(_json(value))
+        elif isinstance(value, tuple):
+            self._row("[", value, "]")
+        elif is_dataclass(value):
+            self._record(value)
+        else:
+            raise CodecError(f"a {type(value).__name__} cannot be checkpointed")
+
+    def _raw(self, raw: bytes) -> str:
+        self.body.append(raw)
+        self.size += len(raw)
+        return f"{self.size - len(raw)},{len(raw)}"
+
+    def _array(self, value: np.ndarray) -> None:
+        shape = ",".join(map(str, value.shape))
+        self.text.append(f'{{"a":["{value.dtype.str}",[{shape}],{self._raw(value.tobytes())}]}}')
+
+    def _row(self, opening: str, values: tuple[Any, ...], closing: str) -> None:
+        self.text.append(opening)
+        for k, value in enumerate(values):
+            if k:
+                self.text.append(",")
+            self.put(value)
+        self.text.append(closing)
+
+    def _record(self, value: Any) -> None:
+        opening, columns = _columns(type(value))  # type: ignore[arg-type]  # every class can be hashed
+        self.text.append(opening)
+        for key, name in columns:
+            self.text.append(key)
+            self.put(getattr(value, name))
+        self.text.append("}]}")
+
+
+_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 @cache
-def _columns(cls: type) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(cls))
+def _columns(cls: type) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """What is written before a dataclass, and before each of its fields."""
+    names = [f.name for f in fields(cls)]
+    return f'{{"d":["{_name(cls)}",{{', tuple((f'{"," if k else ""}"{name}":', name) for k, name in enumerate(names))
 
 
 @cache

@@ -15,6 +15,7 @@ from lapwing.track import (
     ClaimSettings,
     ClassSettings,
     ClutterSettings,
+    DriftSettings,
     RegistrationSettings,
     SensorModel,
     TargetPrior,
@@ -42,6 +43,7 @@ class Plan:
     life: LifeSettings = LifeSettings()
     registration: RegistrationSettings = RegistrationSettings()
     classes: ClassSettings = ClassSettings()
+    drift: DriftSettings = DriftSettings()
 
     @property
     def reliability(self) -> dict[str, float]:
@@ -51,9 +53,20 @@ class Plan:
     def take(self, watch: Watch, scan: Detections) -> Watch:
         """What the tracking room believes after one more scan."""
         told = track.decorrelated(scan, watch.tracker, self.sensors[scan.sensor].correlation_s)
-        return (
-            watch if told is None else track.watch_step(watch, told, self.model(scan.sensor, scan.space), self.tracking)
-        )
+        if told is None:
+            return watch
+        model, related = self.model(scan.sensor, scan.space), self.related(scan.sensor)
+        if related:
+            watch, told = track.intersected(watch, scan, told, model, related, self.tracking)
+        return track.watch_step(watch, told, model, self.tracking)
+
+    def related(self, sensor: str) -> frozenset[str]:
+        """The sensors of which the tracks that this one delivers may contain plots, too, or share some with it."""
+        mine = set(self.sensors[sensor].includes)
+        if not mine:
+            return frozenset()
+        others = {name for name, s in self.sensors.items() if mine & set(s.includes)}
+        return frozenset(mine | (others - {sensor}))
 
     def model(self, sensor: str, space: Space) -> SensorModel:
         """The tracker's model of one sensor in one measurement space."""

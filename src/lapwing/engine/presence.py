@@ -6,7 +6,9 @@ five seconds: what was shown for less may be missing, and a minute counts when s
 what they say of themselves; a spoofed one is in here like any other.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -23,6 +25,7 @@ MINUTE_NS = 60_000_000_000
 WHO = ("track", "aircraft", "ship", "remote_id")  # the codes of `who`: a track, or whose address a claim has
 RINGS = ((10_000.0, 9), (50_000.0, 7), (np.inf, 5))  # H3 resolution up to that distance from the site
 LIKELY = 8  # kinds (records.Kind) in `likely`
+NUMBERS = {pl.Int8: np.int8, pl.Int32: np.int32, pl.Int64: np.int64, pl.Float32: np.float32, pl.Float64: np.float64}
 PERSONS = {
     "who": pl.Int8,  # WHO
     "id": pl.Int64,  # track_id or address
@@ -105,8 +108,16 @@ def persons(picture: Picture, origin: tuple[float, float, float]) -> tuple[pl.Da
         np.hypot(mean[:, 3], mean[:, 4]),
         likely,
     )
-    table = pl.DataFrame(dict(zip(PERSONS, columns, strict=True))).cast(PERSONS)  # type: ignore[arg-type]
-    return table, np.hypot(mean[:, 0], mean[:, 1])
+    return _table(PERSONS, columns), np.hypot(mean[:, 0], mean[:, 1])
+
+
+def _table(schema: Mapping[str, Any], columns: Sequence[Any]) -> pl.DataFrame:
+    """Columns as a table; numbers become what the schema says before polars sees them, which is much sooner than a
+    cast of the table."""
+    told = zip(schema.items(), columns, strict=True)
+    return pl.DataFrame(
+        {n: v.astype(NUMBERS[t], copy=False) if t in NUMBERS else v for (n, t), v in told}, schema=dict(schema)
+    )
 
 
 def cells(there: pl.DataFrame, metres: Array) -> pl.DataFrame:
@@ -118,8 +129,7 @@ def cells(there: pl.DataFrame, metres: Array) -> pl.DataFrame:
         if mine.any():
             cell[mine] = library_cells(latitude[mine], longitude[mine], resolution)
         done |= mine
-    table = there.select(pl.lit(pl.Series("cell", cell)), "who", "minutes")
-    return _merged_cells(table) if len(table) else table.cast(CELLS)  # type: ignore[arg-type]
+    return pl.DataFrame({"cell": cell, "who": there["who"], "minutes": there["minutes"]}, schema=CELLS)
 
 
 def feeds(picture: Picture) -> pl.DataFrame:

@@ -9,9 +9,10 @@ from lapwing.engine.labels import Labels
 from lapwing.engine.order import Window
 from lapwing.engine.plan import Plan
 from lapwing.integrity import IntegrityState
-from lapwing.records import Claims, FeedHealth, Integrity, NodeAlert
+from lapwing.records import Claims, FeedHealth, Integrity, NodeAlert, Registration
 from lapwing.track import Watch
 from lapwing.track.registration import Pairs
+from lapwing.track.shared import Shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,9 @@ class State:
     feeds: tuple[FeedState, ...]  # in the order of the site's feeds
     window: Window  # of beliefs of type Watch
     labels: Labels
-    registered: tuple[Pairs, ...]  # of the sensors heard so far, by name
+    registered: tuple[Pairs, ...]  # of the sensors heard so far, by name, with trusted traffic
+    shared: tuple[Shared, ...]  # of those that see what another sees, by name
+    sensors: tuple[Registration, ...]  # what both say
     claims: Claims
     integrity: IntegrityState
     verdict: Integrity | None
@@ -58,6 +61,8 @@ def start(plan: Plan) -> State:
         feeds,
         Window(track.watch_start(plan.tracking)),
         Labels.empty(),
+        (),
+        (),
         (),
         track.claims_start(plan.claims),
         integrity.start(plan.integrity),

@@ -36,7 +36,7 @@ def step(state: State, frames: Sequence[Frame], tick: int, to_ns: int, plan: Pla
     scans = tuple(scan for d in decoded for scan in d.scans)
     mine = tuple(scan for scan in scans if scan.sensor in plan.sensors)
     registered, mine = register(state, mine, to_ns, plan)
-    known_sensors = tuple(p.found for p in registered)
+    known_sensors = registered.sensors
     window, due, late = order(state.window, mine, to_ns, plan.order, plan.take)
     feeds = _with_late(feeds, late, plan)
     claims = track.claims_step(state.claims, merged(decoded), plan.claims, plan.site.origin, to_ns)
@@ -56,7 +56,7 @@ def step(state: State, frames: Sequence[Frame], tick: int, to_ns: int, plan: Pla
         memory = alarm.step(state.alarms, world, plan.rules, plan.life)
     alarms = alarm.columns(memory)
     through = frames[-1].seq if frames else state.through_seq
-    after = State(tick, to_ns, through, feeds, window, labels, registered, claims, known, verdict, memory, alerts)
+    after = State(tick, to_ns, through, feeds, window, labels, *registered, claims, known, verdict, memory, alerts)
     wedges = track.directions(window.now, to_ns, plan.tracking)
     return after, Picture(tick, to_ns, through, shown, claims, verdict, alarms, health, wedges, known_sensors, what)
 

@@ -17,6 +17,7 @@ RESOLUTION = 4  # as gpsjam.org: about 1,770 km2
 BOXES_DEG = (0.02, 0.05, 0.1, 1.0)  # the smallest whose table is not too large is used
 TABLE_MAX = 30_000_000
 EDGE_DEG = 1e-5
+ALONE_MAX = 2_000  # places that are not worth a second core
 LATITUDE_DEG_MAX = 80.0  # boxes nearer to a pole are not used
 PRIOR = (0.05, 99.95)  # beta of the affected share where nothing is wrong: the fleet's 5e-4, worth a hundred aircraft
 TROUBLE = 0.01  # share of cells and bins in which something may be wrong: then any share is as likely as another
@@ -27,6 +28,9 @@ ENOUGH = 3  # fewer speakers than this say nothing of a cell
 def library_cells(latitude_deg: Float64[Array, " k"], longitude_deg: Float64[Array, " k"], resolution: int) -> Array:
     """H3 cells of places, as the library says, int64."""
     cell = polars_h3.latlng_to_cell("a", "o", resolution, return_dtype=pl.UInt64).alias("c")
+    if len(latitude_deg) < ALONE_MAX:
+        few = pl.DataFrame({"a": latitude_deg, "o": longitude_deg}).select(cell)
+        return few["c"].to_numpy().astype(np.int64)
     half = len(latitude_deg) // 2  # two halves, so that two cores take part
     frames = [
         pl.LazyFrame({"a": latitude_deg[part], "o": longitude_deg[part]}).select(cell)

@@ -11,7 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from lapwing.kernel.gaussian import LOG_2PI, _factor
-from lapwing.kernel.turning import add_noise, aged_row, move_cov, move_state
+from lapwing.kernel.turning import add_row, carry_cov, carry_row, carry_state, flows, move_cov, move_state, noises
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -88,12 +88,14 @@ def predict_modes(w: F64, mean: F64, cov: F64, T: F64, dt_s: float, modes: F64) 
     """Probabilities (l, M), means (l, M, 6) and covariances (l, M, 6, 6) dt_s later: mixed by T (M, M), then moved."""
     M = len(modes)
     to_w, to_mean, to_cov = w.copy(), mean.copy(), cov.copy()
+    only, one = np.full(1, dt_s), np.zeros(1, np.int64)
+    f, n = flows(only, modes, one)[0], noises(only, modes, one)[0]
     for e in range(len(w)):
         if M > 1:
             _mixed(w[e], mean[e], cov[e], T, (to_w[e], to_mean[e], to_cov[e]))
         for j in range(M):
-            move_state(to_mean[e, j], dt_s, modes[j])
-            move_cov(to_cov[e, j], dt_s, modes[j])
+            carry_state(to_mean[e, j], dt_s, modes[j], f[j])
+            carry_cov(to_cov[e, j], dt_s, modes[j], f[j], n[j])
     return to_w, to_mean, to_cov
 
 
@@ -157,19 +159,20 @@ def matched(w: F64, mean: F64, cov: F64, covering: bool) -> tuple[F64, F64]:
 
 @njit(cache=True)
 def _innovation_cov(
-    P: F64, H: F64, R: F64, age_s: float, free_s: float, mode: F64, work: tuple[F64, F64, F64, F64]
+    P: F64, H: F64, R: F64, times: tuple[float, float], mode: tuple[F64, F64, F64], work: tuple[F64, F64, F64, F64]
 ) -> None:
-    """PHt (6, d) and S (d, d) of one measurement age_s old of whose noise the last free_s seconds came later, into
-    work (scratch (6, 6), PHt, S, scratch (d, 6))."""
+    """PHt (6, d) and S (d, d) of one measurement age_s old of whose noise the last free_s seconds came later: times =
+    (age_s, free_s), mode = (its row, its flow over -age_s, its noise over free_s); into work (scratch (6, 6), PHt, S,
+    scratch (d, 6))."""
     early, PHt, S, g = work
     d = len(S)
-    if free_s > 0.0:
+    if times[1] > 0.0:
         early[:] = P
-        add_noise(early, free_s, mode, -1.0)
+        add_row(early, mode[0], mode[2], -1.0)
     else:
         early = P
     for a in range(d):
-        aged_row(H[a], age_s, mode, g[a])
+        carry_row(H[a], times[0], mode[0], mode[1], g[a])
         for i in range(6):
             total = 0.0
             for c in range(6):
@@ -199,20 +202,23 @@ def weigh_pairs(
     belief: tuple[F64, F64], local: I64, detection: I64, R: F64, H: F64, nu: F64, age_s: F64, free_s: F64, modes: F64
 ) -> tuple[F64, F64, F64]:
     """Of each pair (k,): the least NIS of any mode, the modes' expected NIS given the plot, and the log-likelihood.
-    belief = (w (l, M), cov (l, M, 6, 6)); H (k, M, d, 6), nu (k, M, d)."""
+    belief = (w (l, M), cov (l, M, 6, 6)); H (k, M, d, 6), nu (k, M, d); of the detections R (m, d, d), age_s and
+    free_s (m,)."""
     w, cov = belief
     k, M, d = nu.shape
     nearest, nis, like = np.empty(k), np.empty(k), np.empty(k)
     P, PHt, S, g = np.empty((6, 6)), np.empty((6, d)), np.empty((d, d)), np.empty((d, 6))
     L, inv, q, log_l = np.zeros((d, d)), np.zeros((d, d)), np.empty(M), np.empty(M)
     own, spare = np.zeros((d, d)), np.zeros((d, d))
+    back, later = flows(-age_s, modes, detection), noises(free_s, modes, detection)
     for e in range(k):
-        top = -np.inf
-        if age_s[e] != 0.0:
-            _factor(R[detection[e]], own, spare)
+        top, s = -np.inf, detection[e]
+        aged, times = age_s[s] != 0.0, (age_s[s], free_s[s])
+        if aged:
+            _factor(R[s], own, spare)
         for j in range(M):
-            i = local[e]
-            _innovation_cov(cov[i, j], H[e, j], R[detection[e]], age_s[e], free_s[e], modes[j], (P, PHt, S, g))
+            i, mode = local[e], (modes[j], back[s, j], later[s, j])
+            _innovation_cov(cov[i, j], H[e, j], R[s], times, mode, (P, PHt, S, g))
             log_det, q[j] = _factor(S, L, inv), 0.0
             for a in range(d):
                 white = 0.0
@@ -220,7 +226,7 @@ def weigh_pairs(
                     white += inv[a, b] * nu[e, j, b]
                 q[j] += white * white
             log_l[j] = -0.5 * (q[j] + log_det + d * LOG_2PI) + np.log(max(w[i, j], LIKELY_MIN))
-            if not np.isfinite(log_l[j]) or (age_s[e] != 0.0 and _rounded_away(L, own)):
+            if not np.isfinite(log_l[j]) or (aged and _rounded_away(L, own)):
                 q[j], log_l[j] = IMPOSSIBLE, -IMPOSSIBLE
             top = max(top, log_l[j])
         total, average, least = 0.0, 0.0, np.inf
@@ -234,9 +240,24 @@ def weigh_pairs(
 
 
 @njit(cache=True)
+def _less(P: F64, A: F64, only_ground: bool) -> None:
+    """P - A A' in place, A (6, d); only_ground leaves the variances of height and climb as they are."""
+    for i in range(6):
+        for c in range(i + 1):
+            if only_ground and i % 3 == 2 and c % 3 == 2:
+                continue
+            total = 0.0
+            for a in range(A.shape[1]):
+                total += A[i, a] * A[c, a]
+            P[i, c] -= total
+            P[c, i] = P[i, c]
+
+
+@njit(cache=True)
 def correct_rows(
     belief: tuple[F64, F64, F64],
     rows: I64,
+    detection: I64,
     R: F64,
     H: F64,
     nu: F64,
@@ -246,19 +267,22 @@ def correct_rows(
     only_ground: bool,
 ) -> None:
     """Corrects the chosen rows of belief (w (p, M), mean (p, M, 6), cov (p, M, 6, 6)) in place, the caller made it, by
-    one measurement each: R (k, d, d), H (k, M, d, 6), nu (k, M, d). only_ground leaves height and climb as they are
-    (Schmidt-Kalman)."""
+    one detection each: H (k, M, d, 6), nu (k, M, d); of the detections R (m, d, d), age_s and free_s (m,). only_ground
+    leaves height and climb as they are (Schmidt-Kalman)."""
     w, mean, cov = belief
     k, M, d = nu.shape
     P, PHt, S, g = np.empty((6, 6)), np.empty((6, d)), np.empty((d, d)), np.empty((d, 6))
     L, inv, A, white, log_l = np.zeros((d, d)), np.zeros((d, d)), np.empty((6, d)), np.empty(d), np.empty(M)
     own, spare = np.zeros((d, d)), np.zeros((d, d))
+    back, later = flows(-age_s, modes, detection), noises(free_s, modes, detection)
     for e in range(k):
-        p = rows[e]
-        if age_s[e] != 0.0:
-            _factor(R[e], own, spare)
+        p, s = rows[e], detection[e]
+        aged, times = age_s[s] != 0.0, (age_s[s], free_s[s])
+        if aged:
+            _factor(R[s], own, spare)
         for j in range(M):
-            _innovation_cov(cov[p, j], H[e, j], R[e], age_s[e], free_s[e], modes[j], (P, PHt, S, g))
+            mode = (modes[j], back[s, j], later[s, j])
+            _innovation_cov(cov[p, j], H[e, j], R[s], times, mode, (P, PHt, S, g))
             log_det, nis = _factor(S, L, inv), 0.0
             for a in range(d):
                 white[a] = 0.0
@@ -266,7 +290,7 @@ def correct_rows(
                     white[a] += inv[a, b] * nu[e, j, b]
                 nis += white[a] * white[a]
             log_l[j] = -0.5 * (nis + log_det) + np.log(max(w[p, j], LIKELY_MIN))
-            if not np.isfinite(log_l[j]) or (age_s[e] != 0.0 and _rounded_away(L, own)):
+            if not np.isfinite(log_l[j]) or (aged and _rounded_away(L, own)):
                 log_l[j] = -IMPOSSIBLE
                 continue
             for i in range(6):
@@ -278,15 +302,7 @@ def correct_rows(
                     step += A[i, a] * white[a]
                 if not (only_ground and i % 3 == 2):
                     mean[p, j, i] += step
-            for i in range(6):
-                for c in range(i + 1):
-                    if only_ground and i % 3 == 2 and c % 3 == 2:
-                        continue
-                    total = 0.0
-                    for a in range(d):
-                        total += A[i, a] * A[c, a]
-                    cov[p, j, i, c] -= total
-                    cov[p, j, c, i] = cov[p, j, i, c]
+            _less(cov[p, j], A, only_ground)
         if M > 1:
             top, total = log_l.max(), 0.0
             for j in range(M):

@@ -61,65 +61,123 @@ def noise(t: float, turn: float, damping: float) -> tuple[float, complex, float]
 
 
 @njit(cache=True)
-def add_noise(P: F64, t: float, mode: F64, sign: float) -> None:
-    """Adds sign * Q(t) of one mode to P (6, 6), in place."""
-    if mode[2] == 0.0 and mode[3] == 0.0:
-        for i in range(3):
-            q = sign * (mode[1] if i == 2 else mode[0])
-            P[i, i] += q * t * t * t / 3.0
-            P[i, i + 3] += q * t * t / 2.0
-            P[i + 3, i] += q * t * t / 2.0
-            P[i + 3, i + 3] += q * t
+def _straight(mode: F64) -> bool:
+    return bool(mode[2] == 0.0 and mode[3] == 0.0)
+
+
+@njit(cache=True)
+def _noise_row(t: float, mode: F64, out: F64) -> None:
+    """Q(t) of one mode as seven numbers: horizontal variance of p, covariance of p with v along and across, variance of
+    v; vertical the same without across."""
+    if _straight(mode):
+        for k, q in ((0, mode[0]), (4, mode[1])):
+            out[k], out[k + 1] = q * t * t * t / 3.0, q * t * t / 2.0
+        out[2], out[3], out[6] = 0.0, mode[0] * t, mode[1] * t
         return
     vv, pv, pp = noise(t, mode[2], mode[3])
-    q = sign * mode[0]
-    for i in range(2):
-        P[i, i] += q * pp
-        P[i, i + 3] += q * pv.real
-        P[i + 3, i] += q * pv.real
-        P[i + 3, i + 3] += q * vv
-    across = q * pv.imag
-    P[0, 4] -= across
-    P[4, 0] -= across
-    P[1, 3] += across
-    P[3, 1] += across
+    out[0], out[1], out[2], out[3] = mode[0] * pp, mode[0] * pv.real, mode[0] * pv.imag, mode[0] * vv
     vv, pv, pp = noise(t, 0.0, mode[3])
-    q = sign * mode[1]
-    P[2, 2] += q * pp
-    P[2, 5] += q * pv.real
-    P[5, 2] += q * pv.real
-    P[5, 5] += q * vv
+    out[4], out[5], out[6] = mode[1] * pp, mode[1] * pv.real, mode[1] * vv
+
+
+@njit(cache=True)
+def noises(t: F64, modes: F64, wanted: I64) -> F64:
+    """Q of each mode over the times t[wanted], for `add_row`: (k, M, 7) from t (k,); rows not wanted say nothing. Made
+    once for all states that move by the same time, because it costs more than what is done with it."""
+    out, done = np.empty((len(t), len(modes), 7)), np.zeros(len(t), np.bool_)
+    for e in wanted:
+        if not done[e]:
+            done[e] = True
+            for j in range(len(modes)):
+                _noise_row(t[e], modes[j], out[e, j])
+    return out
+
+
+@njit(cache=True)
+def add_row(P: F64, mode: F64, row: F64, sign: float) -> None:
+    """Adds sign * Q of one mode, as `noises` says it, to P (6, 6), in place."""
+    for i in range(2):
+        P[i, i] += sign * row[0]
+        P[i, i + 3] += sign * row[1]
+        P[i + 3, i] += sign * row[1]
+        P[i + 3, i + 3] += sign * row[3]
+    if not _straight(mode):
+        across = sign * row[2]
+        P[0, 4] -= across
+        P[4, 0] -= across
+        P[1, 3] += across
+        P[3, 1] += across
+    P[2, 2] += sign * row[4]
+    P[2, 5] += sign * row[5]
+    P[5, 2] += sign * row[5]
+    P[5, 5] += sign * row[6]
+
+
+@njit(cache=True)
+def add_noise(P: F64, t: float, mode: F64, sign: float) -> None:
+    """Adds sign * Q(t) of one mode to P (6, 6), in place."""
+    row = np.empty(7)
+    _noise_row(t, mode, row)
+    add_row(P, mode, row, sign)
+
+
+@njit(cache=True)
+def _flow_row(t: float, mode: F64, out: F64) -> None:
+    """`flow` of one mode as six numbers: a and b of the horizontal, real and imaginary, and a and b of the vertical."""
+    a, b = flow(t, mode[2], mode[3])
+    up_a, up_b = flow(t, 0.0, mode[3])
+    out[0], out[1], out[2], out[3], out[4], out[5] = a.real, a.imag, b.real, b.imag, up_a.real, up_b.real
+
+
+@njit(cache=True)
+def flows(t: F64, modes: F64, wanted: I64) -> F64:
+    """The flow of each mode over the times t[wanted], for `carry_state`, `carry_cov` and `carry_row`: (k, M, 6) from
+    t (k,); rows not wanted, and those of modes that go straight, say nothing. Made once, as `noises` is."""
+    out, done = np.empty((len(t), len(modes), 6)), np.zeros(len(t), np.bool_)
+    for e in wanted:
+        if not done[e]:
+            done[e] = True
+            for j in range(len(modes)):
+                if not _straight(modes[j]):
+                    _flow_row(t[e], modes[j], out[e, j])
+    return out
+
+
+@njit(cache=True)
+def carry_state(x: F64, t: float, mode: F64, f: F64) -> None:
+    """F(t) x of one mode, in place, f being its flow over t; t may be negative."""
+    if _straight(mode):
+        for i in range(3):
+            x[i] += t * x[i + 3]
+        return
+    east, north = x[3], x[4]
+    x[0] += f[2] * east - f[3] * north
+    x[1] += f[3] * east + f[2] * north
+    x[2] += f[5] * x[5]
+    x[3] = f[0] * east - f[1] * north
+    x[4] = f[1] * east + f[0] * north
+    x[5] = f[4] * x[5]
 
 
 @njit(cache=True)
 def move_state(x: F64, t: float, mode: F64) -> None:
     """F(t) x of one mode, in place; t may be negative."""
-    if mode[2] == 0.0 and mode[3] == 0.0:
-        for i in range(3):
-            x[i] += t * x[i + 3]
-        return
-    a, b = flow(t, mode[2], mode[3])
-    up_a, up_b = flow(t, 0.0, mode[3])
-    east, north = x[3], x[4]
-    x[0] += b.real * east - b.imag * north
-    x[1] += b.imag * east + b.real * north
-    x[2] += up_b.real * x[5]
-    x[3] = a.real * east - a.imag * north
-    x[4] = a.imag * east + a.real * north
-    x[5] = up_a.real * x[5]
+    f = np.empty(6)
+    _flow_row(t, mode, f)
+    carry_state(x, t, mode, f)
 
 
 @njit(cache=True)
-def move_rows(P: F64, a: complex, b: complex, up_a: float, up_b: float) -> None:
+def _move_rows(P: F64, f: F64) -> None:
     """F P, in place, row by row."""
     for c in range(6):
         east, north, up = P[3, c], P[4, c], P[5, c]
-        P[0, c] += b.real * east - b.imag * north
-        P[1, c] += b.imag * east + b.real * north
-        P[2, c] += up_b * up
-        P[3, c] = a.real * east - a.imag * north
-        P[4, c] = a.imag * east + a.real * north
-        P[5, c] = up_a * up
+        P[0, c] += f[2] * east - f[3] * north
+        P[1, c] += f[3] * east + f[2] * north
+        P[2, c] += f[5] * up
+        P[3, c] = f[0] * east - f[1] * north
+        P[4, c] = f[1] * east + f[0] * north
+        P[5, c] = f[4] * up
 
 
 @njit(cache=True)
@@ -143,46 +201,54 @@ def _move_straight(P: F64, t: float, q_h: float, q_v: float) -> None:
 
 
 @njit(cache=True)
-def move_cov(P: F64, t: float, mode: F64) -> None:
-    """F P F' + Q(t) of one mode, in place."""
-    if mode[2] == 0.0 and mode[3] == 0.0:
+def carry_cov(P: F64, t: float, mode: F64, f: F64, n: F64) -> None:
+    """F P F' + Q of one mode over t, in place, f being its flow and n its noise over t."""
+    if _straight(mode):
         _move_straight(P, t, mode[0], mode[1])
         return
-    a, b = flow(t, mode[2], mode[3])
-    up_a, up_b = flow(t, 0.0, mode[3])
-    move_rows(P, a, b, up_a.real, up_b.real)
-    move_rows(P.T, a, b, up_a.real, up_b.real)
-    add_noise(P, t, mode, 1.0)
+    _move_rows(P, f)
+    _move_rows(P.T, f)
+    add_row(P, mode, n, 1.0)
     for i in range(6):
         for j in range(i):
             P[i, j] = P[j, i] = 0.5 * (P[i, j] + P[j, i])
 
 
 @njit(cache=True)
-def aged_row(h: F64, age_s: float, mode: F64, out: F64) -> None:
-    """h F(-age_s) of one mode: how a measurement of gradient h (6,), taken age_s ago, depends on the state now."""
-    out[:] = h
-    if age_s == 0.0:
-        return
-    if mode[2] == 0.0 and mode[3] == 0.0:
-        for i in range(3):
-            out[i + 3] = h[i + 3] - age_s * h[i]
-        return
-    a, b = flow(-age_s, mode[2], mode[3])
-    up_a, up_b = flow(-age_s, 0.0, mode[3])
-    out[3] = h[0] * b.real + h[1] * b.imag + h[3] * a.real + h[4] * a.imag
-    out[4] = -h[0] * b.imag + h[1] * b.real - h[3] * a.imag + h[4] * a.real
-    out[5] = h[2] * up_b.real + h[5] * up_a.real
+def move_cov(P: F64, t: float, mode: F64) -> None:
+    """F P F' + Q(t) of one mode, in place."""
+    f, n = np.empty(6), np.empty(7)
+    _flow_row(t, mode, f)
+    _noise_row(t, mode, n)
+    carry_cov(P, t, mode, f, n)
 
 
 @njit(cache=True)
-def at_plots(mean: F64, local: I64, age_s: F64, modes: F64) -> F64:
-    """Where each pair's modes stood age_s before the end of the scan: (k, M, 6) from mean (l, M, 6)."""
+def carry_row(h: F64, age_s: float, mode: F64, f: F64, out: F64) -> None:
+    """h F(-age_s) of one mode, f being its flow over -age_s: how a measurement of gradient h (6,), taken age_s ago,
+    depends on the state now."""
+    out[:] = h
+    if age_s == 0.0:
+        return
+    if _straight(mode):
+        for i in range(3):
+            out[i + 3] = h[i + 3] - age_s * h[i]
+        return
+    out[3] = h[0] * f[2] + h[1] * f[3] + h[3] * f[0] + h[4] * f[1]
+    out[4] = -h[0] * f[3] + h[1] * f[2] - h[3] * f[1] + h[4] * f[0]
+    out[5] = h[2] * f[5] + h[5] * f[4]
+
+
+@njit(cache=True)
+def at_plots(mean: F64, local: I64, detection: I64, age_s: F64, modes: F64) -> F64:
+    """Where each pair's modes stood when its detection was made, age_s (m,) before the end of the scan: (k, M, 6) from
+    mean (l, M, 6)."""
     k, M = len(local), mean.shape[1]
-    out = np.empty((k, M, 6))
+    out, back = np.empty((k, M, 6)), flows(-age_s, modes, detection)
     for e in range(k):
+        s = detection[e]
         for j in range(M):
             out[e, j] = mean[local[e], j]
-            if age_s[e] != 0.0:
-                move_state(out[e, j], -age_s[e], modes[j])
+            if age_s[s] != 0.0:
+                carry_state(out[e, j], -age_s[s], modes[j], back[s, j])
     return out

@@ -9,7 +9,7 @@ from lapwing.records.directions import Directions
 from lapwing.records.frames import Frame
 from lapwing.records.interference import CAUSES, Interference, Sources, no_interference, no_sources
 from lapwing.records.picture import FeedHealth, Picture
-from lapwing.records.registration import BIASES, Registration
+from lapwing.records.registration import BIASES, Against, Drift, Registration
 from lapwing.records.reports import (
     Decoded,
     Doubt,
@@ -37,6 +37,7 @@ __all__ = [
     "NO_TRACK",
     "RCS_UNSAID",
     "UNSAID",
+    "Against",
     "AlarmState",
     "Alarms",
     "Array",
@@ -48,6 +49,7 @@ __all__ = [
     "Detections",
     "Directions",
     "Doubt",
+    "Drift",
     "Fault",
     "FeedConfig",
     "FeedHealth",

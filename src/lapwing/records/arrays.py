@@ -37,8 +37,8 @@ def freeze_columns(record: object) -> None:
     """Make every array field of a frozen dataclass read-only; call from `__post_init__`."""
     for name in _names(type(record)):  # type: ignore[arg-type]  # every class can be hashed
         value = getattr(record, name)
-        if isinstance(value, np.ndarray):
-            object.__setattr__(record, name, freeze(value))
+        if isinstance(value, np.ndarray) and (frozen := freeze(value)) is not value:
+            object.__setattr__(record, name, frozen)
 
 
 @cache
@@ -60,5 +60,5 @@ def same_length(record: object, *names: str) -> int:
 def all_finite(record: object, *names: str) -> None:
     """Raises ValueError that names the first column holding a NaN or an infinity."""
     for name in names:
-        if not np.isfinite(getattr(record, name)).all():
+        if not np.logical_and.reduce(np.isfinite(getattr(record, name)), axis=None):
             raise ValueError(f"{type(record).__name__}.{name} holds a value that is not finite")

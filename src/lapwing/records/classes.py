@@ -22,6 +22,12 @@ class Kind(IntEnum):
     GROUND = 7
 
 
+# How high each kind is above the ground around, before any is seen: median, and spread of the logarithm. Round
+# numbers of common knowledge, in the order of Kind.
+HEIGHT_M = (300.0, 70.0, 150.0, 120.0, 2_500.0, 300.0, 8.0, 5.0)
+HEIGHT_SPREAD = (2.0, 0.8, 0.8, 1.1, 1.1, 0.8, 0.8, 1.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Classes:
     """Probabilities of kinds, per track; rows sum to one."""

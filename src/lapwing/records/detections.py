@@ -47,9 +47,11 @@ class Detections:
     frame_seq: Int64[Array, " m"]  # journal entry: the evidence behind each row
     rcs_dbsm: Float64[Array, " m"] | None = None  # radar cross sections, RCS_UNSAID where not said; None: of none
     declared: Float64[Array, "m c"] | None = None  # probability of each Kind, as the sensor says; the rest to 1 is open
+    measured: Float64[Array, "m d"] | None = None  # z before the sensor's biases were taken out; None: z itself
+    late_ns: int = 0  # and what was taken from the times
 
     def __post_init__(self) -> None:
-        said = tuple(name for name in ("rcs_dbsm", "declared") if getattr(self, name) is not None)
+        said = tuple(name for name in ("rcs_dbsm", "declared", "measured") if getattr(self, name) is not None)
         m = same_length(self, "time_ns", "z", "R", "address", "frame_seq", *said)
         d = len(self.space.value)
         if self.z.shape != (m, d) or self.R.shape != (m, d, d):

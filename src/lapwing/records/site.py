@@ -69,6 +69,8 @@ class SensorConfig:
     echo_dbm: float | None = None  # amplitude of 1 m2 at 10 km; None: its amplitudes say nothing
     echo_min_dbm: float | None = None  # the weakest echo that it tells; None: not known
     class_reliability: float = 0.8  # how often it is right when it says what something is
+    tolerance: tuple[float, ...] = (0.0,) * 4  # of range, azimuth, elevation, clock in m, rad, rad, s; 0: none stated
+    includes: tuple[str, ...] = ()  # of a sensor that delivers tracks: the sensors whose plots are in them
 
 
 @dataclass(frozen=True, slots=True)

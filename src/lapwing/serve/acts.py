@@ -4,8 +4,8 @@ One append-only SQLite file beside the journal, because an alarm's number belong
 Nothing is ever changed or deleted: the newest act about an alarm is what stands, as long as the alarm is no more urgent
 than it was then: who has seen a warning has not seen the alarm that it became. The picture does not depend on any of
 it: a machine's alarm stays the machine's, so replay gives the same pictures whatever people did. A test of the alarm
-outputs, and the note that an officer leaves for the next one, are acts about no alarm. There are no accounts yet: a
-name is what the person typed, kept with the address that it came from.
+outputs, and the note that an officer leaves for the next one, are acts about no alarm. The name is the
+account's where people log in, else what the person typed; it is kept with the address that it came from.
 """
 
 import sqlite3

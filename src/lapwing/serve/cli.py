@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lapwing.serve import cli_desk, cli_history
+from lapwing.serve import cli_desk, cli_history, cli_users
 from lapwing.serve.plainly import Trouble, plainly, seconds
 
 app = typer.Typer(
@@ -111,6 +111,7 @@ def check(site: Annotated[Path, typer.Argument(help="The site file (TOML).")]) -
         typer.echo(f"  feed {feed.feed!r}: {explain(feed)}")
     for output in entry.output:
         typer.echo(f"  output {output.name!r}: {output.explain()}")
+    typer.echo(f"  page: {entry.web.explain()}")
 
 
 @app.command()
@@ -282,7 +283,8 @@ def task(
     wanted: dict[str, Any] = {"feed": feed, "node": node, "task": kind, "value": value, "name": by}
     wanted |= {"azimuth_deg": azimuth, "elevation_deg": elevation, "corners": corners}
     try:
-        typer.echo(give(entry.web.host, entry.web.port if port is None else port, frozen, wanted))
+        at = (entry.web.host, entry.web.port if port is None else port)
+        typer.echo(give(*at, frozen, wanted, cli_users.key_for(site, entry)))
     except OrderError as error:
         raise Trouble(str(error)) from None
 
@@ -327,6 +329,7 @@ def warm() -> None:
 
 
 app.command(name="alarm-test")(plainly(cli_desk.alarm_test))
+app.add_typer(cli_users.users, name="users")
 app.command()(plainly(cli_history.handover))
 app.command()(plainly(cli_history.search))
 app.command()(plainly(cli_history.stats))

@@ -20,12 +20,14 @@ def alarm_test(
     take it within ten seconds.
     """
     from lapwing.serve.alarm_testing import ring
+    from lapwing.serve.cli_users import key_for
     from lapwing.serve.ordering import OrderError
     from lapwing.serve.site import load
 
     entry, _ = load(site)
     try:
-        good, text = ring(entry.web.host, entry.web.port if port is None else port, by, note)
+        at = (entry.web.host, entry.web.port if port is None else port)
+        good, text = ring(*at, by, note, key_for(site, entry))
     except OrderError as error:
         raise Trouble(str(error)) from None
     typer.echo(text)

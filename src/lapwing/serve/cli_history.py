@@ -201,6 +201,7 @@ def handover(
 
 def _leave(source: Path, by: str, note: str, port: int | None) -> str:
     """Give a note to the running site. Raises SiteError, Trouble."""
+    from lapwing.serve.cli_users import key_for
     from lapwing.serve.ordering import OrderError, address, ask
     from lapwing.serve.site import load
 
@@ -208,11 +209,12 @@ def _leave(source: Path, by: str, note: str, port: int | None) -> str:
         raise Trouble("a note is words and a name: --note WORDS --by NAME")
     if source.is_dir():
         raise Trouble("a note is given to a running site: name its site file")
-    web = load(source)[0].web
+    entry, _ = load(source)
+    web = entry.web
     url = address(web.host, web.port if port is None else port, "/v1/handover")
     refused = "the site takes no notes: [web] acts does not allow people to act there"
     try:
-        act = ask(url, json.dumps({"name": by, "note": note}).encode(), refused)
+        act = ask(url, json.dumps({"name": by, "note": note}).encode(), refused, key_for(source, entry))
     except OrderError as error:
         raise Trouble(str(error)) from None
     return f"kept as act {act['act']}"

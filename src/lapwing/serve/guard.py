@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 TARGET_BYTES_MAX = 2_048
-WRITABLE = frozenset(("/v1/acts", "/v1/alarm-test", "/v1/handover", "/v1/tasks"))
+WRITABLE = frozenset(("/v1/acts", "/v1/alarm-test", "/v1/handover", "/v1/login", "/v1/logout", "/v1/tasks"))
 BODY_BYTES_MAX = 8_192
 HEADERS = {
     # MapLibre draws sprites and rasters from blobs it made itself; nothing may come from elsewhere.
@@ -52,10 +52,8 @@ class Guard:
         refusal = self._refusal(scope)
         if refusal is None:
             await self._app(scope, receive, _with_headers(send))
-        elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008, "reason": refusal[1][:100]})
         else:
-            await _answer(send, *refusal)
+            await refuse(scope, _with_headers(send), *refusal)
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         headers = dict(scope["headers"])
@@ -120,9 +118,13 @@ def _with_headers(send: Send) -> Send:
     return sending
 
 
-async def _answer(send: Send, status: int, sentence: str) -> None:
+async def refuse(scope: Scope, send: Send, status: int, sentence: str) -> None:
+    """Answer with one sentence instead of passing the request on."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008, "reason": sentence[:100]})
+        return
     body = json.dumps({"error": sentence}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *_ENCODED]
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     start: Message = {"type": "http.response.start", "status": status, "headers": headers}
     await send(start)
     await send({"type": "http.response.body", "body": body})

@@ -13,6 +13,7 @@ import numpy as np
 from lapwing.engine.journal import JournalError
 from lapwing.engine.plan import make_plan
 from lapwing.records import CAUSES, Alarms, AlarmState, Picture, Priority, Site, Sources, TrackStatus
+from lapwing.serve.accounts import AccountError, Accounts
 from lapwing.serve.acts import ActError, Acts, acts_file
 from lapwing.serve.listening import serve_web
 from lapwing.serve.outputs.run import Outputs
@@ -245,6 +246,18 @@ class _Run:
         except TaskError as error:
             raise JournalError(str(error)) from error
 
+    def _accounts(self) -> Accounts | None:
+        """Who may open the page; None where everybody may. Raises JournalError."""
+        if not self.entry.web.login:
+            return None
+        try:
+            accounts = Accounts(self.wish.site_folder / self.entry.web.accounts)
+        except AccountError as error:
+            raise JournalError(str(error)) from error
+        if not accounts.rows():
+            log.warning("nobody can log in yet: lapwing users add SITE.toml NAME --role act")
+        return accounts
+
     def _acts(self, runtime: Runtime) -> Acts | None:
         """Where people's acts about alarms are kept; None where the site does not let them act. Raises JournalError."""
         if not self.entry.web.may_act():
@@ -270,7 +283,7 @@ class _Run:
 
         names, tasks = tuple(self.entry.web.names), self._tasks(runtime)
         options = WebOptions(host, wanted, names, acts=acts, ringer=outputs, nodes=runtime.nodes, tasks=tasks)
-        options = replace(options, journal=self.wish.folder)
+        options = replace(options, journal=self.wish.folder, accounts=self._accounts())
         app = create_app(runtime.shelf, self.site, options, outputs.rows)
         web = asyncio.create_task(serve_web(app, host, wanted, up))
         listening = asyncio.create_task(started.wait())

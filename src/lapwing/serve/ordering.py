@@ -17,7 +17,7 @@ class OrderError(Exception):
     """The order was not given; the message is one sentence for a person."""
 
 
-def give(host: str, port: int, site: Site, wanted: dict[str, Any]) -> str:
+def give(host: str, port: int, site: Site, wanted: dict[str, Any], key: str = "") -> str:
     """What became of an order, for a person. Raises OrderError."""
     told = {key: value for key, value in wanted.items() if value not in (None, "")}
     if "name" not in told:
@@ -30,11 +30,11 @@ def give(host: str, port: int, site: Site, wanted: dict[str, Any]) -> str:
     if "corners" in told:
         told["corners"] = _corners(told["corners"])
     url = address(host, port, "/v1/tasks")
-    row = ask(url, json.dumps(told).encode(), NO_ORDERS)
+    row = ask(url, json.dumps(told).encode(), NO_ORDERS, key)
     until = time.monotonic() + ANSWER_S
     while not row["answers"] and time.monotonic() < until:
         time.sleep(0.2)
-        row = ask(f"{url}?task={row['task_id'].replace(' ', '%20')}", None, NO_ORDERS)["tasks"][0]
+        row = ask(f"{url}?task={row['task_id'].replace(' ', '%20')}", None, NO_ORDERS, key)["tasks"][0]
     answers = [f"{a['status']}{': ' if a['reason'] else ''}{a['reason']}" for a in row["answers"]]
     return f"task {row['task_id']}: " + ("; ".join(answers) or f"sent; no answer within {ANSWER_S:.0f} s")
 
@@ -52,9 +52,11 @@ def _corners(text: str) -> list[list[float]]:
         raise OrderError(f"--corners {text!r}: write them as LATITUDE,LONGITUDE LATITUDE,LONGITUDE ...") from None
 
 
-def ask(url: str, body: bytes | None, refused: str) -> dict[str, Any]:
-    """The server's JSON; a POST when there is a body. Raises OrderError, with `refused` where there is no such door."""
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"} if body else {})
+def ask(url: str, body: bytes | None, refused: str, key: str = "") -> dict[str, Any]:
+    """The server's JSON; a POST when there is a body. Raises OrderError, with `refused` where there is no such door.
+    `key` is shown where people must log in."""
+    headers = {"Content-Type": "application/json"} if body else {}
+    request = urllib.request.Request(url, body, headers | ({"Authorization": f"Bearer {key}"} if key else {}))
     try:
         with urllib.request.urlopen(request, timeout=REQUEST_S) as answer:
             out: dict[str, Any] = json.load(answer)

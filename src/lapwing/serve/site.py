@@ -13,7 +13,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from lapwing.records import Circle, FeedConfig, Polygon, Position, SensorConfig, Site, Zone
+from lapwing.records import Circle, FeedConfig, Polygon, Position, Site, Zone
 from lapwing.serve.feed_tls import unusable
 from lapwing.serve.feed_ways import FeedWays
 from lapwing.serve.guard import is_loopback
@@ -22,6 +22,8 @@ from lapwing.serve.outputs.entries_alarms import NO_ZONE
 from lapwing.serve.outputs.kinds import KINDS, OutputEntry
 from lapwing.serve.outputs.quiet import QuietEntry
 from lapwing.serve.site_mistakes import sentence
+from lapwing.serve.site_sensors import FORBID, Height, Latitude, Longitude, Name, Place, SensorEntry
+from lapwing.serve.site_web import WebEntry
 from lapwing.serve.sources import packaged, split_source
 
 DecoderName = Literal[
@@ -41,11 +43,6 @@ DecoderName = Literal[
 ]
 DECODER_NAMES: tuple[str, ...] = get_args(DecoderName)
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-FORBID = ConfigDict(extra="forbid", frozen=True)
-Name = Annotated[str, Field(pattern=r"^\w[\w ().,:'/&+-]{0,63}$")]
-Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
-Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
-Height = Annotated[float, Field(ge=-1000, le=100_000, allow_inf_nan=False)]
 
 
 class SiteError(Exception):
@@ -54,19 +51,6 @@ class SiteError(Exception):
     def __init__(self, path: str, problems: list[str]) -> None:
         super().__init__(f"{path}: {len(problems)} problem{'s' * (len(problems) != 1)}")
         self.path, self.problems = path, problems
-
-
-class Place(BaseModel):
-    """A point: degrees and metres above the WGS 84 ellipsoid."""
-
-    model_config = FORBID
-    latitude_deg: Latitude
-    longitude_deg: Longitude
-    height_m: Height = 0.0
-
-    def position(self) -> Position:
-        """In radians."""
-        return Position(math.radians(self.latitude_deg), math.radians(self.longitude_deg), self.height_m)
 
 
 class CircleEntry(BaseModel):
@@ -147,53 +131,6 @@ def parse_schedule(entry: str) -> list[tuple[int, float, float]]:
     return [(day, start, end) for day in span]
 
 
-class SensorEntry(BaseModel):
-    """[[sensor]]: what the tracker must know of a sensor that delivers detections."""
-
-    model_config = FORBID
-    name: Name
-    kind: Literal["radar", "position"] = "radar"
-    at: Place
-    range_sigma_m: Annotated[float, Field(gt=0, le=10_000)] = 30.0
-    azimuth_sigma_deg: Annotated[float, Field(gt=0, le=45)] = 0.2
-    elevation_sigma_deg: Annotated[float, Field(gt=0, le=45)] = 0.6
-    range_rate_sigma_mps: Annotated[float, Field(gt=0, le=1000)] = 1.0
-    range_max_m: Annotated[float, Field(gt=0, le=1_000_000)] = 50_000.0
-    p_detect: Annotated[float, Field(gt=0, lt=1)] = 0.8
-    clutter_per_scan: Annotated[float, Field(gt=0, le=100_000)] = 10.0
-    period_s: Annotated[float, Field(gt=0, le=600)] = 4.0
-    second: Place | None = None
-    false_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    correlation_s: Annotated[float, Field(ge=0, le=600)] = 0.0
-    heading_deg: Annotated[float, Field(ge=-360, le=360)] | None = None
-    echo_dbm: Annotated[float, Field(ge=-200, le=200)] | None = None
-    echo_min_dbm: Annotated[float, Field(ge=-200, le=200)] | None = None
-    class_reliability: Annotated[float, Field(ge=0, le=0.99)] = 0.8
-
-    def config(self) -> SensorConfig:
-        """Frozen, in radians."""
-        return SensorConfig(
-            self.name,
-            self.at.position(),
-            self.kind,
-            self.range_sigma_m,
-            math.radians(self.azimuth_sigma_deg),
-            math.radians(self.elevation_sigma_deg),
-            self.range_rate_sigma_mps,
-            self.range_max_m,
-            self.p_detect,
-            self.clutter_per_scan,
-            self.period_s,
-            self.second.position() if self.second else None,
-            self.false_ratio,
-            self.correlation_s,
-            None if self.heading_deg is None else math.radians(self.heading_deg),
-            self.echo_dbm,
-            self.echo_min_dbm,
-            self.class_reliability,
-        )
-
-
 class FeedEntry(FeedWays):
     """[[feed]]: one input."""
 
@@ -263,20 +200,6 @@ class PrivacyEntry(BaseModel):
 
     model_config = FORBID
     operator_s: Annotated[float, Field(ge=0, le=86_400)] = 120.0
-
-
-class WebEntry(BaseModel):
-    """[web]: where the picture is served."""
-
-    model_config = FORBID
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65_535)] = 8480
-    names: list[str] = []  # further host names by which browsers may reach it
-    acts: bool | None = None  # whether people may acknowledge and shelve; by default only on this very machine
-
-    def may_act(self) -> bool:
-        """Whether people may. Further names are for others: a proxy."""
-        return (is_loopback(self.host) and not self.names) if self.acts is None else self.acts
 
 
 class SiteFile(BaseModel):

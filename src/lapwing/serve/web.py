@@ -2,7 +2,7 @@
 
 It parses a request, reads one picture from the shelf and serialises columns. It cannot reach the engine. Whoever
 opens the page can look; all that it takes are people's acts about alarms (web_acts.py), tests of the alarm
-outputs (web_alarm_test.py) and orders to sensors (web_tasks.py). The door is serve/guard.py.
+outputs (web_alarm_test.py) and orders to sensors (web_tasks.py). The doors are serve/guard.py and web_login.py.
 """
 
 import asyncio
@@ -21,7 +21,8 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from lapwing import __version__
 from lapwing.engine.presence import Presence
 from lapwing.records import Array, Frame, Picture, Position, Site
-from lapwing.serve import metrics, web_cells, wire_text
+from lapwing.serve import metrics, web_cells, wire_sensors, wire_text
+from lapwing.serve.accounts import Accounts
 from lapwing.serve.acts import Acts, acts_file
 from lapwing.serve.answers import Static, bad_query, json, only_known, refused, send
 from lapwing.serve.guard import Guard
@@ -34,6 +35,7 @@ from lapwing.serve.web_alarm_test import Ringer, add_alarm_test_routes
 from lapwing.serve.web_handover import add_handover_routes
 from lapwing.serve.web_history import add_past_routes
 from lapwing.serve.web_holds import add_hold_routes
+from lapwing.serve.web_login import Gate, add_login_routes
 from lapwing.serve.web_replay import ReplayDesk, add_replay_routes
 from lapwing.serve.web_tasks import add_task_routes
 from lapwing.serve.web_why import why
@@ -96,6 +98,7 @@ class WebOptions:
     allowed_hosts: tuple[str, ...] = ()
     clients_max: int = 32
     static: Path = STATIC
+    accounts: Accounts | None = None  # who may open it; None: everybody who can reach it
     acts: Acts | None = None  # where people's acts about alarms are kept; None: the page only shows
     ringer: Ringer | None = None  # the alarm outputs, for tests of them; None: nothing can be tested
     nodes: NodeBook | None = None  # the SAPIENT nodes of the site
@@ -153,6 +156,7 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
     nodes, offers = options.nodes or NodeBook(), ["nodes"]
     app.add_exception_handler(RequestValidationError, bad_query)
     app.add_exception_handler(StarletteHTTPException, refused)
+    add_login_routes(app, options.accounts, options.port)
     _add_picture_routes(app, desk)
     _add_evidence_routes(app, desk)
     _add_history_routes(app, desk)
@@ -186,6 +190,8 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
         await _live(socket, desk)
 
     app.mount("/", Static(directory=options.static, html=True, check_dir=False))
+    if options.accounts is not None:
+        app.add_middleware(Gate, accounts=options.accounts, port=options.port)
     app.add_middleware(Guard, bound=options.host, allowed=options.allowed_hosts)
     return app
 
@@ -238,7 +244,7 @@ def _add_picture_routes(app: FastAPI, desk: _Desk) -> None:
     @app.get("/v1/sensors", dependencies=known)
     def sensors(request: Request) -> Response:
         """How far every sensor is off, with one sigma."""
-        return of_tick(request, lambda p: {"sensors": wire_text.sensors(p.sensors)})
+        return of_tick(request, lambda p: {"sensors": wire_sensors.sensors(p.sensors)})
 
 
 def _interference(picture: Picture, origin: Position) -> dict[str, Any]:

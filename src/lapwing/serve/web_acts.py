@@ -12,6 +12,7 @@ from lapwing.records import Picture, Subject
 from lapwing.serve.acts import Act, ActError, Acts, ActsUnwritable, TooSoon, Wanted
 from lapwing.serve.answers import json, only_known, wanted_of
 from lapwing.serve.telling import acts_text, told_act
+from lapwing.serve.web_login import signed
 
 TEST_SHOWN_S = 60.0
 
@@ -67,7 +68,7 @@ def add_acts_routes(
     @app.post("/v1/acts", dependencies=known)
     async def act(request: Request) -> Response:
         """Take one act; the answer is the act as it was written down."""
-        wanted = await wanted_of(request, Wanted)
+        wanted = signed(request, await wanted_of(request, Wanted))
         picture = latest()
         alarms = zip(picture.alarms.alarm_id.tolist(), picture.alarms.priority.tolist(), strict=True)
         priority = dict(alarms).get(wanted.alarm)

@@ -15,6 +15,7 @@ from lapwing.serve.acts import Act, Acts, WantedTest
 from lapwing.serve.answers import json, only_known, wanted_of
 from lapwing.serve.telling import told_act
 from lapwing.serve.web_acts import written
+from lapwing.serve.web_login import signed
 
 
 class Ringer(Protocol):
@@ -43,7 +44,7 @@ def add_alarm_test_routes(app: FastAPI, acts: Acts, ringer: Ringer, latest: Call
     @app.post("/v1/alarm-test", dependencies=known)
     async def test(request: Request) -> Response:
         """Start one; the answer is the act as it was written down. GET says later what became of it."""
-        wanted = await wanted_of(request, WantedTest)
+        wanted = signed(request, await wanted_of(request, WantedTest))
         act = await written(request, acts.add_test, wanted, latest().time_ns)
         ringer.test(act)
         return json(await told(act), 201)

@@ -13,6 +13,7 @@ from lapwing.serve.answers import json, only_known, wanted_of
 from lapwing.serve.handover import Past, handover, shift
 from lapwing.serve.telling import told_act
 from lapwing.serve.web_acts import written
+from lapwing.serve.web_login import signed
 
 INT64_MAX = 2**63 - 1
 SHIFT_S = 8 * 3600
@@ -57,5 +58,5 @@ def add_handover_routes(
     @app.post("/v1/handover", dependencies=known)
     async def leave(request: Request) -> Response:
         """Keep a note for the next officer; the answer is the act as it was written down."""
-        wanted = await wanted_of(request, WantedHandover)
+        wanted = signed(request, await wanted_of(request, WantedHandover))
         return json(told_act(await written(request, acts.add_handover, wanted, latest().time_ns)), 201)

@@ -7,6 +7,7 @@ from starlette.concurrency import run_in_threadpool
 
 from lapwing.serve.answers import json, only_known, wanted_of
 from lapwing.serve.sapient_tasks import TaskDesk, TaskError, WantedTask
+from lapwing.serve.web_login import signed
 
 
 def add_task_routes(app: FastAPI, desk: TaskDesk) -> None:
@@ -24,7 +25,7 @@ def add_task_routes(app: FastAPI, desk: TaskDesk) -> None:
     @app.post("/v1/tasks", dependencies=known)
     async def give(request: Request) -> Response:
         """Give one order; the answer is the order as it was written down. The node's answer comes later."""
-        wanted = await wanted_of(request, WantedTask)
+        wanted = signed(request, await wanted_of(request, WantedTask))
         peer = request.client.host if request.client else ""
         try:
             prepared = desk.prepare(wanted)

@@ -12,7 +12,6 @@ import numpy as np
 
 from lapwing.records import (
     ANONYMOUS,
-    BIASES,
     CAUSES,
     Alarms,
     AlarmState,
@@ -27,7 +26,6 @@ from lapwing.records import (
     Picture,
     Position,
     Priority,
-    Registration,
     Site,
     Source,
     Sources,
@@ -37,6 +35,7 @@ from lapwing.records import (
     Zone,
 )
 from lapwing.serve.wire import DEGREE, NOT_SAID, latitude_longitude_deg, place, said
+from lapwing.serve.wire_sensors import sensors
 
 Json = dict[str, Any]
 FRAMES_LISTED_MAX = 50  # evidence numbers per alarm that travel; the record keeps them all
@@ -128,23 +127,6 @@ def feeds(record: tuple[FeedHealth, ...]) -> list[Json]:
         }
         for f in record
     ]
-
-
-def sensors(record: tuple[Registration, ...]) -> list[Json]:
-    """One object per sensor that was heard: how far it is off. Angles in degrees; null where nothing can be known."""
-    unit = [DEGREE if name.endswith("_rad") else 1.0 for name in BIASES]
-    out = []
-    for s in record:
-        entry: Json = {"sensor": s.sensor, "time_ns": str(s.time_ns), "looks": s.pairs, "biases": {}}
-        for k, name in enumerate(BIASES):
-            seen = bool(s.observable[k])
-            entry["biases"][name.replace("_rad", "_deg")] = {
-                "value": round(float(s.bias[k]) / unit[k], 4) if seen else None,
-                "sigma": round(float(s.sigma[k]) / unit[k], 4),
-                "applied": seen,
-            }
-        out.append(entry)
-    return out
 
 
 def names(claims: Claims) -> dict[str, str]:

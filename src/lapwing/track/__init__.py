@@ -5,6 +5,8 @@
 
 from lapwing.track.claims import claims_start, claims_step, predict_claims
 from lapwing.track.classes import Classifier, ClassSettings
+from lapwing.track.drift import DriftSettings
+from lapwing.track.intersection import intersected
 from lapwing.track.making import make_sensor
 from lapwing.track.motions import AIR, AIRCRAFT, FIXED_WING, MULTIROTOR, SHIP, Mode
 from lapwing.track.pairs import PairSensor
@@ -38,6 +40,7 @@ __all__ = [
     "Classifier",
     "ClutterSettings",
     "CrossingSettings",
+    "DriftSettings",
     "Exactness",
     "Mode",
     "PairSensor",
@@ -55,6 +58,7 @@ __all__ = [
     "decorrelated",
     "directions",
     "estimates",
+    "intersected",
     "make_sensor",
     "mode_probabilities",
     "predict_claims",

@@ -71,11 +71,10 @@ def gate(
     if not same.all():
         local, detection = local[same], detection[same]
     nu, H = innovations(prior.mode_mean, local, scan, detection, sensor, settings, to_ns)
-    age_s = ages[detection]
-    free_s = np.clip(age_s, 0.0, prior.free_s)
+    free_s = np.clip(ages, 0.0, prior.free_s)
     belief = (prior.mode, prior.mode_cov)
     modes = settings.kinematics.modes
-    nearest, nis, like = weigh_pairs(belief, local, detection, scan.R, H, nu, age_s, free_s, modes)
+    nearest, nis, like = weigh_pairs(belief, local, detection, scan.R, H, nu, ages, free_s, modes)
     inside = nearest <= min(1.0, slack) * gate_d2
     return Pairs(local, detection, nis, like).of(inside), slack < HORIZONTAL_SLACK
 
@@ -91,7 +90,7 @@ def innovations(
 ) -> tuple[Float64[Array, "k M d"], Float64[Array, "k M d 6"]]:
     """Of each pair and mode the innovation and the Jacobian, both at the plot's own time."""
     k, M, d = len(row), mean.shape[1], scan.z.shape[1]
-    at = at_plots(mean, row, ages_s(scan, to_ns)[detection], settings.kinematics.modes)
+    at = at_plots(mean, row, detection, ages_s(scan, to_ns), settings.kinematics.modes)
     z_hat, H = sensor.expect(at.reshape(k * M, 6))
     z = scan.z[detection] if M == 1 else np.repeat(scan.z[detection], M, axis=0)
     return sensor.innovation(z, z_hat).reshape(k, M, d), H.reshape(k, M, d, 6)

@@ -7,9 +7,9 @@ states of a filter share their errors: ALIKE looks count as one. A filter's spee
 velocity stays near the prior. Declared kinds multiply as likelihoods with their own confusion.
 
 The envelopes are round numbers of common knowledge (legal and data-sheet limits of small drones, cruise speeds; a small
-drone has some 0.01 m2 at X band, Di Vincenzo et al. 2025, a bird less, a car or an aircraft a thousand times that), not
-fitted to any simulator; one number, their common sharpness, was chosen on simulated traffic. Refuses to
-say what a track intends.
+drone has some 0.01 m2 at X band, Di Vincenzo et al. 2025, a bird less, a flock in one cell as much, a car or an
+aircraft a thousand times that), not fitted to any simulator; one number, their common sharpness, was chosen on
+simulated traffic. Refuses to say what a track intends.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -21,6 +21,7 @@ from jaxtyping import Bool, Float64, Int64
 from lapwing.kernel.geodesy import SEMI_MAJOR_M
 from lapwing.records import FIELD_COLUMN, Array, Claims, Field, Integrity, Kind, Source, Tracks
 from lapwing.records.arrays import freeze_columns, same_length
+from lapwing.records.classes import HEIGHT_M, HEIGHT_SPREAD
 
 SPEED_MPS_MIN, HEIGHT_M_MIN = 0.5, 2.0
 VAGUE_M = 1e6  # sigma of a height that nobody measured: beside any envelope, it tells no kind from another
@@ -79,10 +80,12 @@ class Envelopes:
 
     speed_mps: tuple[float, ...] = (25.0, 9.0, 20.0, 13.0, 110.0, 50.0, 6.0, 13.0)
     speed_spread: tuple[float, ...] = (1.5, 0.6, 0.35, 0.4, 0.55, 0.5, 0.6, 0.6)
-    height_m: tuple[float, ...] = (300.0, 70.0, 150.0, 120.0, 2_500.0, 300.0, 8.0, 5.0)
-    height_spread: tuple[float, ...] = (2.0, 0.8, 0.8, 1.1, 1.1, 0.8, 0.8, 1.0)
+    height_m: tuple[float, ...] = HEIGHT_M
+    height_spread: tuple[float, ...] = HEIGHT_SPREAD
     rcs_dbsm: tuple[float, ...] = (-5.0, -18.0, -15.0, -25.0, 10.0, 8.0, 30.0, 10.0)
     rcs_spread_db: tuple[float, ...] = (20.0, 6.0, 7.0, 7.0, 8.0, 7.0, 12.0, 7.0)
+    flocks: float = 0.3  # share of the bird tracks that are several birds in one cell, or one large one
+    flock_rcs_dbsm: float = -15.0
 
     def log_likelihood(self, features: Features) -> Float64[Array, "n c"]:
         """Log-normal densities, widened by the features' own sigmas."""
@@ -97,8 +100,12 @@ class Envelopes:
             s2 = np.square(spread)[None, :] + (sigma / value)[:, None] ** 2
             out += -0.5 * (np.log(value)[:, None] - np.log(median)[None, :]) ** 2 / s2 - 0.5 * np.log(s2)
         s2 = np.square(self.rcs_spread_db)[None, :] + (FLICKER_DB**2 / np.maximum(f.rcs_looks, 1.0))[:, None]
-        apart = (f.rcs_dbsm + FLICKER_BIAS_DB)[:, None] - np.array(self.rcs_dbsm)[None, :]
-        return out + np.where(f.rcs_looks[:, None] > 0.0, -0.5 * apart**2 / s2 - 0.5 * np.log(s2), 0.0)
+        echo = (f.rcs_dbsm + FLICKER_BIAS_DB)[:, None]
+        seen = -0.5 * (echo - np.array(self.rcs_dbsm)) ** 2 / s2 - 0.5 * np.log(s2)
+        flock = -0.5 * (echo - self.flock_rcs_dbsm) ** 2 / s2 - 0.5 * np.log(s2)
+        one, many = np.log1p(-self.flocks) + seen[:, Kind.BIRD], np.log(self.flocks) + flock[:, Kind.BIRD]
+        seen[:, Kind.BIRD] = np.logaddexp(one, many)
+        return out + np.where(f.rcs_looks[:, None] > 0.0, seen, 0.0)
 
 
 @dataclass(frozen=True, slots=True)

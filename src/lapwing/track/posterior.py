@@ -136,10 +136,10 @@ def _parts(
     if len(used):
         detection = pairs.detection[row[used]]
         nu, H = innovations(mean, used, scan, detection, sensor, settings, prior.to_ns)
-        age_s = ages_s(scan, prior.to_ns)[detection]
+        age_s = ages_s(scan, prior.to_ns)
         free_s, only_ground = np.clip(age_s, 0.0, prior.free_s), not sensor.measures_height
         modes = settings.kinematics.modes
-        correct_rows((w, mean, cov), used, scan.R[detection], H, nu, age_s, free_s, modes, only_ground)
+        correct_rows((w, mean, cov), used, detection, scan.R, H, nu, age_s, free_s, modes, only_ground)
     return w, mean, cov
 
 

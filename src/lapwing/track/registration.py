@@ -7,8 +7,8 @@ maximisation, from many starts because a radar may be turned by ten degrees, sha
 
 What is off is never known better than the geometry allows: the prior (`RegistrationSettings.sigma`) stands for what is
 not observable, and a bias counts as observable only when its posterior sigma is a small part of that and several
-targets and looks stand behind it. Only then is it taken out of the sensor's scans. References are claims alone; tracks
-are not used, for they contain the sensor's own plots.
+targets and looks stand behind it. Only then is it taken out of the sensor's scans. References are claims alone;
+what two sensors see of targets that claim nothing is for `track.shared`.
 """
 
 from dataclasses import dataclass, replace
@@ -197,12 +197,12 @@ def solve(
     known = replace(nothing_known(pairs.sensor, settings), time_ns=now_ns, noise=noise)
     if not len(pairs.look):
         return replace(pairs, found=known, solved_ns=now_ns)
-    starts, line = _starts(pairs, prior), _line(pairs, sensor, np.zeros(B))
-    score = np.array([_score(pairs, line, b, STAGES[0][0])[0] for b in starts])
+    starts, line = _starts(pairs, prior), residuals(pairs, sensor, np.zeros(B))
+    first = np.array([score(pairs, line, b, STAGES[0][0])[0] for b in starts])
     best, best_score, best_Y, weight = starts[0], -np.inf, np.diag(prior**-2.0), np.zeros(0)
-    for i in np.argsort(-score, kind="stable")[:3]:
+    for i in np.argsort(-first, kind="stable")[:3]:
         b, Y, share = _fit(pairs, sensor, starts[i], prior)
-        value = _score(pairs, _line(pairs, sensor, b), b, 1.0)[0] - 0.5 * float(((b / prior) ** 2).sum())
+        value = score(pairs, residuals(pairs, sensor, b), b, 1.0)[0] - 0.5 * float(((b / prior) ** 2).sum())
         if value > best_score:
             best, best_score, best_Y, weight = b, value, Y, share
     behind = np.unique(pairs.address[weight > 0.5])
@@ -224,7 +224,7 @@ class Line(NamedTuple):
     look: Int64[Array, " k"]  # numbered from zero
 
 
-def _line(pairs: Pairs, sensor: SensorModel, b: Float64[Array, " b"]) -> Line:
+def residuals(pairs: Pairs, sensor: SensorModel, b: Float64[Array, " b"]) -> Line:
     """The residuals with these biases, exactly, and their slope there."""
     at = motion.shift(pairs.at, np.full(len(pairs.at), -b[3]))
     at[:, :2] -= b[4:]
@@ -241,10 +241,10 @@ def _fit(
     """Expectation maximisation from one start: the biases, their information, each pair's share in its look."""
     Y, weight = np.diag(prior**-2.0), np.zeros(len(pairs.look))
     for inflation, times in STAGES:
-        line = _line(pairs, sensor, b)
+        line = residuals(pairs, sensor, b)
         for _ in range(times):
-            weight = _score(pairs, line, b, inflation)[1]
-            b, Y = _least_squares(pairs, line, weight / inflation, prior)
+            weight = score(pairs, line, b, inflation)[1]
+            b, Y = least_squares(pairs, line, weight / inflation, prior)
     return b, Y, weight
 
 
@@ -257,7 +257,7 @@ def _starts(pairs: Pairs, prior: Float64[Array, " b"]) -> list[Float64[Array, " 
     return starts
 
 
-def _score(pairs: Pairs, line: Line, b: Float64[Array, " b"], inflation: float) -> tuple[float, Float64[Array, " k"]]:
+def score(pairs: Pairs, line: Line, b: Float64[Array, " b"], inflation: float) -> tuple[float, Float64[Array, " k"]]:
     """Log likelihood ratio of the biases to "all are clutter", and each pair's share in its look."""
     r = line.nu - line.J @ (b - line.about)
     S = pairs.S * inflation
@@ -270,7 +270,7 @@ def _score(pairs: Pairs, line: Line, b: Float64[Array, " b"], inflation: float) 
     return float(np.log(total + missed).sum()), like / (total + missed)[line.look]
 
 
-def _least_squares(
+def least_squares(
     pairs: Pairs, line: Line, weight: Float64[Array, " k"], prior: Float64[Array, " b"]
 ) -> tuple[Float64[Array, " b"], Float64[Array, "b b"]]:
     """Biases and their information."""
@@ -300,4 +300,6 @@ def corrected(scan: Detections, sensor: SensorModel, found: Registration, target
                 z[:, c] %= 2.0 * np.pi
             if name == "range_m":
                 z[:, c] = np.maximum(z[:, c], 1.0)
-    return replace(scan, scan_ns=scan.scan_ns - late_ns, time_ns=scan.time_ns - late_ns, z=z, R=R)
+    return replace(
+        scan, scan_ns=scan.scan_ns - late_ns, time_ns=scan.time_ns - late_ns, z=z, R=R, measured=scan.z, late_ns=late_ns
+    )

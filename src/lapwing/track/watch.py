@@ -20,6 +20,7 @@ from lapwing.track.state import TrackerState
 from lapwing.track.state import start as tracker_start
 from lapwing.track.timely import sifted, those
 from lapwing.track.tracker import step as tracker_step
+from lapwing.track.tracklets import Plots, gathered
 from lapwing.track.undetected import expected_undetected
 
 
@@ -31,6 +32,7 @@ class Watch:
     looks: tuple[Look, ...] = ()  # bearings that no track explains, the last look of each sensor
     features: Features = field(default_factory=Features.empty)
     declared: Declared = field(default_factory=Declared.empty)
+    plots: Plots = field(default_factory=Plots.empty)  # of confirmed tracks, lately, as measured
 
 
 def watch_start(settings: TrackSettings) -> Watch:
@@ -46,14 +48,14 @@ def watch_step(watch: Watch, scan: Detections, sensor: SensorModel, settings: Tr
     scan = those(scan, rows)
     tracker, told = tracker_step(before, scan, sensor, settings)
     if not isinstance(sensor, BearingSensor):
-        return _kept(watch, (tracker, watch.looks), scan, told, settings)
+        return _kept(watch, (tracker, watch.looks), scan, told, settings, sensor.locates)
     expected = expected_undetected(before, scan, sensor, settings)
     new = crossings.look(scan, sensor, told, settings.crossings)
     looks = crossings.remember(watch.looks, new, settings.crossings)
     others = tuple(k for k in looks if k.sensor.sensor != scan.sensor)
     if len(new.scan) and others:
         tracker = crossings.begin(tracker, others, new, expected, settings)
-    return _kept(watch, (tracker, looks), scan, told, settings)
+    return _kept(watch, (tracker, looks), scan, told, settings, sensor.locates)
 
 
 def _kept(
@@ -62,6 +64,7 @@ def _kept(
     scan: Detections,
     told: Innovations,
     settings: TrackSettings,
+    locates: bool,
 ) -> Watch:
     """The watch with its tracks named, their features taken, and what was declared of them."""
     tracker = named(after[0], watch.tracker, scan)
@@ -69,7 +72,8 @@ def _kept(
     tracks = tracker.tracks
     unmeasured = height_unmeasured(tracks.mean, tracks.cov, tracker.flat, tracker.radar_m, settings.prior)
     features = observe(watch.features, tracks, since_ns, unmeasured, _echoes(scan, told))
-    return Watch(tracker, after[1], features, heard(watch.declared, tracks.track_id, scan, told))
+    plots = gathered(watch.plots, scan, told, tracks, locates)
+    return Watch(tracker, after[1], features, heard(watch.declared, tracks.track_id, scan, told), plots)
 
 
 def _echoes(scan: Detections, told: Innovations) -> Echoes:

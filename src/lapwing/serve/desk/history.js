@@ -24,6 +24,7 @@ function s(tag, attributes = {}, ...children) {
 async function ask(path, query, body) {
   const words = new URLSearchParams(Object.entries(query).filter(([, v]) => v !== ""));
   const answer = await fetch(`${path}?${words}`, body && { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
+  if (answer.status === 401) location.replace(`/login.html?history${location.hash}`);
   const told = answer.headers.get("content-type").startsWith("application/json") ? await answer.json() : await answer.text();
   if (!answer.ok) throw new Error(told.error ?? `The server answered ${answer.status}.`);
   return told;
