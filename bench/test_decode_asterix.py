@@ -98,8 +98,8 @@ def test_items_of_each_category(benchmark) -> None:  # type: ignore[no-untyped-d
     print("".join(f"\n{label}: {' '.join(f'{r:.0f} x' for r in all_)}" for label, all_ in ratios.items()))
     benchmark.extra_info.update({label: statistics.median(all_) for label, all_ in ratios.items()})
     benchmark.pedantic(lambda: read(framed["CAT062"]), rounds=3)
-    for label in set(ratios) & {"golden, all", "real CAT034 and 048", "real CAT062 and 065"}:
-        assert statistics.median(ratios[label]) > 20.0, label
+    for label, all_ in ratios.items():
+        assert statistics.median(all_) > 20.0, label
 
 
 def oracle(given: Samples) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lapwing.decode import Decoder
-from lapwing.records import Decoded, Doubt, Field, Frame, Source, Word
+from lapwing.records import Decoded, Doubt, Field, Frame, Priority, Source, Word
 from tests.decode.helpers import T0, faults, frames, rows
 
 STATE_BYTES_MAX = 4_000_000
@@ -55,6 +55,12 @@ def sane(decoded: Decoded, seqs: set[int]) -> None:
         for name, column in zip(scan.space.value, scan.z.T, strict=True):
             assert name != "range_m" or (column >= 0.0).all()
             assert not name.endswith("_rad") or (np.abs(column) <= 2.0 * np.pi).all()
+    for alert in decoded.alerts:
+        assert alert.frame_seq in seqs
+        assert np.isfinite([alert.east_m, alert.north_m]).all()
+        assert alert.priority in Priority
+        assert len(alert.reason) < 400
+        assert (alert.reason + alert.node).isprintable()
     assert len({fault.reason for fault in decoded.faults}) == len(decoded.faults)
     for fault in decoded.faults:
         assert fault.count > 0

@@ -57,11 +57,26 @@ def frame(*messages: SapientMessage) -> bytes:
     return b"".join(len(p).to_bytes(4, "little") + p for p in parts)
 
 
+def alert(time_ns: int = T0, alert_id: str = "01GGYFBAXGDG7AGAHRZ6XSNY12", status: int = 1) -> SapientMessage:
+    out = message(time_ns)
+    told = out.alert
+    told.alert_id, told.status, told.alert_type, told.description = alert_id, status, 2, "someone is at the fence"
+    told.range_bearing.azimuth, told.range_bearing.range = 90.0, 1000.0
+    told.range_bearing.coordinate_system, told.range_bearing.datum = 1, 1
+    return out
+
+
 def talk() -> list[bytes]:
-    """A node registers, reports two scans, of the first also what it is, and its health."""
+    """A node registers, reports two scans, of the first also what it is, an alert, and its health."""
     first = [bearing(45.0, T0 + S, range=1200.0), bearing(46.0, T0 + S, range=3000.0)]
     for one, (kind, sub) in zip(first, (("Air vehicle", "UAV rotary wing"), ("Animal", "Bird")), strict=True):
         told = one.detection_report.classification.add(type=kind, confidence=0.8)
         told.sub_class.add(type=sub, confidence=0.6, level=1)
     second = location(5.74, 45.84, T0 + 2 * S, z=300.0, x_error=1e-4)
-    return [frame(registration()), frame(*first), frame(second), frame(status(T0 + 3 * S)), frame(status(T0 + 4 * S))]
+    return [
+        frame(registration()),
+        frame(*first, alert(T0 + S)),
+        frame(second),
+        frame(status(T0 + 3 * S)),
+        frame(status(T0 + 4 * S)),
+    ]

@@ -160,7 +160,7 @@ def test_framed_messages_come_at_their_own_times(tmp_path):
     path.write_bytes(b"".join(sapient.talk()))
     got = rows(path, "sapient")
     assert b"".join(d for _, d in got) == path.read_bytes()
-    assert [t - T0 * 10**9 for t, _ in got] == [k * 10**9 for k in (0, 1, 1, 2, 3, 4)]
+    assert [t - T0 * 10**9 for t, _ in got] == [k * 10**9 for k in (0, 1, 1, 1, 2, 3, 4)]
     path.write_bytes(b"\xff" * 50)
     with pytest.raises(RecordingError, match="not framed SAPIENT"):
         rows(path, "sapient")
