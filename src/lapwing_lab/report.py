@@ -1,7 +1,8 @@
 """A report on one run: a self-contained HTML page with tracks over truth, GOSPA over time, detection per range, ROC and
-reliability, for the product and the naive tracker on the same file. Reads the folder that `run --out` or `simulate`
-left; refuses one without tracks."""
+reliability, for the product and the naive tracker on the same file; and the scores of all runs. Reads the folder that
+`run --out` left; refuses one without tracks and scores."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
@@ -22,8 +23,15 @@ from lapwing_lab.score.looks import Look
 
 Array = np.ndarray
 TRACKERS = {"lapwing": "tracks.parquet", "naive": "naive.parquet"}
+GROUPS = {
+    "all runs": "Counted over all runs",
+    "picture": "The picture: alarms, warnings, interference",
+    "lapwing": "Lapwing's tracker",
+    "naive": "The naive tracker",
+}
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:1000px;padding:0 1rem;color:#1d2229}
-h1{font-size:1.5rem}figure{margin:0}.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(440px,1fr));gap:1rem}
+h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}figure{margin:0}
+.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(440px,1fr));gap:1rem}
 table{border-collapse:collapse;margin:1rem 0}td,th{padding:.2rem .8rem;text-align:right;border-bottom:1px solid #dfe3e8}
 th:first-child,td:first-child{text-align:left}svg{width:100%;font:11px system-ui}svg .t{font-size:13px;font-weight:600}
 svg .f{fill:none;stroke:#b9c0c8}svg .g{stroke:#eceff2}"""
@@ -40,24 +48,57 @@ class Examined:
 
 def report(folder: Path, title: str = "") -> str:
     """The page. Raises FileError."""
-    told, how = files.read(folder / "truth.parquet", "truth"), measure(folder / "truth.parquet")
-    found = {}
-    for name, file in TRACKERS.items():
-        if (folder / file).exists():
-            frame = files.read(folder / file, "tracks")
-            found[name] = Examined(frame, looks(frame, told), examine(frame, told, how))
-    if not found:
+    files_of = {name: folder / file for name, file in TRACKERS.items() if (folder / file).exists()}
+    runs = _runs(folder / "scores.json")
+    if not files_of and not runs:
         raise FileError(f"{folder}: holds no tracks; run `lapwing-lab run SCENARIO --out {folder}` first")
-    figures = [_map(told, found, how), _gospa(found), _ranges(found), _stages(folder, told, found), _counts(found)]
-    figures += [_roc(found, how), _reliability(found), *_class_reliability(found)]
-    body = "".join(f"<figure>{p.svg()}</figure>" for p in figures)
     name = title or folder.name
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(name)}</title><style>{STYLE}</style>'
-        f"<h1>{escape(name)}</h1><p>Cut-off {how.cutoff_m:g} m, tracks with an existence of at least "
-        f"{how.existence_min:g}; {'horizontal distances' if how.dims == 2 else 'distances with height'}.</p>"
-        f'{_table(found)}<div class="grid">{body}</div></html>'
+        f"<h1>{escape(name)}</h1>{_one_run(folder, files_of) if files_of else ''}{runs}</html>"
     )
+
+
+def _one_run(folder: Path, files_of: dict[str, Path]) -> str:
+    """Table and figures of the run whose files are there."""
+    told, how = files.read(folder / "truth.parquet", "truth"), measure(folder / "truth.parquet")
+    found = {}
+    for name, file in files_of.items():
+        frame = files.read(file, "tracks")
+        found[name] = Examined(frame, looks(frame, told), examine(frame, told, how))
+    figures = [_map(told, found, how), _gospa(found), _ranges(found), _stages(folder, told, found), _counts(found)]
+    figures += [_roc(found, how), _reliability(found), *_class_reliability(found)]
+    body = "".join(f"<figure>{p.svg()}</figure>" for p in figures)
+    return (
+        f"<p>Cut-off {how.cutoff_m:g} m, tracks with an existence of at least "
+        f"{how.existence_min:g}; {'horizontal distances' if how.dims == 2 else 'distances with height'}.</p>"
+        f'{_table(found)}<div class="grid">{body}</div>'
+    )
+
+
+def _runs(path: Path) -> str:
+    """The picture's scores; of several runs also what is counted over all, and each tracker's, with 95 % intervals;
+    nothing where no scores were kept. Raises FileError."""
+    if not path.exists():
+        return ""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        groups, runs = kept["together"], len(kept["runs"])
+        shown = [who for who in GROUPS if who in groups and (runs > 1 or who == "picture")]
+        return "".join(_intervals(who, groups[who], runs) for who in shown)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FileError(f"{path}: not the scores that `lapwing-lab run --out` writes: {error}") from None
+
+
+def _intervals(who: str, scores: dict[str, dict[str, float]], runs: int) -> str:
+    lines = []
+    for name, s in scores.items():
+        wide = f"{s['low']:.4g} to {s['high']:.4g}" if s["samples"] > 1 else ""
+        cells = (name.replace("_", " "), f"{s['value']:.4g}", wide, f"{s['samples']:g}")
+        lines.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
+    head = "<tr><th></th><th>value</th><th>95 % interval</th><th>samples</th></tr>"
+    of = f"{runs} runs" if runs > 1 else "1 run"
+    return f"<h2>{GROUPS[who]}, {of}</h2><table>{head}{''.join(lines)}</table>"
 
 
 def _table(found: dict[str, Examined]) -> str:

@@ -21,7 +21,7 @@ from lapwing_lab.examine import Measure, Scores, examine, measure
 from lapwing_lab.files import FileError
 from lapwing_lab.importing import write
 from lapwing_lab.literature import draw
-from lapwing_lab.located import located, source_places
+from lapwing_lab.located import Place, located, source_places
 from lapwing_lab.scenario import Scenario, load, read_table
 from lapwing_lab.several import Interval, means, pooled
 from lapwing_lab.simulate import record, simulate
@@ -38,7 +38,7 @@ class Result:
     seed: int
     rows: dict[str, dict[str, float]] = field(default_factory=dict)  # by tracker
     picture: dict[str, float] = field(default_factory=dict)
-    places: list[tuple[float, bool]] = field(default_factory=list)  # of each named source: error, m; region holds it
+    places: list[Place] = field(default_factory=list)  # of each named source
 
     def numbers(self) -> dict[str, float]:
         """What pass marks may name: the product's scores and the picture's."""
@@ -73,7 +73,7 @@ def _beside() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(1, mp_context=get_context("spawn"))
 
 
-def _picture(name: str, seed: int | None, folder: Path) -> tuple[dict[str, float], list[tuple[float, bool]]]:
+def _picture(name: str, seed: int | None, folder: Path) -> tuple[dict[str, float], list[Place]]:
     """Record a scenario's bytes, run the product on them, judge what it showed."""
     fresh = load(name, seed)  # its own random numbers from the start
     record(fresh, folder)
@@ -149,9 +149,9 @@ def product(arguments: list[str], patient: bool = False) -> str:
     return done.stdout
 
 
-def watch(s: Scenario, folder: Path) -> tuple[dict[str, float], list[tuple[float, bool]]]:
+def watch(s: Scenario, folder: Path) -> tuple[dict[str, float], list[Place]]:
     """The picture's scores: warnings against true entries, interference against emitters, alarms per hour; and each
-    named source's error and whether its region holds an emitter."""
+    named source's error and whether its regions hold an emitter."""
     said = product(
         ["run", str(folder / "site.toml"), "--exit", "--json", "--port", "0", "--journal", str(folder / "journal")]
     )

@@ -56,11 +56,42 @@ def test_a_run_of_a_scenario_scores_both_trackers_and_judges_its_marks(tmp_path)
     assert any(line.startswith("lapwing,gospa,1,") for line in csv)
     page = RUN.invoke(app, ["report", str(tmp_path / "out")])
     assert page.exit_code == 0, page.output
+    kept = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert kept["together"]["lapwing"]["gospa"]["value"] == kept["runs"][0]["trackers"]["lapwing"]["gospa"]
     html = (tmp_path / "out" / "report.html").read_text()
     assert html.count("<svg") == 7
     assert "http" not in html  # nothing is fetched
     assert "nan" not in html
     assert RUN.invoke(app, ["report", str(tmp_path)]).exit_code == 2
+
+
+def test_a_report_shows_what_several_runs_say_together(tmp_path):
+    place = {"value": 900.0, "low": 100.0, "high": 2000.0, "samples": 7}
+    together = {
+        "lapwing": {"gospa": {"value": 2.5, "low": 2.0, "high": 3.0, "samples": 7}},
+        "picture": {"alarms": {"value": 4.0, "low": 4.0, "high": 4.0, "samples": 1}},
+        "all runs": {"source_error_m_median": place, "source_in_50_share": place | {"value": 0.571}},
+    }
+    (tmp_path / "scores.json").write_text(json.dumps({"scenario": "x", "runs": [{}] * 7, "together": together}))
+    said = RUN.invoke(app, ["report", str(tmp_path), "--title", "Jammers & ships"])
+    assert said.exit_code == 0, said.output
+    html = (tmp_path / "report.html").read_text()
+    assert "<h1>Jammers &amp; ships</h1>" in html
+    assert "<tr><td>source error m median</td><td>900</td><td>100 to 2000</td><td>7</td></tr>" in html
+    assert "<tr><td>source in 50 share</td><td>0.571</td>" in html
+    assert "<tr><td>alarms</td><td>4</td><td></td><td>1</td></tr>" in html
+    assert [html.count(f"<h2>{title}, 7 runs</h2>") for title in ("Counted over all runs", "Lapwing's tracker")] == [
+        1,
+        1,
+    ]
+    (tmp_path / "scores.json").write_text(json.dumps({"runs": [{}], "together": together}))
+    assert RUN.invoke(app, ["report", str(tmp_path)]).exit_code == 0
+    html = (tmp_path / "report.html").read_text()
+    assert ("The picture" in html, "Lapwing's tracker" in html) == (True, False)  # one run: its own table says it
+    for wrong in ("[]", "{", '{"runs": [1], "together": {"picture": {"a": 3}}}'):
+        (tmp_path / "scores.json").write_text(wrong)
+        said = RUN.invoke(app, ["report", str(tmp_path)])
+        assert (said.exit_code, "not the scores" in said.output) == (2, True)
 
 
 def test_the_naive_tracker_confirms_holds_and_ends(tmp_path):
