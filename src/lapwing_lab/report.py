@@ -30,7 +30,8 @@ GROUPS = {
     "naive": "The naive tracker",
 }
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:1000px;padding:0 1rem;color:#1d2229}
-h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}figure{margin:0}
+h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}
+figure{margin:0}figcaption{font-size:12px;color:#5b6470;margin:0 .8rem}
 .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(440px,1fr));gap:1rem}
 table{border-collapse:collapse;margin:1rem 0}td,th{padding:.2rem .8rem;text-align:right;border-bottom:1px solid #dfe3e8}
 th:first-child,td:first-child{text-align:left}svg{width:100%;font:11px system-ui}svg .t{font-size:13px;font-weight:600}
@@ -68,7 +69,7 @@ def _one_run(folder: Path, files_of: dict[str, Path]) -> str:
         found[name] = Examined(frame, looks(frame, told), examine(frame, told, how))
     figures = [_map(told, found, how), _gospa(found), _ranges(found), _stages(folder, told, found), _counts(found)]
     figures += [_roc(found, how), _reliability(found), *_class_reliability(found)]
-    body = "".join(f"<figure>{p.svg()}</figure>" for p in figures)
+    body = "".join(p.figure() for p in figures)
     return (
         f"<p>Cut-off {how.cutoff_m:g} m, tracks with an existence of at least "
         f"{how.existence_min:g}; {'horizontal distances' if how.dims == 2 else 'distances with height'}.</p>"
@@ -127,7 +128,8 @@ def _table(found: dict[str, Examined]) -> str:
 def _map(told: pl.DataFrame, found: dict[str, Examined], how: Measure) -> Plot:
     counted = told.filter(pl.col("counts")) if "counts" in told.columns else told
     plot = Plot("Tracks over truth", "east (km)", "north (km)", equal=True)
-    for name, e in found.items():
+    plot.note = "Truth that does not count (birds, vehicles, what no radar looks at) is not drawn; tracks of it are."
+    for name, e in reversed(found.items()):  # the product's tracks over the naive ones
         plot.line(name, *_paths(e.frame.filter(pl.col("existence") >= how.existence_min), "track_id"))
     plot.line("truth", *_paths(counted, "target_id"))
     spread = [np.nanpercentile(v, q) for v in plot.lines[-1][1:3] for q in (1, 99)] if counted.height else None
@@ -154,6 +156,7 @@ def _paths(frame: pl.DataFrame, ident: str) -> tuple[Array, Array]:
 
 def _gospa(found: dict[str, Examined]) -> Plot:
     plot = Plot("GOSPA over time", "time (s)", "GOSPA (m)")
+    plot.note = "Lower is better: localisation error, missed targets and false tracks in one distance."
     for name, e in found.items():
         t = np.array(e.scores.over_time["time_s"])
         plot.line(name, t - t[:1], np.array(e.scores.over_time["gospa"]))
@@ -162,6 +165,7 @@ def _gospa(found: dict[str, Examined]) -> Plot:
 
 def _counts(found: dict[str, Examined]) -> Plot:
     plot = Plot("Missed targets over time", "time (s)", "missed")
+    plot.note = "Targets that count and have no track within the cut-off."
     for name, e in found.items():
         t = np.array(e.scores.over_time["time_s"])
         plot.line(name, t - t[:1], np.array(e.scores.over_time["missed"]))
@@ -171,6 +175,7 @@ def _counts(found: dict[str, Examined]) -> Plot:
 def _ranges(found: dict[str, Examined]) -> Plot:
     """Share of looks in which a target was tracked, per distance from the origin; whiskers: Wilson's 95 %."""
     plot = Plot("Tracked, per distance from the origin", "distance (km)", "share tracked")
+    plot.note = "Of every look at a target that counts. Whiskers: Wilson's 95 % interval, as if looks were independent."
     return _binned(plot, {name: e.scores.per_range for name, e in found.items()})
 
 
@@ -185,6 +190,7 @@ def _stages(folder: Path, told: pl.DataFrame, found: dict[str, Examined]) -> Plo
         if found["lapwing"].scores.classes.samples:
             stages["identified"] = found["lapwing"].scores.identified
     plot = Plot("Detected, tracked, identified", "distance (km)", "share of looks")
+    plot.note = "Detected by any sensor since the look before; tracked by the product; called by its true class."
     return _binned(plot, stages)
 
 
@@ -204,11 +210,14 @@ def _binned(plot: Plot, series: dict[str, list[RangeBin]]) -> Plot:
 def _roc(found: dict[str, Examined], how: Measure) -> Plot:
     """Of existence as a test of whether a track is true; the naive tracker has one point only."""
     plot = Plot("ROC of existence", "share of false tracks shown", "share of true tracks shown")
+    plot.note = (
+        "Every threshold on existence; near the upper left corner is better. The naive tracker knows no existence."
+    )
     for name, e in found.items():
         p, true = existence_samples(e.looks, how)
         if true.any() and not true.all():
             plot.line(name, *roc(p, true))
-    plot.line("honest", np.array([0.0, 1.0]), np.array([0.0, 1.0]))
+    plot.line("chance", np.array([0.0, 1.0]), np.array([0.0, 1.0]))
     plot.limits = (0.0, 1.0, 0.0, 1.0)
     return plot
 
@@ -226,6 +235,9 @@ def existence_samples(every: list[Look], how: Measure) -> tuple[Array, Array]:
 
 def _reliability(found: dict[str, Examined]) -> Plot:
     plot = Plot("Reliability of existence", "existence said", "share that was true")
+    plot.note = (
+        "On the line, what is said with 70 % is true in 70 of 100 cases. Tracks of what does not count are left out."
+    )
     for name, e in found.items():
         plot.line(name, e.scores.existence.said, e.scores.existence.true, dots=True)
     plot.line("honest", np.array([0.0, 1.0]), np.array([0.0, 1.0]))
@@ -240,6 +252,7 @@ def _class_reliability(found: dict[str, Examined]) -> list[Plot]:
         if e.scores.classes.samples:
             c = e.scores.classes.calibration
             plot = Plot("Reliability of classes", "probability said", "share that was true")
+            plot.note = "Of every class probability said of tracks that stand for a target."
             plot.line(name, c.said, c.true, dots=True)
             plot.line("honest", np.array([0.0, 1.0]), np.array([0.0, 1.0]))
             plot.limits = (0.0, 1.0, 0.0, 1.0)

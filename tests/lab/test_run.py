@@ -196,3 +196,6 @@ def test_plots_have_round_ticks_and_break_at_gaps():
     svg = Plot("a<b", "x", "y").line("lapwing", np.array([0, 1, np.nan, 2]), np.array([0, 1, np.nan, 0])).svg()
     assert "a&lt;b" in svg
     assert svg.count("M") >= 2
+    told = Plot("a", "x", "y", note="less < more").line("naive", np.zeros(1), np.zeros(1), dots=True).figure()
+    assert told.endswith("</svg><figcaption>less &lt; more</figcaption></figure>")
+    assert svg.index(">lapwing</tspan>") > svg.index('y="16" text-anchor="end"')  # the legend is above the frame
