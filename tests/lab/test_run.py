@@ -2,19 +2,21 @@
 
 import json
 import tomllib
+from concurrent.futures import Future
 
 import numpy as np
 import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from lapwing_lab import baseline, files
+from lapwing_lab import baseline, files, run
 from lapwing_lab.cli import app
 from lapwing_lab.examine import Measure, examine
 from lapwing_lab.files import FileError, Scan
 from lapwing_lab.plots import Plot, ticks
-from lapwing_lab.run import Result, expected, judged, marks, product
+from lapwing_lab.run import Result, expected, judged, marks, product, shown_share, watch
 from lapwing_lab.scenario import build
+from lapwing_lab.simulate import record
 from tests.lab.test_world import SMALL
 
 RUN = CliRunner()
@@ -138,6 +140,38 @@ def test_polar_measurements_become_positions():
     z, R = baseline.positions(scan, baseline.Sensor(10.0, 20.0, 5.0, 0.01))
     assert z[0] == pytest.approx([1010.0, 20.0])
     assert np.diag(R[0]) == pytest.approx([25.0, 100.0])
+
+
+def test_the_bar_says_how_far_the_picture_is_and_a_folder_used_again_gives_the_same(tmp_path):
+    s = build(SMALL, None)
+    assert shown_share(s, tmp_path) == 0.0  # nothing yet
+    record(build(SMALL, None), tmp_path / "recorded")
+    (tmp_path / "recorded" / "journal").mkdir()
+    (tmp_path / "recorded" / "journal" / "journal.sqlite").write_text("no journal")
+    assert shown_share(s, tmp_path) == 0.0
+    first = watch(s, tmp_path / "recorded")
+    ended = json.loads((tmp_path / "recorded" / "summary.json").read_text())
+    assert ended["ticks"] > 10
+    assert 0.8 < shown_share(s, tmp_path) <= 1.0
+    again = watch(s, tmp_path / "recorded")
+    assert json.loads((tmp_path / "recorded" / "summary.json").read_text())["ticks"] == ended["ticks"]
+    assert [r[0] | {"step_ms_max": 0.0} for r in (first, again)] == [first[0] | {"step_ms_max": 0.0}] * 2
+
+
+def test_waiting_tells_what_is_being_done(tmp_path, monkeypatch):
+    s, told = build(SMALL, None), []
+    monkeypatch.setattr(run, "shown_share", lambda *_: 0.5)
+    tracking, picture = Future(), Future()
+
+    def say(what, share):
+        told.append((what, pytest.approx(share)))
+        done = {"tracking, and the picture": tracking, "the picture": picture}[what]
+        done.set_result(None) if what == "the picture" else done.set_exception(FileError("no"))
+
+    run._until_done(tracking, picture, s, tmp_path, say)
+    assert told == [("tracking, and the picture", 0.6), ("the picture", 0.6)]
+    run._until_done(None, None, s, tmp_path, say)
+    assert len(told) == 2
 
 
 def test_warnings_and_interference_of_a_picture_are_judged():
