@@ -52,7 +52,7 @@ def run(name: str, seed: int | None, keep: Path | None, picture: bool, say: Say)
     table = read_table(name)
     if "arrays" in table:
         return _literature(table, seed, keep, say)
-    s = load(name, seed)
+    s = load(name, seed, examined=True)
     wanted = picture and s.table.get("picture", True) and bool(s.adsb or s.ais or s.zones)
     with (
         tempfile.TemporaryDirectory(prefix="lapwing-lab-") as temporary,
@@ -105,7 +105,7 @@ def _beside() -> ProcessPoolExecutor:
 
 def _picture(name: str, seed: int | None, folder: Path) -> tuple[dict[str, float], list[Place]]:
     """Record a scenario's bytes, run the product on them, judge what it showed."""
-    fresh = load(name, seed)  # its own random numbers from the start
+    fresh = load(name, seed, examined=True)  # its own random numbers from the start
     record(fresh, folder)
     return watch(fresh, folder)
 
