@@ -168,7 +168,9 @@ def simulate(
 def run(
     scenarios: Annotated[list[str], typer.Argument(help="Scenarios; 'all' for every one.")],
     runs: Annotated[int, typer.Option(min=1, help="Runs each, with seeds from the scenario's own on.")] = 1,
-    out: Annotated[Path | None, typer.Option(help="Keep the last run's files here.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Keep the last run's files here, and the scores of all (scores.json).")
+    ] = None,
     picture: Annotated[bool, typer.Option(help="Also run the whole product over the recorded bytes.")] = True,
     expected: Annotated[Path | None, typer.Option(help="Write the mean scores as CSV into this folder.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="All numbers as JSON.")] = False,
@@ -190,6 +192,9 @@ def run(
             "runs": [{"seed": r.seed, "trackers": r.rows, "picture": r.picture} for r in results],
             "together": {who: {k: v._asdict() for k, v in scores.items()} for who, scores in over_all.items()},
         }
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            (out / "scores.json").write_text(json.dumps({"scenario": name, **told[name]}), encoding="utf-8")
         if not as_json:
             typer.echo(shown(name, results, found))
             if runs > 1:

@@ -15,6 +15,7 @@ COLOURS = {
     "tracked": "#0b6e99",
     "identified": "#2e7d32",
     "honest": "#8a8f98",
+    "chance": "#8a8f98",
 }
 
 
@@ -28,6 +29,7 @@ class Plot:
     equal: bool = False
     lines: list[tuple[str, Array, Array, bool]] = field(default_factory=list)
     limits: tuple[float, float, float, float] | None = None
+    note: str = ""  # what a reader must know, under the figure
 
     def line(self, name: str, x: Array, y: Array, dots: bool = False) -> "Plot":
         """Add a series; a NaN breaks the line."""
@@ -66,6 +68,10 @@ class Plot:
             out.append(_series(*at(x, y), COLOURS.get(name, "#555"), dots))
         return "".join([*out, self._legend(), "</svg>"])
 
+    def figure(self) -> str:
+        """The figure with its note, as HTML."""
+        return f"<figure>{self.svg()}<figcaption>{escape(self.note)}</figcaption></figure>"
+
     def _limits(self) -> tuple[float, float, float, float]:
         xs = np.concatenate([x for _, x, _, _ in self.lines] or [np.zeros(1)])
         ys = np.concatenate([y for _, _, y, _ in self.lines] or [np.zeros(1)])
@@ -76,12 +82,10 @@ class Plot:
         return x0, max(x1, x0 + 1e-9), y0, y1 + 0.05 * (y1 - y0) + 1e-9
 
     def _legend(self) -> str:
-        names = list(dict.fromkeys(name for name, *_ in self.lines))
-        return "".join(
-            f'<text x="{WIDTH - RIGHT - 4}" y="{TOP + 14 + 13 * k}" text-anchor="end" '
-            f'fill="{COLOURS.get(name, "#555")}">{escape(name)}</text>'
-            for k, name in enumerate(names)
-        )
+        """The names in their colours, above the frame, where they hide nothing."""
+        names = dict.fromkeys(name for name, *_ in self.lines)
+        spans = (f'<tspan dx="8" fill="{COLOURS.get(name, "#555")}">{escape(name)}</tspan>' for name in names)
+        return f'<text x="{WIDTH - RIGHT}" y="16" text-anchor="end">{"".join(spans)}</text>'
 
 
 def _series(px: Array, py: Array, colour: str, dots: bool) -> str:

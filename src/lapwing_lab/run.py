@@ -4,11 +4,13 @@ process, started by its command."""
 
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,7 +23,7 @@ from lapwing_lab.examine import Measure, Scores, examine, measure
 from lapwing_lab.files import FileError
 from lapwing_lab.importing import write
 from lapwing_lab.literature import draw
-from lapwing_lab.located import located, source_places
+from lapwing_lab.located import Place, located, source_places
 from lapwing_lab.scenario import Scenario, load, read_table
 from lapwing_lab.several import Interval, means, pooled
 from lapwing_lab.simulate import record, simulate
@@ -38,7 +40,7 @@ class Result:
     seed: int
     rows: dict[str, dict[str, float]] = field(default_factory=dict)  # by tracker
     picture: dict[str, float] = field(default_factory=dict)
-    places: list[tuple[float, bool]] = field(default_factory=list)  # of each named source: error, m; region holds it
+    places: list[Place] = field(default_factory=list)  # of each named source
 
     def numbers(self) -> dict[str, float]:
         """What pass marks may name: the product's scores and the picture's."""
@@ -50,22 +52,50 @@ def run(name: str, seed: int | None, keep: Path | None, picture: bool, say: Say)
     table = read_table(name)
     if "arrays" in table:
         return _literature(table, seed, keep, say)
-    s = load(name, seed)
+    s = load(name, seed, examined=True)
     wanted = picture and s.table.get("picture", True) and bool(s.adsb or s.ais or s.zones)
-    with tempfile.TemporaryDirectory(prefix="lapwing-lab-") as temporary, _beside() as pool:
+    with (
+        tempfile.TemporaryDirectory(prefix="lapwing-lab-") as temporary,
+        _beside() as pool,
+        ThreadPoolExecutor(1) as thread,
+    ):
         folder = keep or Path(temporary)
         result = Result(s.name, int(s.table["seed"] if seed is None else seed))
         beside = pool.submit(_picture, name, seed, folder / "recorded") if wanted else None
         if s.sensors:
             say("simulating", 0.0)
             simulate(s, folder, lambda share: say("simulating", 0.2 * share))
-            say("tracking", 0.2)
-            result.rows = trackers(folder)
+        tracking = thread.submit(trackers, folder) if s.sensors else None
+        _until_done(tracking, beside, s, folder, say)
+        if tracking is not None:
+            result.rows = tracking.result()
         if beside is not None:
-            say("the picture", 0.6)
             result.picture, result.places = beside.result()
         say("done", 1.0)
         return result
+
+
+def _until_done(
+    tracking: "Future[Any] | None", picture: "Future[Any] | None", s: Scenario, folder: Path, say: Say
+) -> None:
+    """Wait for both, and say how far the picture has come, which takes longest. Raises nothing that they raise."""
+    while left := [f for f in (tracking, picture) if f is not None and not f.done()]:
+        if picture in left:
+            say("tracking, and the picture" if tracking in left else "the picture", 0.2 + 0.8 * shown_share(s, folder))
+        else:
+            say("tracking", 0.2 if picture is None else 0.9)
+        wait(left, timeout=0.5)
+
+
+def shown_share(s: Scenario, folder: Path) -> float:
+    """Which share of a scenario the product has shown so far, by the newest tick of its journal; 0 before any."""
+    path = (folder / "recorded" / "journal" / "journal.sqlite").absolute()
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=0.1)) as journal:
+            row = journal.execute("SELECT time_ns FROM ticks ORDER BY tick DESC LIMIT 1").fetchone()
+    except sqlite3.Error:
+        return 0.0
+    return min(max((row[0] - s.begin_ns) * 1e-9 / s.duration_s, 0.0), 1.0) if row else 0.0
 
 
 def _beside() -> ProcessPoolExecutor:
@@ -73,9 +103,9 @@ def _beside() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(1, mp_context=get_context("spawn"))
 
 
-def _picture(name: str, seed: int | None, folder: Path) -> tuple[dict[str, float], list[tuple[float, bool]]]:
+def _picture(name: str, seed: int | None, folder: Path) -> tuple[dict[str, float], list[Place]]:
     """Record a scenario's bytes, run the product on them, judge what it showed."""
-    fresh = load(name, seed)  # its own random numbers from the start
+    fresh = load(name, seed, examined=True)  # its own random numbers from the start
     record(fresh, folder)
     return watch(fresh, folder)
 
@@ -149,9 +179,11 @@ def product(arguments: list[str], patient: bool = False) -> str:
     return done.stdout
 
 
-def watch(s: Scenario, folder: Path) -> tuple[dict[str, float], list[tuple[float, bool]]]:
+def watch(s: Scenario, folder: Path) -> tuple[dict[str, float], list[Place]]:
     """The picture's scores: warnings against true entries, interference against emitters, alarms per hour; and each
-    named source's error and whether its region holds an emitter."""
+    named source's error and whether its regions hold an emitter. A journal that an earlier run left in the folder is
+    removed: the product would go on where it ended, and show nothing."""
+    shutil.rmtree(folder / "journal", ignore_errors=True)
     said = product(
         ["run", str(folder / "site.toml"), "--exit", "--json", "--port", "0", "--journal", str(folder / "journal")]
     )

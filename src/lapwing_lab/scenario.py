@@ -106,9 +106,12 @@ def read_table(name: str) -> dict[str, Any]:
         raise ScenarioError(f"{path}: {error}") from None
 
 
-def load(name: str, seed: int | None) -> Scenario:
-    """A scenario by name or path. Raises ScenarioError."""
+def load(name: str, seed: int | None, examined: bool = False) -> Scenario:
+    """A scenario by name or path; `examined`: only as much of it as `run` scores, where it says less (`examined_s`),
+    because it is made to be played for long. Raises ScenarioError."""
     table = read_table(name)
+    if examined and "examined_s" in table:
+        table["duration_s"] = table["examined_s"]
     if "arrays" in table:
         raise ScenarioError(f"{name} is a scenario of the literature: it has no sensors to play, only `run`")
     try:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import binom, t
 
+from lapwing_lab.located import Place
 from lapwing_lab.score.alarms import wilson
 
 
@@ -50,10 +51,10 @@ def means(rows: Sequence[dict[str, float]]) -> dict[str, Interval]:
     return {name: mean([row[name] for row in rows if name in row]) for name in names}
 
 
-def pooled(pictures: Sequence[dict[str, float]], places: Sequence[tuple[float, bool]]) -> dict[str, Interval]:
+def pooled(pictures: Sequence[dict[str, float]], places: Sequence[Place]) -> dict[str, Interval]:
     """What is counted over all runs: the share of zone entries that were warned of, and of those that were warned of
-    before they happened where a run has one entry; how far named sources are from the emitters (median), and how often
-    the 90 % region holds one. `places`: error and in-region of each named source."""
+    before they happened where a run has one entry; of the `places` of named sources how far they are from the emitters
+    (median), and how often the 50 % and the 90 % region holds one."""
     out = {}
     entries = int(sum(p.get("entries", 0.0) for p in pictures))
     if entries:
@@ -64,6 +65,7 @@ def pooled(pictures: Sequence[dict[str, float]], places: Sequence[tuple[float, b
     if any("sources" in p for p in pictures):
         out["runs_with_source"] = share(sum(p.get("sources", 0.0) > 0.0 for p in pictures), len(pictures))
         if places:
-            out["source_error_m_median"] = median([error for error, _ in places])
-            out["source_in_90_share"] = share(sum(inside for _, inside in places), len(places))
+            out["source_error_m_median"] = median([p.error_m for p in places])
+            out["source_in_50_share"] = share(sum(p.in_50 for p in places), len(places))
+            out["source_in_90_share"] = share(sum(p.in_90 for p in places), len(places))
     return out

@@ -218,10 +218,17 @@ def test_sources_are_judged_by_the_nearest_jammer_and_the_region_that_should_hol
     east, north, _ = local(s.origin, s.air.jammers[0].place)
     square = [[east + a, north + b] for a, b in ((-900, -900), (900, -900), (900, 900), (-900, 900))]
     hole = [[east + a, north + b] for a, b in ((-9, -9), (9, -9), (9, 9), (-9, 9))]
-    source = {"unique": True, "east_m": east + 400.0, "north_m": north + 300.0, "rings_90": [square]}
+    source = {
+        "unique": True,
+        "east_m": east + 400.0,
+        "north_m": north + 300.0,
+        "rings_50": [hole],
+        "rings_90": [square],
+    }
     region = {"causes": {"jamming": 0.9}, "sources": [source]}
     found = located([region], s)
-    assert found == {"cause_jamming": 0.9, "sources": 1.0, "source_error_m": pytest.approx(500.0), "source_in_90": 1.0}
+    want = {"cause_jamming": 0.9, "sources": 1.0, "source_error_m": pytest.approx(500.0)}
+    assert found == want | {"source_in_50": 1.0, "source_in_90": 1.0}
     assert located([{**region, "sources": [{**source, "rings_90": [square, hole]}]}], s)["source_in_90"] == 0.0
     assert located([{**region, "sources": [{**source, "unique": False}]}], s)["sources"] == 0.0
     assert located([], s)["cause_jamming"] == 0.0

@@ -2,19 +2,21 @@
 
 import json
 import tomllib
+from concurrent.futures import Future
 
 import numpy as np
 import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from lapwing_lab import baseline, files
+from lapwing_lab import baseline, files, run
 from lapwing_lab.cli import app
 from lapwing_lab.examine import Measure, examine
 from lapwing_lab.files import FileError, Scan
 from lapwing_lab.plots import Plot, ticks
-from lapwing_lab.run import Result, expected, judged, marks, product
+from lapwing_lab.run import Result, expected, judged, marks, product, shown_share, watch
 from lapwing_lab.scenario import build
+from lapwing_lab.simulate import record
 from tests.lab.test_world import SMALL
 
 RUN = CliRunner()
@@ -56,11 +58,42 @@ def test_a_run_of_a_scenario_scores_both_trackers_and_judges_its_marks(tmp_path)
     assert any(line.startswith("lapwing,gospa,1,") for line in csv)
     page = RUN.invoke(app, ["report", str(tmp_path / "out")])
     assert page.exit_code == 0, page.output
+    kept = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert kept["together"]["lapwing"]["gospa"]["value"] == kept["runs"][0]["trackers"]["lapwing"]["gospa"]
     html = (tmp_path / "out" / "report.html").read_text()
     assert html.count("<svg") == 7
     assert "http" not in html  # nothing is fetched
     assert "nan" not in html
     assert RUN.invoke(app, ["report", str(tmp_path)]).exit_code == 2
+
+
+def test_a_report_shows_what_several_runs_say_together(tmp_path):
+    place = {"value": 900.0, "low": 100.0, "high": 2000.0, "samples": 7}
+    together = {
+        "lapwing": {"gospa": {"value": 2.5, "low": 2.0, "high": 3.0, "samples": 7}},
+        "picture": {"alarms": {"value": 4.0, "low": 4.0, "high": 4.0, "samples": 1}},
+        "all runs": {"source_error_m_median": place, "source_in_50_share": place | {"value": 0.571}},
+    }
+    (tmp_path / "scores.json").write_text(json.dumps({"scenario": "x", "runs": [{}] * 7, "together": together}))
+    said = RUN.invoke(app, ["report", str(tmp_path), "--title", "Jammers & ships"])
+    assert said.exit_code == 0, said.output
+    html = (tmp_path / "report.html").read_text()
+    assert "<h1>Jammers &amp; ships</h1>" in html
+    assert "<tr><td>source error m median</td><td>900</td><td>100 to 2000</td><td>7</td></tr>" in html
+    assert "<tr><td>source in 50 share</td><td>0.571</td>" in html
+    assert "<tr><td>alarms</td><td>4</td><td></td><td>1</td></tr>" in html
+    assert [html.count(f"<h2>{title}, 7 runs</h2>") for title in ("Counted over all runs", "Lapwing's tracker")] == [
+        1,
+        1,
+    ]
+    (tmp_path / "scores.json").write_text(json.dumps({"runs": [{}], "together": together}))
+    assert RUN.invoke(app, ["report", str(tmp_path)]).exit_code == 0
+    html = (tmp_path / "report.html").read_text()
+    assert ("The picture" in html, "Lapwing's tracker" in html) == (True, False)  # one run: its own table says it
+    for wrong in ("[]", "{", '{"runs": [1], "together": {"picture": {"a": 3}}}'):
+        (tmp_path / "scores.json").write_text(wrong)
+        said = RUN.invoke(app, ["report", str(tmp_path)])
+        assert (said.exit_code, "not the scores" in said.output) == (2, True)
 
 
 def test_the_naive_tracker_confirms_holds_and_ends(tmp_path):
@@ -107,6 +140,38 @@ def test_polar_measurements_become_positions():
     z, R = baseline.positions(scan, baseline.Sensor(10.0, 20.0, 5.0, 0.01))
     assert z[0] == pytest.approx([1010.0, 20.0])
     assert np.diag(R[0]) == pytest.approx([25.0, 100.0])
+
+
+def test_the_bar_says_how_far_the_picture_is_and_a_folder_used_again_gives_the_same(tmp_path):
+    s = build(SMALL, None)
+    assert shown_share(s, tmp_path) == 0.0  # nothing yet
+    record(build(SMALL, None), tmp_path / "recorded")
+    (tmp_path / "recorded" / "journal").mkdir()
+    (tmp_path / "recorded" / "journal" / "journal.sqlite").write_text("no journal")
+    assert shown_share(s, tmp_path) == 0.0
+    first = watch(s, tmp_path / "recorded")
+    ended = json.loads((tmp_path / "recorded" / "summary.json").read_text())
+    assert ended["ticks"] > 10
+    assert 0.8 < shown_share(s, tmp_path) <= 1.0
+    again = watch(s, tmp_path / "recorded")
+    assert json.loads((tmp_path / "recorded" / "summary.json").read_text())["ticks"] == ended["ticks"]
+    assert [r[0] | {"step_ms_max": 0.0} for r in (first, again)] == [first[0] | {"step_ms_max": 0.0}] * 2
+
+
+def test_waiting_tells_what_is_being_done(tmp_path, monkeypatch):
+    s, told = build(SMALL, None), []
+    monkeypatch.setattr(run, "shown_share", lambda *_: 0.5)
+    tracking, picture = Future(), Future()
+
+    def say(what, share):
+        told.append((what, pytest.approx(share)))
+        done = {"tracking, and the picture": tracking, "the picture": picture}[what]
+        done.set_result(None) if what == "the picture" else done.set_exception(FileError("no"))
+
+    run._until_done(tracking, picture, s, tmp_path, say)
+    assert told == [("tracking, and the picture", 0.6), ("the picture", 0.6)]
+    run._until_done(None, None, s, tmp_path, say)
+    assert len(told) == 2
 
 
 def test_warnings_and_interference_of_a_picture_are_judged():
@@ -165,3 +230,6 @@ def test_plots_have_round_ticks_and_break_at_gaps():
     svg = Plot("a<b", "x", "y").line("lapwing", np.array([0, 1, np.nan, 2]), np.array([0, 1, np.nan, 0])).svg()
     assert "a&lt;b" in svg
     assert svg.count("M") >= 2
+    told = Plot("a", "x", "y", note="less < more").line("naive", np.zeros(1), np.zeros(1), dots=True).figure()
+    assert told.endswith("</svg><figcaption>less &lt; more</figcaption></figure>")
+    assert svg.index(">lapwing</tspan>") > svg.index('y="16" text-anchor="end"')  # the legend is above the frame

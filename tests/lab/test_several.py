@@ -5,7 +5,7 @@ import pytest
 
 from lapwing_lab.cli_files import intervals
 from lapwing_lab.geo import local
-from lapwing_lab.located import source_places
+from lapwing_lab.located import Place, source_places
 from lapwing_lab.run import Result, expected, together
 from lapwing_lab.scenario import build
 from lapwing_lab.several import mean, means, median, pooled, share
@@ -52,20 +52,22 @@ def test_entries_and_places_are_counted_over_all_runs():
     assert (found["entries_warned"].value, found["entries_warned"].samples) == (0.6, 5)
     assert (found["entries_warned_before"].value, found["entries_warned_before"].samples) == (pytest.approx(1 / 3), 3)
     assert "source_error_m_median" not in found
-    found = pooled([{"sources": 2.0}, {"sources": 0.0}], [(100.0, True), (900.0, False)])
+    found = pooled([{"sources": 2.0}, {"sources": 0.0}], [Place(100.0, False, True), Place(900.0, False, False)])
     assert found["runs_with_source"].value == 0.5
     assert (found["source_error_m_median"].value, found["source_in_90_share"].value) == (500.0, 0.5)
+    assert (found["source_in_50_share"].value, found["source_in_50_share"].samples) == (0.0, 2)
     assert pooled([{"alarms": 3.0}], []) == {}
     assert set(pooled([{"sources": 0.0}], [])) == {"runs_with_source"}  # an error of nothing would read as none
 
 
 def test_kept_numbers_of_several_runs_say_their_intervals_and_of_one_run_stay_as_they_were():
-    runs = [Result("x", k, {"lapwing": {"gospa": 2.0 + k}}, {"sources": 1.0, "step_ms_max": 9.0}, [(10.0 * k, True)])
-            for k in range(3)]  # fmt: skip
+    seen = {"sources": 1.0, "step_ms_max": 9.0}
+    runs = [Result("x", k, {"lapwing": {"gospa": 2.0 + k}}, seen, [Place(10.0 * k, k > 0, True)]) for k in range(3)]
     lines = expected(runs).splitlines()
     assert lines[0] == "tracker,score,runs,mean,low,high"
     assert lines[1].startswith("lapwing,gospa,3,3,0.51")
     assert "all runs,source_error_m_median,3,10,0,20" in lines
+    assert any(line.startswith("all runs,source_in_50_share,3,0.6667,") for line in lines)
     assert not any("step_ms_max" in line for line in lines)
     assert expected(runs[:1]).splitlines() == ["tracker,score,runs,mean", "lapwing,gospa,1,2", "picture,sources,1,1"]
     assert "source_in_90_share" in intervals(together(runs))
@@ -76,8 +78,9 @@ def test_each_named_source_has_its_error_and_whether_its_region_holds_the_jammer
     jammer = s.air.jammers[0]
     east, north = local(s.origin, jammer.place)[:2]
     ring = [[east - 50.0, north - 50.0], [east + 50.0, north - 50.0], [east + 50.0, north + 50.0], [east - 50.0, north]]
-    right = {"unique": True, "east_m": east + 30.0, "north_m": north + 40.0, "rings_90": [ring]}
-    wrong = right | {"east_m": east + 3e4, "rings_90": [[[p[0] + 3e4, p[1]] for p in ring]]}
+    off = [[[p[0] + 3e4, p[1]] for p in ring]]
+    right = {"unique": True, "east_m": east + 30.0, "north_m": north + 40.0, "rings_50": off, "rings_90": [ring]}
+    wrong = right | {"east_m": east + 3e4, "rings_90": off}
     unsure = right | {"unique": False}
     found = source_places([{"sources": [right]}, {"sources": [unsure, wrong]}, {"sources": [unsure]}, {}], s)
-    assert found == [(pytest.approx(50.0), True), (pytest.approx(np.hypot(3e4, 40.0)), False)]
+    assert found == [(pytest.approx(50.0), False, True), (pytest.approx(np.hypot(3e4, 40.0)), False, False)]

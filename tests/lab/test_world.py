@@ -285,6 +285,14 @@ def test_every_scenario_loads_and_begins(name):
         assert np.isfinite(scan.z).all()
 
 
+def test_no_examination_but_the_night_s_is_long():
+    tables = {p.stem: read_table(p.stem) for p in folder().glob("*.toml")}
+    worlds = [name for name, table in tables.items() if "arrays" not in table and name != "quiet-night"]
+    assert len(worlds) >= 8
+    assert max(load(name, None, examined=True).duration_s for name in worlds) <= 900.0
+    assert load("demo-border", None).duration_s == 7200.0  # to be played
+
+
 def test_a_wrong_scenario_is_told(tmp_path):
     with pytest.raises(ScenarioError, match="there is no scenario"):
         load("nowhere", None)

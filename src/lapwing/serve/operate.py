@@ -75,6 +75,13 @@ class Summary:
         return "\n".join(lines)
 
 
+def _rings(s: Sources, row: int, share: float) -> list[list[list[float]]]:
+    """The rings, [east, north] metres, of the region that holds one source with a probability of `share`."""
+    mine = (s.ring_row == row) & (s.ring_share == share)
+    each = [np.flatnonzero(mine & (s.ring_number == k)) for k in np.unique(s.ring_number[mine])]
+    return [np.stack([s.ring_east_m[k], s.ring_north_m[k]], axis=1).tolist() for k in each]
+
+
 class Observer:
     """Watches the pictures of a run for the summary. Times are seconds after the first picture."""
 
@@ -146,15 +153,14 @@ class Observer:
         """Where the regions' sources may be, one or several each, as last said."""
         said: dict[int, list[dict[str, Any]]] = {}
         for i in range(len(s)):
-            wide = (s.ring_row == i) & (s.ring_share == 0.9)
-            rings = [np.flatnonzero(wide & (s.ring_number == k)) for k in np.unique(s.ring_number[wide])]
             said.setdefault(int(s.region_id[i]), []).append(
                 {
                     "unique": bool(s.unique[i]),
                     "east_m": float(s.east_m[i]),
                     "north_m": float(s.north_m[i]),
                     "sigma_m": float(s.sigma_m[i]),
-                    "rings_90": [np.stack([s.ring_east_m[k], s.ring_north_m[k]], axis=1).tolist() for k in rings],
+                    "rings_50": _rings(s, i, 0.5),
+                    "rings_90": _rings(s, i, 0.9),
                 }
             )
         for ident in said.keys() & self.regions.keys():
