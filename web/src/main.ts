@@ -3,6 +3,7 @@
 import "./fonts.css";
 import { AlarmList } from "./alarms";
 import { Cells } from "./cells";
+import { Unseen } from "./unseen";
 import { Detail } from "./detail";
 import { $, h, say } from "./dom";
 import { Drill } from "./drill";
@@ -80,6 +81,7 @@ setInterval(() => { counters.beeps = sound.beeps; }, 250);
 new Drill(store, live, sound);
 const detail = new Detail(store, replayFrom);
 new Cells(store);
+new Unseen(store);
 
 let placed = wish.zoom !== undefined;
 function home(): void {

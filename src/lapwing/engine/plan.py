@@ -8,6 +8,7 @@ from typing import Any
 from lapwing import alarm, decode, track
 from lapwing.alarm import LifeSettings, Rule
 from lapwing.engine.order import OrderSettings
+from lapwing.engine.unseeing import UnseenPlan, make_unseen
 from lapwing.integrity import IntegritySettings
 from lapwing.records import Detections, SensorConfig, Site, Space
 from lapwing.track import (
@@ -44,6 +45,7 @@ class Plan:
     registration: RegistrationSettings = RegistrationSettings()
     classes: ClassSettings = ClassSettings()
     drift: DriftSettings = DriftSettings()
+    unseen: UnseenPlan | None = None
 
     @property
     def reliability(self) -> dict[str, float]:
@@ -83,4 +85,5 @@ def make_plan(site: Site) -> Plan:
     sensors = {s.sensor: s for s in site.sensors}
     decoders = {f.feed: decode.make(f, sensors) for f in site.feeds}
     claims = ClaimSettings(operator_forget_s=site.operator_forget_s)
-    return Plan(site, decoders, sensors, alarm.rules_for(site.zones, site.origin), claims=claims)
+    rules = alarm.rules_for(site.zones, site.origin)
+    return Plan(site, decoders, sensors, rules, claims=claims, unseen=make_unseen(site))

@@ -27,6 +27,7 @@ from lapwing.records.reports import (
 )
 from lapwing.records.site import Circle, FeedConfig, Polygon, Position, SensorConfig, Site, TlsConfig, Zone
 from lapwing.records.tracks import ANONYMOUS, Innovations, Tracks, TrackStatus
+from lapwing.records.unseen import Unseen
 
 __all__ = [
     "ANONYMOUS",
@@ -75,6 +76,7 @@ __all__ = [
     "TlsConfig",
     "TrackStatus",
     "Tracks",
+    "Unseen",
     "Values",
     "Word",
     "Zone",

@@ -54,6 +54,7 @@ class SensorEntry(BaseModel):
     elevation_tolerance_deg: Annotated[float, Field(ge=0, le=45)] = 0.0
     clock_tolerance_s: Annotated[float, Field(ge=0, le=60)] = 0.0
     includes: Annotated[list[Name], Field(max_length=32)] = []
+    p_detect_small: Annotated[float, Field(ge=0, lt=1)] | None = None
 
     @model_validator(mode="after")
     def _tracks(self) -> "SensorEntry":
@@ -91,4 +92,5 @@ class SensorEntry(BaseModel):
                 self.clock_tolerance_s,
             ),
             tuple(self.includes),
+            self.p_detect_small,
         )

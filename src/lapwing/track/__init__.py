@@ -25,6 +25,7 @@ from lapwing.track.settings import (
 from lapwing.track.smoothing import smoothed
 from lapwing.track.state import TrackerState, start
 from lapwing.track.tracker import estimates, predict_tracks, step
+from lapwing.track.unseen import Grid, UnseenSettings, UnseenState, expected_unseen, grown, thinned, unseen_start
 from lapwing.track.upstream import decorrelated
 from lapwing.track.watch import Watch, directions, watch_start, watch_step
 
@@ -42,6 +43,7 @@ __all__ = [
     "CrossingSettings",
     "DriftSettings",
     "Exactness",
+    "Grid",
     "Mode",
     "PairSensor",
     "PositionSensor",
@@ -52,12 +54,16 @@ __all__ = [
     "TargetPrior",
     "TrackSettings",
     "TrackerState",
+    "UnseenSettings",
+    "UnseenState",
     "Watch",
     "claims_start",
     "claims_step",
     "decorrelated",
     "directions",
     "estimates",
+    "expected_unseen",
+    "grown",
     "intersected",
     "make_sensor",
     "mode_probabilities",
@@ -66,6 +72,8 @@ __all__ = [
     "smoothed",
     "start",
     "step",
+    "thinned",
+    "unseen_start",
     "watch_start",
     "watch_step",
 ]
