@@ -17,6 +17,8 @@ from lapwing.track import (
     ClassSettings,
     ClutterSettings,
     DriftSettings,
+    Envelopes,
+    MicroDoppler,
     RegistrationSettings,
     SensorModel,
     TargetPrior,
@@ -43,7 +45,7 @@ class Plan:
     integrity: IntegritySettings = IntegritySettings()
     life: LifeSettings = LifeSettings()
     registration: RegistrationSettings = RegistrationSettings()
-    classes: ClassSettings = ClassSettings()
+    classes: ClassSettings = ClassSettings(classifiers=(Envelopes(), MicroDoppler()))
     drift: DriftSettings = DriftSettings()
     unseen: UnseenPlan | None = None
 

@@ -17,9 +17,30 @@ from pydantic import Field, ValidationError
 
 from lapwing import track
 from lapwing.engine.plan import LOW
-from lapwing.records import ANONYMOUS, RCS_UNSAID, Array, Detections, Kind, SensorConfig, Site, Space, TrackStatus
+from lapwing.records import (
+    ANONYMOUS,
+    MICRO_UNSAID,
+    RCS_UNSAID,
+    Array,
+    Detections,
+    Kind,
+    SensorConfig,
+    Site,
+    Space,
+    TrackStatus,
+)
 from lapwing.serve.site import FeedEntry, SiteError, SiteFile
-from lapwing.track import AIR, ClassSettings, ClutterSettings, SensorModel, TrackSettings, Watch, classes
+from lapwing.track import (
+    AIR,
+    ClassSettings,
+    ClutterSettings,
+    Envelopes,
+    MicroDoppler,
+    SensorModel,
+    TrackSettings,
+    Watch,
+    classes,
+)
 
 AXES = ("east_m", "north_m", "up_m", "east_mps", "north_mps", "up_mps")
 UPPER = [(i, j) for i in range(6) for j in range(i, 6)]
@@ -27,7 +48,8 @@ MEASURES = (
     *("east_m", "north_m", "up_m", "range_m", "azimuth_rad", "elevation_rad", "range_rate_mps"),
     *("bistatic_range_m", "bistatic_range_rate_mps", "range_difference_m"),
 )
-CLASSES = ClassSettings()
+SAID = {"rcs_dbsm": RCS_UNSAID, "blades": MICRO_UNSAID, "micro_doppler_mps": MICRO_UNSAID}  # beside the place; or not
+CLASSES = ClassSettings(classifiers=(Envelopes(), MicroDoppler()))
 NEEDED = ("scan_ns", "sensor", "time_ns")
 
 
@@ -79,7 +101,7 @@ def _numbers(table: dict[str, Any]) -> dict[str, Any]:
 def scans(frame: pl.DataFrame, sensors: dict[str, SensorConfig]) -> Iterator[Detections]:
     """Scans in order of their end; a row without measurements says that its scan was empty. Raises TrackingError."""
     space: dict[str, Space | None] = {}
-    others = [c for c, kind in frame.schema.items() if kind.is_float() and c not in (*MEASURES, "rcs_dbsm")]
+    others = [c for c, kind in frame.schema.items() if kind.is_float() and c not in (*MEASURES, *SAID)]
     for (name,), rows in frame.group_by("sensor", maintain_order=True):
         filled = tuple(c for c in MEASURES if c in rows.columns and rows[c].null_count() < len(rows))
         if name not in sensors:
@@ -107,9 +129,16 @@ def _scan(rows: pl.DataFrame, config: SensorConfig, space: Space) -> Detections:
     R[:, np.arange(d), np.arange(d)] = [_sigma(config, c) ** 2 for c in space.value]
     times = seen["time_ns"].cast(pl.Int64).to_numpy().copy()
     nobody, nowhere = np.full(m, ANONYMOUS, dtype=np.int64), np.zeros(m, dtype=np.int64)
-    said = seen["rcs_dbsm"].cast(pl.Float64).fill_null(RCS_UNSAID).to_numpy() if "rcs_dbsm" in seen.columns else None
-    rcs_dbsm = None if said is None else said.copy()
-    return Detections(config.sensor, space, scan_ns, times, z, R, nobody, nowhere, rcs_dbsm)
+    rcs_dbsm, blades, spread = (_said(seen, name, unsaid) for name, unsaid in SAID.items())
+    micro = None if blades is None and spread is None else np.full((m, 2), MICRO_UNSAID)
+    for k, column in enumerate((blades, spread)):
+        if micro is not None and column is not None:
+            micro[:, k] = column
+    return Detections(config.sensor, space, scan_ns, times, z, R, nobody, nowhere, rcs_dbsm, micro=micro)
+
+
+def _said(seen: pl.DataFrame, name: str, unsaid: float) -> Array | None:
+    return seen[name].cast(pl.Float64).fill_null(unsaid).to_numpy().copy() if name in seen.columns else None
 
 
 def _sigma(config: SensorConfig, column: str) -> float:

@@ -4,10 +4,11 @@
 """
 
 from lapwing.track.claims import claims_start, claims_step, predict_claims
-from lapwing.track.classes import Classifier, ClassSettings
+from lapwing.track.classes import Classifier, ClassSettings, Envelopes
 from lapwing.track.drift import DriftSettings
 from lapwing.track.intersection import intersected
 from lapwing.track.making import make_sensor
+from lapwing.track.microdoppler import MicroDoppler
 from lapwing.track.motions import AIR, AIRCRAFT, FIXED_WING, MULTIROTOR, SHIP, Mode
 from lapwing.track.pairs import PairSensor
 from lapwing.track.posterior import mode_probabilities
@@ -42,8 +43,10 @@ __all__ = [
     "ClutterSettings",
     "CrossingSettings",
     "DriftSettings",
+    "Envelopes",
     "Exactness",
     "Grid",
+    "MicroDoppler",
     "Mode",
     "PairSensor",
     "PositionSensor",
