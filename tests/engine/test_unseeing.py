@@ -30,7 +30,7 @@ from lapwing.track import make_sensor
 
 SECOND = 1_000_000_000
 ORIGIN = Position(0.9, 0.4, 100.0)
-RADAR = SensorConfig("R", ORIGIN, "radar", range_m_max=6_000.0, p_detect=0.8, period_s=4.0)
+RADAR = SensorConfig("R", ORIGIN, "radar", range_m_max=6_000.0, p_detect=0.8, period_s=4.0, range_small_m=6_000.0)
 ROUND = Zone("round", Circle(ORIGIN, 3_000.0), -500.0, 1_500.0)
 CORNERS = tuple(Position(0.9 + n / 6.378e6, 0.4 + e / (6.378e6 * math.cos(0.9)), 0.0)
                 for e, n in ((4e3, 4e3), (6e3, 4e3), (6e3, 6e3), (4e3, 6e3)))  # fmt: skip
@@ -79,6 +79,18 @@ def test_a_radar_thins_its_coverage_and_its_silence_fills_it_again():
     weak = unseeing.make_unseen(site(half))
     state = after(weak, [empty_scan(t) for t in range(4, 200, 4)], 200, model)
     assert unseeing.told(state, Unseen.empty(), weak).zone_expected[0] > 3.0 * seen.zone_expected[0]
+
+
+def test_a_radar_made_for_aircraft_sees_a_small_drone_a_third_as_far():
+    plan = unseeing.make_unseen(site(replace(RADAR, range_small_m=None, range_m_max=12_000.0)))
+    model = make_sensor(replace(RADAR, range_m_max=12_000.0), ORIGIN, Space.RANGE_AZIMUTH_ELEVATION)
+    state = after(plan, [empty_scan(t) for t in range(4, 60, 4)], 60, model)
+    seen = state.expected.sum(axis=0).ravel()
+    away = np.hypot(*plan.grid.centres(0.0)[:, :2].T)
+    assert seen[away < 3_000.0].max() < 0.1 * seen.max()
+    assert seen[away > 5_500.0].min() > 0.7 * seen.max()
+    lookout = unseeing.make_unseen(site(replace(RADAR, range_small_m=None, kind="position")))
+    assert lookout.small["R"][away < 5_900.0].min() == 1.0
 
 
 def test_a_scan_in_pieces_is_one_look():

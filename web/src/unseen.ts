@@ -53,6 +53,6 @@ export class Unseen {
     this.store.unseen = features;
     this.store.emit("unseen");
     const zones = Object.entries(unseen?.zones ?? {}).map(([name, n]) => `${name} ${number(n)}`);
-    say($("unseen-told"), unseen ? `Small drones that could be here unseen (expected number): ${zones.join(", ") || "no zones"}. Darker: less watched, or a track was lost there.` : without);
+    say($("unseen-told"), unseen ? `Small drones that could be here unseen (expected number): ${zones.join(", ") || "no zones"}. Stronger colour: less watched, or a track was lost there.` : without);
   }
 }

@@ -7,14 +7,15 @@ from jaxtyping import Float64
 
 from lapwing.alarm.zones import LocalZone
 from lapwing.kernel.geodesy import geodetic_to_enu
-from lapwing.records import Array, Classes, Detections, Kind, Position, Site, Tracks, TrackStatus, Unseen
+from lapwing.records import Array, Classes, Detections, Kind, Position, SensorConfig, Site, Tracks, TrackStatus, Unseen
 from lapwing.track import unseen
-from lapwing.track.sensors import SensorModel
+from lapwing.track.sensors import SensorModel, within
 from lapwing.track.unseen import Grid, UnseenSettings, UnseenState
 
 CELLS = 64  # along the longer side
 CELL_M_MIN = 100.0
 MARGIN_M, SENSOR_M_MAX = 8_000.0, 20_000.0
+SMALL_REACH = 0.316
 FINE = 4  # points along a cell's side, by which a zone's share of it is counted
 DRONES = (Kind.MULTIROTOR, Kind.FIXED_WING_DRONE)
 
@@ -27,7 +28,7 @@ class UnseenPlan:
     settings: UnseenSettings
     zones: tuple[str, ...]
     shares: Float64[Array, "z c"]
-    small: dict[str, float]  # p_detect of small drones over that of the sensor's model
+    small: dict[str, Float64[Array, " c"]]  # p_detect of small drones over that of the sensor's model, per cell
     periods_s: dict[str, float]
 
 
@@ -40,10 +41,22 @@ def make_unseen(site: Site) -> UnseenPlan | None:
     east, north = _points(grid)
     rows = [(z.distance_m(east, north) <= 0.0).reshape(-1, FINE**2).mean(axis=1) for z in zones]
     shares = np.array(rows).reshape(len(zones), grid.rows * grid.columns)
-    small = {s.sensor: 1.0 if s.p_detect_small is None else s.p_detect_small / s.p_detect for s in site.sensors}
+    small = {s.sensor: _small(s, site.origin, grid) for s in site.sensors}
     settings = UnseenSettings(drones_per_km2=site.drones_per_km2, blind_share=site.blind_share)
     names = tuple(z.zone.name for z in zones)
     return UnseenPlan(grid, settings, names, shares, small, {s.sensor: s.period_s for s in site.sensors})
+
+
+def _small(sensor: SensorConfig, origin: Position, grid: Grid) -> Float64[Array, " c"]:
+    """How much less probably a sensor detects a small drone in each cell than what its range and p_detect are for. A
+    drone has some 0.01 m2, an aircraft 1 m2 and more, and the range goes with the fourth root."""
+    reach_m = sensor.range_small_m
+    if reach_m is None:
+        reach_m = SMALL_REACH * sensor.range_m_max if sensor.kind == "radar" else sensor.range_m_max
+    east, north = _local(sensor.position, origin)
+    at = grid.centres(0.0)
+    less = 1.0 if sensor.p_detect_small is None else sensor.p_detect_small / sensor.p_detect
+    return within(np.hypot(at[:, 0] - east, at[:, 1] - north), reach_m, less)
 
 
 def _area(site: Site, zones: tuple[LocalZone, ...]) -> Grid:

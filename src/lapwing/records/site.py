@@ -72,6 +72,7 @@ class SensorConfig:
     tolerance: tuple[float, ...] = (0.0,) * 4  # of range, azimuth, elevation, clock in m, rad, rad, s; 0: none stated
     includes: tuple[str, ...] = ()  # of a sensor that delivers tracks: the sensors whose plots are in them
     p_detect_small: float | None = None  # of a small drone; None: as `p_detect`
+    range_small_m: float | None = None  # as far as it sees one; None: a radar a third as far as an aircraft, others all
 
 
 @dataclass(frozen=True, slots=True)
