@@ -16,6 +16,7 @@ from lapwing.track.shared import Before, Shared
 from lapwing.track.tracklets import SPACES, Plots, tracklets
 
 NOISE_M2PS3 = 1.0  # of a target over the few seconds of a tracklet
+PAIRS_MAX = 100_000  # of plots and tracklets that are tried at once: a flood of plots tells nothing of biases
 CLAIMS_GROWN = 1.25  # of variances learned from claims, whose errors last
 
 
@@ -89,7 +90,8 @@ def _alike(
         if mine is None or mine.anchor != anchor.sensor:
             fresh = registration.begin(scan.sensor, scan.space.value, settings)
             mine = Shared(anchor.sensor, fresh, shared.unsaid(plan.registration))
-        if len(reference.address) and abs(scan.scan_ns - reference.time_ns) < settings.fresh_s * 1e9:
+        few = len(reference.address) * len(scan) <= PAIRS_MAX
+        if len(reference.address) and few and abs(scan.scan_ns - reference.time_ns) < settings.fresh_s * 1e9:
             model = plan.model(scan.sensor, scan.space)
             mine = replace(mine, pairs=registration.collect(mine.pairs, scan, model, reference, settings))
         now[scan.sensor] = mine
