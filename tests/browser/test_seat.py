@@ -197,3 +197,15 @@ def test_sound_is_off_until_armed_and_stops_when_somebody_has_seen_the_alarm(sta
     assert seat.read("beeps") == before
     seat.page.locator("#sound").click()
     assert seat.page.locator("#muted").is_visible()
+
+
+def test_what_could_be_here_unseen_is_shown_when_asked_for(stand, launch):
+    seat = Seat(launch(), stand.url + "/#map=9/37.9/126.7")
+    seat.until(lambda: seat.read("ticks") == 400, "the first picture")
+    assert not seat.page.locator("#unseen").is_visible()
+    seat.page.locator("#legend summary").click()
+    seat.page.get_by_role("checkbox", name="What could be here unseen").check()
+    told = seat.page.locator("#unseen-told")
+    seat.until(lambda: "Terminal 0.01" in told.inner_text(), "the expected number in the zone")
+    seat.until(lambda: "on=unseen" in seat.page.url, "the layer in the address")
+    assert seat.complaints == []

@@ -11,7 +11,7 @@ from tests.decode.helpers import T0, faults
 
 from lapwing.decode.lookouts import LookoutDecoder
 from lapwing.kernel.geodesy import enu_to_geodetic
-from lapwing.records import RCS_UNSAID, Decoded, Frame, Position, SensorConfig, Space
+from lapwing.records import MICRO_UNSAID, RCS_UNSAID, Decoded, Frame, Position, SensorConfig, Space
 from lapwing.records.reports import merged
 
 ORIGIN = Position(np.radians(47.0), np.radians(8.0), 400.0)
@@ -41,6 +41,16 @@ def test_radar_cross_sections_are_kept_where_they_are_said() -> None:
     assert scan.rcs_dbsm.tolist() == [-17.5, RCS_UNSAID]
     wrong = {"range_m": 1200, "azimuth_deg": 90, "rcs_dbsm": 400}
     assert list(faults([looks(wrong)])) == ["rcs_dbsm: not a number from -100 to 100"]
+
+
+def test_micro_doppler_is_kept_where_it_is_said() -> None:
+    rows = [{"azimuth_deg": 9, "blades": 1}, {"azimuth_deg": 10, "micro_doppler_mps": 35.5}, {"azimuth_deg": 11}]
+    (scan,) = looks({"detections": rows}).scans
+    assert scan.micro is not None
+    assert scan.micro.tolist() == [[1.0, MICRO_UNSAID], [MICRO_UNSAID, 35.5], [MICRO_UNSAID, MICRO_UNSAID]]
+    (silent,) = looks({"azimuth_deg": 9}).scans
+    assert silent.micro is None
+    assert list(faults([looks({"azimuth_deg": 9, "blades": 2})])) == ["blades: not a number from 0 to 1"]
 
 
 def test_what_a_sensor_takes_its_targets_for() -> None:

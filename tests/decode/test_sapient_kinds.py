@@ -7,13 +7,14 @@ import pytest
 from tests.decode import sapient_samples as s
 from tests.decode.helpers import T0
 
+from lapwing.decode import sapient_objects
 from lapwing.decode.encode_sapient import TAXONOMY
-from lapwing.decode.sapient import BAD_KINDS, SapientDecoder
+from lapwing.decode.sapient import BAD_KINDS, BAD_OBJECT, SapientDecoder
 from lapwing.decode.sapient_kinds import kinds_of
 from lapwing.engine.plan import make_plan
 from lapwing.engine.state import start
 from lapwing.engine.tick import step
-from lapwing.records import UNSAID, Decoded, Frame, Kind, Position, SensorConfig
+from lapwing.records import MICRO_UNSAID, RCS_UNSAID, UNSAID, Decoded, Frame, Kind, Position, SensorConfig
 from lapwing.serve.site import parse
 
 PLACE = Position(0.8, 0.1, 100.0)
@@ -150,3 +151,36 @@ def test_what_a_node_declares_reaches_the_picture_and_only_as_far_as_it_is_belie
     assert believed([("Animal", 1.0, ("Bird", 1.0))], reliability=0.0) == pytest.approx(silent, rel=1e-9)
     against = believed([("Air vehicle", 1.0, ("UAV rotary wing", 1.0))])
     assert against < silent
+
+
+def told_of(one, *pairs):
+    """The report with object_info of these types and values."""
+    for name, value in pairs:
+        one.detection_report.object_info.add(type=name, value=value)
+    return one
+
+
+def test_radar_cross_section_and_micro_doppler_of_a_node():
+    first = told_of(report(), ("RCS", "-18.5"), ("Micro-Doppler", "40"), ("Blades", "yes"), ("Colour", "red"))
+    second = told_of(report(azimuth=46.0), ("blades", "0.25"))
+    (scan, plain) = decoded(first, second, report(time_ns=T0 + 2 * s.S)).scans
+    assert scan.rcs_dbsm.tolist() == [-18.5, RCS_UNSAID]
+    assert scan.micro.tolist() == [[1.0, 40.0], [0.25, MICRO_UNSAID]]
+    assert plain.rcs_dbsm is None
+    assert plain.micro is None
+
+
+@pytest.mark.parametrize("value", ["", "nan", "inf", "-1", "1e9", "often", "9" * 4_000])
+def test_what_cannot_be_read_costs_the_word_and_not_the_detection(value):
+    out = decoded(told_of(report(), ("micro_doppler", value), ("rcs", "-10")))
+    assert [f.reason for f in out.faults] == [BAD_OBJECT]
+    assert out.scans[0].rcs_dbsm.tolist() == [-10.0]
+    assert out.scans[0].micro.tolist() == [[MICRO_UNSAID, MICRO_UNSAID]]
+
+
+def test_only_so_many_words_are_read():
+    many = [("colour", "red")] * sapient_objects.MANY
+    assert sapient_objects.said_of(told_of(report(), *many, ("rcs", "-10")).detection_report.object_info) == (
+        sapient_objects.NOTHING,
+        True,
+    )

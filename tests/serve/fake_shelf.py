@@ -40,6 +40,7 @@ from lapwing.records import (
     Site,
     Source,
     Tracks,
+    Unseen,
     Zone,
 )
 
@@ -127,9 +128,8 @@ class World:
         tracks = self._tracks(tick, now)
         claims = self._claims(tick, now)
         integrity = self._integrity(claims, now)
-        return Picture(
-            tick, now, tick * 3, tracks, claims, integrity, self._alarms(tick, now, tracks), _feeds(tick, now)
-        )
+        rest = (self._alarms(tick, now, tracks), _feeds(tick, now))
+        return Picture(tick, now, tick * 3, tracks, claims, integrity, *rest, unseen=_unseen(now))
 
     def _tracks(self, tick: int, now: int) -> Tracks:
         n, rows = self.n_tracks, slice(0, self.n_tracks)
@@ -357,3 +357,10 @@ async def _main(port: int, speed: float, tracks: int, claims: int) -> None:
 if __name__ == "__main__":
     args = [float(a) for a in sys.argv[1:]] + [8765.0, 1.0, 40.0, 60.0][len(sys.argv) - 1 :]
     asyncio.run(_main(int(args[0]), args[1], int(args[2]), int(args[3])))
+
+
+def _unseen(now: int) -> Unseen:
+    """Half of the map is watched, half is not."""
+    expected = np.full((6, 8), 4e-3)
+    expected[:, 4:] = 2e-4
+    return Unseen(now, -8_000.0, -6_000.0, 2_000.0, expected, 4e-3, ("Terminal",), np.array([0.0123]))

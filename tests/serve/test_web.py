@@ -8,11 +8,13 @@ import time
 import warnings
 
 import httpx
+import numpy as np
 import pytest
 import websockets
 from starlette.websockets import WebSocketDisconnect
 
-from lapwing.serve import wire
+from lapwing.records import Position, Unseen
+from lapwing.serve import wire, wire_unseen
 from lapwing.serve.listening import WebAddressError, serve_web
 from lapwing.serve.web import WebOptions, create_app
 from tests.serve import fake_shelf
@@ -322,3 +324,16 @@ async def test_taken_port_is_said_clearly(shelf):
     async with served(app) as port:
         with pytest.raises(WebAddressError, match=rf"cannot listen on 127\.0\.0\.1:{port}: .*in use"):
             await serve_web(app, "127.0.0.1", port)
+
+
+def test_what_could_be_here_unseen(client, shelf):
+    told = client.get("/v1/unseen").json()["unseen"]
+    assert told["zones"] == {"Terminal": 0.0123}
+    assert (len(told["latitude_deg"]), len(told["longitude_deg"])) == (7, 9)
+    assert told["latitude_deg"] == sorted(told["latitude_deg"])
+    assert told["longitude_deg"] == sorted(told["longitude_deg"])
+    north_m = np.radians(told["latitude_deg"][-1] - told["latitude_deg"][0]) * 6.371e6
+    assert abs(north_m - 12_000.0) < 60.0
+    assert told["expected"][0] == [0.004] * 4 + [0.0002] * 4
+    assert told["unwatched"] == 0.004
+    assert wire_unseen.unseen(Unseen.empty(), Position(0.9, 0.4, 0.0)) == {"unseen": None}

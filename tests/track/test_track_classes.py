@@ -10,6 +10,7 @@ from lapwing.track import ClassSettings, TargetPrior, TrackSettings, make_sensor
 from lapwing.track.classes import Classifier, Envelopes, Features, observe, probabilities
 
 SECOND = 1_000_000_000
+MICRO_FEATURES = ("blades", "blade_looks", "spread_log", "spread_looks")
 SETTINGS = TrackSettings(prior=TargetPrior(height_m_mean=500.0, height_m_sigma=2_000.0))
 CLASSES = ClassSettings()
 # What each kind does here: speeds and heights between, at the ends rarely (beta 2, 2); how often it changes course, s.
@@ -107,7 +108,7 @@ def test_several_birds_in_one_cell_echo_like_a_drone_and_are_birds_all_the_same(
 @pytest.mark.parametrize("unknown", ["height", "speed"])
 def test_what_is_not_known_does_not_count(unknown):
     one = {"track_id": np.array([5]), "looks": np.ones(1), "speed_mps": np.array([9.0]), "height_m": np.array([70.0])}
-    one |= {"rcs_dbsm": np.zeros(1), "rcs_looks": np.zeros(1)}
+    one |= {name: np.zeros(1) for name in ("rcs_dbsm", "rcs_looks", *MICRO_FEATURES)}
     sharp = Features(**one, speed_sigma_mps=np.array([1.0]), height_sigma_m=np.array([5.0]))
     vague = Features(
         **one,
@@ -158,7 +159,7 @@ def test_a_learned_classifier_fits_the_socket():
 
     assert isinstance(Coin(), Classifier)
     assert isinstance(Envelopes(), Classifier)
-    f = Features(*(np.array([v]) for v in (7, 1.0, 9.0, 1.0, 70.0, 5.0, 0.0, 0.0)))
+    f = Features(*(np.array([v]) for v in (7, 1.0, 9.0, 1.0, 70.0, 5.0, *[0.0] * 6)))
     p = probabilities(f, np.array([7]), np.zeros((1, len(Kind))), ClassSettings(classifiers=(Envelopes(), Coin())))
     assert p[0].argmax() == Kind.BIRD
     assert p.sum() == pytest.approx(1.0)

@@ -1,6 +1,8 @@
 """Tracks that come back to us with our own plots in them: covariance intersection stays honest where plots taken for
 independent do not."""
 
+import time
+
 import numpy as np
 import pytest
 from tests.track.test_track_upstream import ORIGIN
@@ -8,7 +10,7 @@ from tests.track.test_track_upstream import ORIGIN
 from lapwing.engine.plan import Plan
 from lapwing.records import ANONYMOUS, Detections, SensorConfig, Site, Space
 from lapwing.track import TargetPrior, TrackSettings, watch_start
-from lapwing.track.intersection import WEIGHTS, best_weights
+from lapwing.track.intersection import WEIGHTS, _pairs, best_weights
 
 SECOND = 1_000_000_000
 Q = 0.05
@@ -153,3 +155,33 @@ def test_sensors_are_related_by_what_is_in_their_tracks():
     assert plan.related("up") == {"A", "C", "other"}
     assert plan.related("other") == {"C", "up"}
     assert plan.related("third") == plan.related("A") == frozenset()
+
+
+def test_reports_meet_the_tracks_nearest_to_them_one_to_one():
+    """Against all pairs tried, and with four thousand reports among two thousand tracks in a bounded time."""
+    rng = np.random.default_rng(5)
+    sensor = plan_of({"up": ("A",)}, 6.0).model("up", Space.POSITION_2D)
+    prior = TargetPrior()
+
+    def world(n, m, side):
+        mean = np.zeros((n, 6))
+        mean[:, :2] = rng.uniform(0, side, (n, 2))
+        cov = np.tile(np.diag([400.0] * 3 + [4.0] * 3), (n, 1, 1))
+        z = np.concatenate([mean[: m // 2, :2] + rng.normal(0, 20, (m // 2, 2)), rng.uniform(0, side, (m - m // 2, 2))])
+        return mean, cov, report("up", z, np.tile(np.eye(2) * 300.0, (m, 1, 1)), 1)
+
+    for _ in range(20):
+        mean, cov, scan = world(12, 16, 2_000.0)
+        who, row = _pairs(mean, cov, scan, sensor, prior)
+        d2 = ((scan.z[None, :, :] - mean[:, None, :2]) ** 2).sum(axis=2) / 700.0
+        expected = []
+        while d2.min() <= 25.0:
+            a, b = np.unravel_index(np.argmin(d2), d2.shape)
+            expected.append((int(a), int(b)))
+            d2[a], d2[:, b] = np.inf, np.inf
+        assert list(zip(who.tolist(), row.tolist(), strict=True)) == expected
+    mean, cov, scan = world(2_000, 4_000, 50_000.0)
+    begin = time.process_time()
+    who, row = _pairs(mean, cov, scan, sensor, prior)
+    assert time.process_time() - begin < 2.0
+    assert len(who) == len(set(who.tolist())) == len(set(row.tolist())) > 1_500

@@ -32,6 +32,8 @@ def wrong(**columns):
         "frame_seq": np.arange(m),
         "rcs_dbsm": None,
         "declared": None,
+        "micro": None,
+        "measured": None,
     }
     bare = object.__new__(Detections)  # the wall itself, without the run-time type checks of the tests
     for column, value in (good | columns).items():
@@ -55,6 +57,11 @@ def wrong(**columns):
         ({"rcs_dbsm": np.array([-20.0])}, "rcs_dbsm"),
         ({"declared": np.full((2, 8), 0.2)}, "declared"),
         ({"declared": np.zeros((2, 3))}, "declared"),
+        ({"micro": np.array([[1.0, np.inf], [0.0, 1.0]])}, "micro"),
+        ({"micro": np.zeros((2, 3))}, "micro"),
+        ({"micro": np.zeros((3, 2))}, "micro"),
+        ({"measured": np.array([[0.0, np.nan], [0.0, 0.0]])}, "measured"),
+        ({"measured": np.zeros((2, 3))}, "measured"),
     ],
 )
 def test_what_makes_no_sense_is_refused_by_name(columns, name):

@@ -7,7 +7,7 @@ import pytest
 from tests.track.test_track_registration import ORIGIN, PRIOR, SETTINGS
 
 from lapwing.engine.plan import Plan
-from lapwing.engine.registering import register
+from lapwing.engine.registering import choose_anchor, register
 from lapwing.engine.state import start
 from lapwing.records import (
     ANONYMOUS,
@@ -254,3 +254,23 @@ def test_in_the_engine_a_turned_radar_is_found_without_any_cooperative_traffic()
     assert np.ptp(history) < np.radians(0.5)
     raw = {tuple(np.round(z, 9)) for s, _ in seen if s.sensor == "B" for z in s.z}
     assert all(tuple(np.round(z, 9)) in raw for z in states[-1].shared[0].pairs.z)
+
+
+def test_the_anchor_changes_only_for_a_sensor_of_which_much_more_is_known():
+    plan = Plan(Site("s", ORIGIN, (), (A, OTHER), ()), {}, {"A": A, "B": OTHER}, ())
+    plots = drive(np.random.default_rng(6), plan, {"A": np.zeros(6), "B": np.zeros(6)}, 60)[-1].watch.plots
+
+    def chosen(known_a, known_b, current=()):
+        pairs = {}
+        for name, n in (("A", known_a), ("B", known_b)):
+            p = reg.begin(name, DEEP.value, SETTINGS)
+            pairs[name] = replace(p, found=replace(p.found, observable=(np.arange(6) < n).astype(np.int64)))
+        return choose_anchor(plots, pairs, frozenset(current), plan).sensor
+
+    assert set(plots.sensors) == {"A", "B"}
+    assert chosen(0, 0) == "A"
+    assert chosen(0, 1) == "B"
+    assert chosen(0, 1, ("A",)) == chosen(0, 2, ("A",)) == "A"
+    assert chosen(0, 3, ("A",)) == "B"
+    only = {"A": reg.begin("A", DEEP.value, SETTINGS)}
+    assert choose_anchor(plots, only, frozenset(), plan) is None

@@ -5,7 +5,7 @@ import { LAYERS, type Layer, type Store } from "./store";
 import type { Tab } from "./lists";
 import { kept, theme, type Theme } from "./theme";
 
-const ASKED_FOR: Layer[] = ["cells"]; // not shown unless asked for
+const ASKED_FOR: Layer[] = ["cells", "unseen"]; // not shown unless asked for
 const named = (words: URLSearchParams, list: string, layer: Layer): boolean => (words.get(list) ?? "").split(",").includes(layer);
 
 export interface Wish { latitude?: number; longitude?: number; zoom?: number; selected: string; tab: Tab; off: Layer[]; atMs?: number; theme: Theme; kiosk: boolean; measure: Point[] | null }

@@ -28,7 +28,7 @@ const SYMBOLS: [string, Record<string, string>[]][] = [
 ];
 const NAMES: Record<Layer, string> = {
   tracks: "Tracks", claims: "Claims", trails: "Trails", ellipses: "1-sigma ellipses", labels: "Labels", zones: "Zones",
-  sensors: "Sensors and reach", regions: "GNSS interference", cells: "GNSS by cell and time", airfields: "Airfields",
+  sensors: "Sensors and reach", regions: "GNSS interference", cells: "GNSS by cell and time", unseen: "What could be here unseen", airfields: "Airfields",
 };
 export function drawLegend(store: Store, keys: Key[]): void {
   const boxes = LAYERS.map((layer) =>

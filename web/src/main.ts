@@ -3,6 +3,7 @@
 import "./fonts.css";
 import { AlarmList } from "./alarms";
 import { Cells } from "./cells";
+import { Unseen } from "./unseen";
 import { Detail } from "./detail";
 import { $, h, say } from "./dom";
 import { Drill } from "./drill";
@@ -84,6 +85,7 @@ new Drill(store, live, sound);
 new Me(store);
 const detail = new Detail(store, replayFrom);
 new Cells(store);
+new Unseen(store);
 
 let placed = wish.zoom !== undefined;
 function home(): void {

@@ -31,6 +31,7 @@ function style(): StyleSpecification {
       reach: { type: "geojson", data: nothing(), tolerance: 0.1 },
       regions: { type: "geojson", data: nothing(), tolerance: 0.1 },
       cells: { type: "geojson", data: nothing(), tolerance: 0.1 },
+      unseen: { type: "geojson", data: nothing(), tolerance: 0 },
     },
     layers: [
       { id: "sea", type: "background", paint: { "background-color": tint["map-sea"] } },
@@ -40,6 +41,7 @@ function style(): StyleSpecification {
       base("airfield", "airfield", { type: "circle", minzoom: 7, paint: { "circle-radius": 2.2, "circle-color": tint["map-sea"], "circle-stroke-color": tint["map-airfield"], "circle-stroke-width": 1 } }),
       base("country-name", "country", { type: "symbol", maxzoom: 7, filter: ["<=", ["get", "zoom"], ["zoom"]], layout: { "text-field": ["upcase", ["get", "name"]], "text-font": FONT, "text-size": 11, "text-letter-spacing": 0.12, "text-max-width": 8 }, paint: { "text-color": tint["map-place"], ...HALO } }),
       base("airfield-name", "airfield", { type: "symbol", minzoom: 8.5, layout: { "text-field": ["get", "icao"], "text-font": FONT, "text-size": 10, "text-offset": [0, 0.9], "text-anchor": "top" }, paint: { "text-color": tint["map-place"], ...HALO } }),
+      over("unseen-fill", "unseen", { type: "fill", paint: { "fill-color": tint["map-source"], "fill-opacity": ["interpolate", ["linear"], ["get", "ratio"], 0, 0, 1, 0.22, 3, 0.5], "fill-antialias": false } }),
       over("cell-fill", "cells", { type: "fill", paint: { "fill-color": shade, "fill-opacity": ["match", ["get", "shade"], "few", 0.08, 0.22] } }),
       over("cell-line", "cells", { type: "line", paint: { "line-color": shade, "line-width": 1, "line-opacity": 0.7 } }),
       over("source-fill", "regions", { type: "fill", filter: ["==", ["get", "kind"], "source"], paint: { "fill-color": tint["map-source"], "fill-opacity": 0.22 } }),
@@ -64,6 +66,7 @@ const LAYERS_OF: Partial<Record<Layer, string[]>> = {
   sensors: ["sensor", "sensor-name", "reach-line"],
   regions: ["region-fill", "region-line", "region-name", "source-fill", "source-line"],
   cells: ["cell-fill", "cell-line", "cell-name"],
+  unseen: ["unseen-fill"],
   airfields: ["airfield", "airfield-name"],
 };
 
@@ -107,6 +110,7 @@ export class MapStage implements Stage {
     store.on("site", () => this.showSite());
     store.on("regions", () => this.showRegions());
     store.on("cells", () => this.showCells());
+    store.on("unseen", () => this.showCells());
     store.on("alarms", () => this.showSite());
     store.on("layers", () => this.showLayers());
     store.on("theme", () => this.paint());
@@ -190,6 +194,7 @@ export class MapStage implements Stage {
 
   private showCells(): void {
     if (this.loaded) this.source("cells").setData({ type: "FeatureCollection", features: this.store.cells });
+    if (this.loaded) this.source("unseen").setData({ type: "FeatureCollection", features: this.store.unseen });
   }
 
   private showNames(): void {

@@ -5,9 +5,9 @@ import { mercatorX, mercatorY } from "./view";
 import { decode, col, type Picture } from "./wire";
 import { bookOf, type Act, type Alarm, type Feed, type LikelySource, type Output, type Reason, type Region, type RemoteSaid, type Sensor, type Site } from "./words";
 
-export type Topic = "site" | "picture" | "alarms" | "acts" | "feeds" | "regions" | "names" | "link" | "select" | "layers" | "cells" | "mode" | "replay" | "theme";
+export type Topic = "site" | "picture" | "alarms" | "acts" | "feeds" | "regions" | "names" | "link" | "select" | "layers" | "cells" | "unseen" | "mode" | "replay" | "theme";
 export type LinkState = "wait" | "live" | "stale" | "lost";
-export const LAYERS = ["tracks", "claims", "trails", "ellipses", "labels", "zones", "sensors", "regions", "cells", "airfields"] as const;
+export const LAYERS = ["tracks", "claims", "trails", "ellipses", "labels", "zones", "sensors", "regions", "cells", "unseen", "airfields"] as const;
 export type Layer = (typeof LAYERS)[number];
 
 export type Message =
@@ -47,6 +47,7 @@ export class Store {
   regions: Region[] = [];
   sources: LikelySource[] = [];
   cells: GeoJSON.Feature[] = []; // of the ten minutes chosen
+  unseen: GeoJSON.Feature[] = []; // what could be here that nobody has seen
   link: LinkState = "wait";
   selected = ""; // "t7" a track, "c0:7471234" a claim (address book, address), "" nothing
   readonly names = new Map<string, string>();

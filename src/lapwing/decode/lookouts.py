@@ -20,7 +20,18 @@ from lapwing.decode.lines import lines
 from lapwing.decode.numbers import bounded, finite
 from lapwing.decode.scans import scan
 from lapwing.kernel.geodesy import geodetic_to_enu
-from lapwing.records import RCS_UNSAID, UNSAID, Decoded, Detections, Frame, Kind, Position, SensorConfig, Space
+from lapwing.records import (
+    MICRO_UNSAID,
+    RCS_UNSAID,
+    UNSAID,
+    Decoded,
+    Detections,
+    Frame,
+    Kind,
+    Position,
+    SensorConfig,
+    Space,
+)
 
 LONGEST = 262_144
 DETECTIONS_MAX = 2_000
@@ -47,6 +58,8 @@ NUMBERS: dict[str, tuple[float, float, float]] = {
     "elevation_sigma_deg": (1e-4, 90.0, DEGREE),
     "range_rate_sigma_mps": (1e-3, 1_000.0, 1.0),
     "rcs_dbsm": (-100.0, 100.0, 1.0),
+    "blades": (0.0, 1.0, 1.0),
+    "micro_doppler_mps": (0.0, 1_000.0, 1.0),
 }
 LINE_KEYS = ("time", "detections")
 KEYS = (*LINE_KEYS, "kinds", *NUMBERS)
@@ -81,6 +94,7 @@ class Detected:
     time_ns: int
     rcs_dbsm: float
     kinds: tuple[float, ...]  # UNSAID where it does not say what it is
+    micro: tuple[float, float]  # as in MICRO
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +159,9 @@ class LookoutDecoder:
         times = [one.time_ns for one in told]
         end_ns, rcs = max([time_ns, *times]), [one.rcs_dbsm for one in told]
         whole = scan(self.sensor.sensor, space, end_ns, [one.row for one in told], frame.seq, times, rcs)
-        kinds = [one.kinds for one in told]
-        return replace(whole, declared=np.array(kinds)) if any(k != UNSAID for k in kinds) else whole
+        kinds, micro = [one.kinds for one in told], np.array([one.micro for one in told])
+        whole = replace(whole, declared=np.array(kinds)) if any(k != UNSAID for k in kinds) else whole
+        return replace(whole, micro=micro) if (micro != MICRO_UNSAID).any() else whole
 
     def _detection(self, told: Any, time_ns: int) -> Detected:
         if not isinstance(told, dict):
@@ -170,7 +185,8 @@ class LookoutDecoder:
         if self.sensor.second is None and any(key in numbers for key in PAIRED):
             raise Wrong("the site's sensor has no second place: a transmitter, or another receiver")
         kinds = _kinds(told["kinds"]) if "kinds" in told else UNSAID
-        return Detected(space, self._row(space, numbers), at, numbers.get("rcs_dbsm", RCS_UNSAID), kinds)
+        micro = (numbers.get("blades", MICRO_UNSAID), numbers.get("micro_doppler_mps", MICRO_UNSAID))
+        return Detected(space, self._row(space, numbers), at, numbers.get("rcs_dbsm", RCS_UNSAID), kinds, micro)
 
     def _row(self, space: Space, n: dict[str, float]) -> Row:
         s, o = self.sensor, self.origin

@@ -25,6 +25,7 @@ from lapwing.decode.faults import Refusals
 from lapwing.decode.norths import declination_rad, grid_rad
 from lapwing.decode.sapient_alerts import TOO_MANY, Taken, alert_number, refusal, stands, taken, urgency, words
 from lapwing.decode.sapient_kinds import kinds_of
+from lapwing.decode.sapient_objects import NOTHING, Said, said_of
 from lapwing.decode.sapient_wire import acts, cut, parse, time_ns
 from lapwing.decode.scans import scan
 from lapwing.decode.utm import utm_to_geodetic
@@ -42,6 +43,7 @@ ELLIPSOID = location_pb2.LOCATION_DATUM_WGS84_E
 GEOID = location_pb2.LOCATION_DATUM_WGS84_G
 Row = tuple[tuple[float, ...], tuple[float, ...]]
 BAD_KINDS = "classification: a confidence is not from 0 to 1 (the detection is kept)"
+BAD_OBJECT = "object_info: rcs, blades or micro doppler is no number in its range (the detection is kept)"
 ANGLE = {
     range_bearing_pb2.RANGE_BEARING_COORDINATE_SYSTEM_DEGREES_M: (math.pi / 180.0, 1.0),
     range_bearing_pb2.RANGE_BEARING_COORDINATE_SYSTEM_RADIANS_M: (1.0, 1.0),
@@ -64,6 +66,7 @@ class Node:
     kinds: tuple[tuple[float, ...], ...] = ()  # of the rows: the probability of each kind, UNSAID where it says nothing
     alerts: Taken = ()
     name: str = ""
+    said: tuple[Said, ...] = ()  # of the rows: radar cross section and micro-Doppler
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +133,13 @@ class SapientDecoder:
                 raise Wrong("report older than the one before")
             if kind == "detection_report":
                 kinds = kinds_of(message.detection_report.classification)
-                told = (*self._detection(message, self.sensors[node.sensor]), kinds or UNSAID)
+                said, good = said_of(message.detection_report.object_info)
+                told = (*self._detection(message, self.sensors[node.sensor]), kinds or UNSAID, said)
                 nodes[node.node_id] = self._added(node, told, time_ns(message), seq, done)
                 if kinds is None:
                     raise Wrong(BAD_KINDS)
+                if not good:
+                    raise Wrong(BAD_OBJECT)
             elif time_ns(message) > node.time_ns:
                 nodes[node.node_id] = self._closed(node, done)
 
@@ -197,7 +203,7 @@ class SapientDecoder:
         return east + flat_m * math.sin(azimuth), north + flat_m * math.cos(azimuth), ""
 
     def _added(
-        self, node: Node, told: tuple[Space, Row, tuple[float, ...]], at_ns: int, seq: int, done: list[Detections]
+        self, node: Node, told: tuple[Space, Row, tuple[float, ...], Said], at_ns: int, seq: int, done: list[Detections]
     ) -> Node:
         space = SPACES.index(told[0])
         if node.space >= 0 and (at_ns, space) != (node.time_ns, node.space):
@@ -205,17 +211,21 @@ class SapientDecoder:
         if len(node.rows) >= ROWS_MAX:
             raise Wrong("too many detections in one scan")
         rows, seqs, kinds = (*node.rows, told[1]), (*node.frame_seqs, seq), (*node.kinds, told[2])
-        return replace(node, time_ns=at_ns, space=space, rows=rows, frame_seqs=seqs, kinds=kinds)
+        said = (*node.said, told[3])
+        return replace(node, time_ns=at_ns, space=space, rows=rows, frame_seqs=seqs, kinds=kinds, said=said)
 
     def _closed(self, node: Node, done: list[Detections]) -> Node:
         """The node without its scan, which is done."""
         if node.space >= 0:
             name = self.sensors[node.sensor].sensor
             whole = scan(name, SPACES[node.space], node.time_ns, node.rows, node.frame_seqs)
+            if any(said != NOTHING for said in node.said):
+                said = np.array(node.said)
+                whole = replace(whole, rcs_dbsm=said[:, 0].copy(), micro=said[:, 1:].copy())
             if any(kinds != UNSAID for kinds in node.kinds):
                 whole = replace(whole, declared=np.array(node.kinds))
             done.append(whole)
-        return replace(node, space=-1, rows=(), frame_seqs=(), kinds=())
+        return replace(node, space=-1, rows=(), frame_seqs=(), kinds=(), said=())
 
     def _detection(self, message: SapientMessage, sensor: SensorConfig) -> tuple[Space, Row]:
         return self._place(message.detection_report, sensor, time_ns(message))

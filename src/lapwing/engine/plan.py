@@ -8,6 +8,7 @@ from typing import Any
 from lapwing import alarm, decode, track
 from lapwing.alarm import LifeSettings, Rule
 from lapwing.engine.order import OrderSettings
+from lapwing.engine.unseeing import UnseenPlan, make_unseen
 from lapwing.integrity import IntegritySettings
 from lapwing.records import Detections, SensorConfig, Site, Space
 from lapwing.track import (
@@ -16,6 +17,8 @@ from lapwing.track import (
     ClassSettings,
     ClutterSettings,
     DriftSettings,
+    Envelopes,
+    MicroDoppler,
     RegistrationSettings,
     SensorModel,
     TargetPrior,
@@ -42,8 +45,9 @@ class Plan:
     integrity: IntegritySettings = IntegritySettings()
     life: LifeSettings = LifeSettings()
     registration: RegistrationSettings = RegistrationSettings()
-    classes: ClassSettings = ClassSettings()
+    classes: ClassSettings = ClassSettings(classifiers=(Envelopes(), MicroDoppler()))
     drift: DriftSettings = DriftSettings()
+    unseen: UnseenPlan | None = None
 
     @property
     def reliability(self) -> dict[str, float]:
@@ -83,4 +87,5 @@ def make_plan(site: Site) -> Plan:
     sensors = {s.sensor: s for s in site.sensors}
     decoders = {f.feed: decode.make(f, sensors) for f in site.feeds}
     claims = ClaimSettings(operator_forget_s=site.operator_forget_s)
-    return Plan(site, decoders, sensors, alarm.rules_for(site.zones, site.origin), claims=claims)
+    rules = alarm.rules_for(site.zones, site.origin)
+    return Plan(site, decoders, sensors, rules, claims=claims, unseen=make_unseen(site))

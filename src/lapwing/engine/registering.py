@@ -16,6 +16,7 @@ from lapwing.track.shared import Before, Shared
 from lapwing.track.tracklets import SPACES, Plots, tracklets
 
 NOISE_M2PS3 = 1.0  # of a target over the few seconds of a tracklet
+PAIRS_MAX = 100_000  # of plots and tracklets that are tried at once: a flood of plots tells nothing of biases
 CLAIMS_GROWN = 1.25  # of variances learned from claims, whose errors last
 
 
@@ -45,7 +46,7 @@ def register(
         if reference is not None and abs(scan.scan_ns - to_ns) < settings.fresh_s * 1e9:
             mine = registration.collect(mine, scan, model, reference, settings)
         pairs[scan.sensor] = mine
-    due = tuple(name for name, p in pairs.items() if to_ns - p.solved_ns >= settings.every_s * 1e9)
+    due = _due(pairs, to_ns, settings)
     for name in due:
         model = plan.model(name, Space(pairs[name].columns))
         noise = noise_of(plan.sensors[name], pairs[name].columns)
@@ -63,13 +64,19 @@ def register(
     return Registered(*every), tuple(out)
 
 
+def _due(pairs: dict[str, Pairs], to_ns: int, settings: RegistrationSettings) -> tuple[str, ...]:
+    """Whose turn it is to be solved: one sensor in a tick, the longest unsolved, so that no tick is late."""
+    due = [name for name, p in pairs.items() if to_ns - p.solved_ns >= settings.every_s * 1e9]
+    return tuple(sorted(due, key=lambda name: (pairs[name].solved_ns, name))[:1])
+
+
 def _alike(
     state: State, scans: tuple[Detections, ...], pairs: dict[str, Pairs], due: tuple[str, ...], plan: Plan
 ) -> dict[str, Shared]:
     """Sensors beside their anchor after these scans; those that are due, solved again."""
     now = {s.pairs.sensor: s for s in state.shared}
     plots = state.watch.plots
-    anchor = _anchor(plots, pairs, plan)
+    anchor = choose_anchor(plots, pairs, frozenset(s.anchor for s in state.shared), plan)
     if anchor is None:
         return now
     settings = shared.pairing(plan.registration)
@@ -83,7 +90,8 @@ def _alike(
         if mine is None or mine.anchor != anchor.sensor:
             fresh = registration.begin(scan.sensor, scan.space.value, settings)
             mine = Shared(anchor.sensor, fresh, shared.unsaid(plan.registration))
-        if len(reference.address) and abs(scan.scan_ns - reference.time_ns) < settings.fresh_s * 1e9:
+        few = len(reference.address) * len(scan) <= PAIRS_MAX
+        if len(reference.address) and few and abs(scan.scan_ns - reference.time_ns) < settings.fresh_s * 1e9:
             model = plan.model(scan.sensor, scan.space)
             mine = replace(mine, pairs=registration.collect(mine.pairs, scan, model, reference, settings))
         now[scan.sensor] = mine
@@ -95,9 +103,10 @@ def _alike(
     return now
 
 
-def _anchor(plots: Plots, pairs: dict[str, Pairs], plan: Plan) -> SensorModel | None:
+def choose_anchor(plots: Plots, pairs: dict[str, Pairs], current: frozenset[str], plan: Plan) -> SensorModel | None:
     """The sensor of which most is known, among those that place targets: by cooperative traffic, then by stated
-    tolerances, then by measuring heights, then by name. None where no two see anything."""
+    tolerances, then by measuring heights, then by name. Another than the `current` one only where two more of its
+    biases are known: all pairs begin anew then. None where no two see anything."""
     models = []
     for s, name in enumerate(plots.sensors):
         rows = np.flatnonzero(plots.sensor == s)
@@ -105,12 +114,13 @@ def _anchor(plots: Plots, pairs: dict[str, Pairs], plan: Plan) -> SensorModel | 
             models.append(plan.model(name, SPACES[int(plots.space[rows[-1]])]))
     if len(pairs) < 2 or not models:
         return None
-    return min(models, key=lambda m: (*_rank(m, pairs[m.sensor], plan), m.sensor))
+    return min(models, key=lambda m: (*_rank(m, pairs[m.sensor], m.sensor in current, plan), m.sensor))
 
 
-def _rank(model: SensorModel, pairs: Pairs, plan: Plan) -> tuple[int, int, int]:
+def _rank(model: SensorModel, pairs: Pairs, current: bool, plan: Plan) -> tuple[int, int, int, int]:
     stated = sum(t > 0.0 for t in plan.sensors[model.sensor].tolerance)
-    return -int(pairs.found.observable.sum()), -stated, -int(model.measures_height)
+    known = int(pairs.found.observable.sum()) + 2 * current
+    return -known, -int(current), -stated, -int(model.measures_height)
 
 
 def _explained(state: State) -> Array:

@@ -9,10 +9,20 @@ from lapwing.engine.labels import Labels
 from lapwing.engine.order import Window
 from lapwing.engine.plan import Plan
 from lapwing.integrity import IntegrityState
-from lapwing.records import Claims, FeedHealth, Integrity, NodeAlert, Registration
+from lapwing.records import Claims, Classes, FeedHealth, Integrity, NodeAlert, Registration, Tracks, Unseen
 from lapwing.track import Watch
 from lapwing.track.registration import Pairs
 from lapwing.track.shared import Shared
+from lapwing.track.unseen import UnseenState
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the last picture said that the next one builds on."""
+
+    tracks: Tracks
+    classes: Classes
+    unseen: Unseen
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,8 @@ class State:
     verdict: Integrity | None
     alarms: AlarmMemory
     alerts: tuple[NodeAlert, ...] = ()  # of nodes, that stand
+    unseen: UnseenState | None = None
+    shown: Shown | None = None
 
     @property
     def watch(self) -> Watch:

@@ -12,16 +12,18 @@ import numpy as np
 
 from lapwing import alarm, integrity, track
 from lapwing.alarm import World
+from lapwing.engine import unseeing
 from lapwing.engine.alerting import standing
 from lapwing.engine.labels import labelled
 from lapwing.engine.notices import NOTICE_FEED, read
 from lapwing.engine.order import order
 from lapwing.engine.plan import Plan
 from lapwing.engine.registering import register
-from lapwing.engine.state import FeedState, State
-from lapwing.records import Claims, Classes, Decoded, Fault, FeedHealth, Frame, Picture, merged
+from lapwing.engine.state import FeedState, Shown, State
+from lapwing.records import Claims, Classes, Decoded, Detections, Fault, FeedHealth, Frame, Picture, Unseen, merged
 from lapwing.track import classes
 from lapwing.track.declared import log_likelihoods
+from lapwing.track.unseen import UnseenState
 
 RATE_S = 10.0  # smoothing of feed rates
 EXAMPLE_BYTES = 64
@@ -56,9 +58,26 @@ def step(state: State, frames: Sequence[Frame], tick: int, to_ns: int, plan: Pla
         memory = alarm.step(state.alarms, world, plan.rules, plan.life)
     alarms = alarm.columns(memory)
     through = frames[-1].seq if frames else state.through_seq
-    after = State(tick, to_ns, through, feeds, window, labels, *registered, claims, known, verdict, memory, alerts)
+    hidden, could_be = _unseen(state, mine, Shown(shown, what, Unseen.empty()), to_ns, plan)
+    belief = (window, labels, *registered, claims, known, verdict, memory, alerts, hidden, Shown(shown, what, could_be))
+    after = State(tick, to_ns, through, feeds, *belief)
     wedges = track.directions(window.now, to_ns, plan.tracking)
-    return after, Picture(tick, to_ns, through, shown, claims, verdict, alarms, health, wedges, known_sensors, what)
+    seen = (shown, claims, verdict, alarms, health, wedges, known_sensors, what, could_be)
+    return after, Picture(tick, to_ns, through, *seen)
+
+
+def _unseen(
+    state: State, scans: tuple[Detections, ...], now: Shown, to_ns: int, plan: Plan
+) -> tuple[UnseenState | None, Unseen]:
+    """What could be here that nobody has seen, after these scans and what tracks gave up."""
+    if plan.unseen is None:
+        return None, now.unseen
+    models = [plan.model(scan.sensor, scan.space) for scan in scans]
+    hidden = unseeing.watched(state.unseen, scans, models, to_ns, plan.unseen)
+    if state.shown is None:
+        return hidden, unseeing.told(hidden, now.unseen, plan.unseen)
+    hidden = unseeing.given_up(hidden, state.shown.tracks, state.shown.classes, now.tracks, plan.unseen)
+    return hidden, unseeing.told(hidden, state.shown.unseen, plan.unseen)
 
 
 def _same_speakers(before: Claims, after: Claims) -> bool:

@@ -4,7 +4,7 @@ from lapwing.records.alarms import Alarms, AlarmState, NodeAlert, Priority, Subj
 from lapwing.records.arrays import Array, column, freeze
 from lapwing.records.claims import FIELD_COLUMN, FIELDS, NO_TRACK, Claims, Condition, Integrity
 from lapwing.records.classes import Classes, Kind
-from lapwing.records.detections import RCS_UNSAID, UNSAID, Detections, Space
+from lapwing.records.detections import MICRO, MICRO_UNSAID, RCS_UNSAID, UNSAID, Detections, Space
 from lapwing.records.directions import Directions
 from lapwing.records.frames import Frame
 from lapwing.records.interference import CAUSES, Interference, Sources, no_interference, no_sources
@@ -27,6 +27,7 @@ from lapwing.records.reports import (
 )
 from lapwing.records.site import Circle, FeedConfig, Polygon, Position, SensorConfig, Site, TlsConfig, Zone
 from lapwing.records.tracks import ANONYMOUS, Innovations, Tracks, TrackStatus
+from lapwing.records.unseen import Unseen
 
 __all__ = [
     "ANONYMOUS",
@@ -34,6 +35,8 @@ __all__ = [
     "CAUSES",
     "FIELDS",
     "FIELD_COLUMN",
+    "MICRO",
+    "MICRO_UNSAID",
     "NO_TRACK",
     "RCS_UNSAID",
     "UNSAID",
@@ -76,6 +79,7 @@ __all__ = [
     "TlsConfig",
     "TrackStatus",
     "Tracks",
+    "Unseen",
     "Values",
     "Word",
     "Zone",

@@ -28,6 +28,8 @@ class Space(Enum):
     RANGE_DIFFERENCE = ("range_difference_m",)  # time difference of arrival times the speed of light
 
 
+MICRO = ("blades", "spread_mps")  # were blades seen, 0 to 1; half the width of the spectrum about the body's line
+MICRO_UNSAID = -1.0  # of either
 RCS_UNSAID = -999.0  # dBsm of a detection whose sensor does not say
 UNSAID = (0.0,) * len(Kind)  # of a detection of which the sensor does not say what it is
 
@@ -47,11 +49,12 @@ class Detections:
     frame_seq: Int64[Array, " m"]  # journal entry: the evidence behind each row
     rcs_dbsm: Float64[Array, " m"] | None = None  # radar cross sections, RCS_UNSAID where not said; None: of none
     declared: Float64[Array, "m c"] | None = None  # probability of each Kind, as the sensor says; the rest to 1 is open
+    micro: Float64[Array, "m 2"] | None = None  # micro-Doppler as in MICRO, MICRO_UNSAID where not said; None: of none
     measured: Float64[Array, "m d"] | None = None  # z before the sensor's biases were taken out; None: z itself
     late_ns: int = 0  # and what was taken from the times
 
     def __post_init__(self) -> None:
-        said = tuple(name for name in ("rcs_dbsm", "declared", "measured") if getattr(self, name) is not None)
+        said = tuple(name for name in ("rcs_dbsm", "declared", "micro", "measured") if getattr(self, name) is not None)
         m = same_length(self, "time_ns", "z", "R", "address", "frame_seq", *said)
         d = len(self.space.value)
         if self.z.shape != (m, d) or self.R.shape != (m, d, d):
@@ -68,6 +71,10 @@ class Detections:
             or not ((self.declared >= 0.0).all() and (self.declared.sum(axis=1) <= 1.0 + 1e-9).all())
         ):
             raise ValueError(f"Detections.declared has no probabilities of {len(Kind)} kinds in each of {m} rows")
+        if self.measured is not None and self.measured.shape != (m, d):
+            raise ValueError(f"Detections.measured has shape {self.measured.shape}; needs {(m, d)}")
+        if self.micro is not None and self.micro.shape != (m, len(MICRO)):
+            raise ValueError(f"Detections.micro has shape {self.micro.shape}; needs {(m, len(MICRO))}")
         freeze_columns(self)
 
     def __len__(self) -> int:

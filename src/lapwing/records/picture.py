@@ -8,6 +8,7 @@ from lapwing.records.classes import Classes
 from lapwing.records.directions import Directions
 from lapwing.records.registration import Registration
 from lapwing.records.tracks import Tracks
+from lapwing.records.unseen import Unseen
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +44,4 @@ class Picture:
     directions: Directions = field(default_factory=Directions.empty)
     sensors: tuple[Registration, ...] = ()
     classes: Classes = field(default_factory=Classes.empty)  # rows as in `tracks`
+    unseen: Unseen = field(default_factory=Unseen.empty)

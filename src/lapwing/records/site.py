@@ -71,6 +71,8 @@ class SensorConfig:
     class_reliability: float = 0.8  # how often it is right when it says what something is
     tolerance: tuple[float, ...] = (0.0,) * 4  # of range, azimuth, elevation, clock in m, rad, rad, s; 0: none stated
     includes: tuple[str, ...] = ()  # of a sensor that delivers tracks: the sensors whose plots are in them
+    p_detect_small: float | None = None  # of a small drone; None: as `p_detect`
+    range_small_m: float | None = None  # as far as it sees one; None: a radar a third as far as an aircraft, others all
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,3 +122,5 @@ class Site:
     sensors: tuple[SensorConfig, ...]
     zones: tuple[Zone, ...]
     operator_forget_s: float = 120.0  # how long the place of a person who flies a drone is kept
+    drones_per_km2: float = 1e-3  # small drones that would be in the air here if nobody looked
+    blind_share: float = 0.02  # of them, that no sensor here can ever see

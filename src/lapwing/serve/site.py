@@ -202,6 +202,14 @@ class PrivacyEntry(BaseModel):
     operator_s: Annotated[float, Field(ge=0, le=86_400)] = 120.0
 
 
+class UnseenEntry(BaseModel):
+    """[unseen]: what the map of what could be here unseen assumes."""
+
+    model_config = FORBID
+    drones_per_km2: Annotated[float, Field(gt=0, le=100)] = 1e-3
+    blind_share: Annotated[float, Field(gt=0, le=1)] = 0.02
+
+
 class SiteFile(BaseModel):
     """A whole site file."""
 
@@ -215,6 +223,7 @@ class SiteFile(BaseModel):
     journal: JournalEntry = JournalEntry()
     web: WebEntry = WebEntry()
     privacy: PrivacyEntry = PrivacyEntry()
+    unseen: UnseenEntry = UnseenEntry()
 
     @model_validator(mode="after")
     def _consistent(self) -> "SiteFile":
@@ -259,6 +268,8 @@ class SiteFile(BaseModel):
             tuple(s.config() for s in self.sensor),
             tuple(z.zone() for z in self.zone),
             self.privacy.operator_s,
+            self.unseen.drones_per_km2,
+            self.unseen.blind_share,
         )
 
 
@@ -270,6 +281,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "journal": JournalEntry,
     "web": WebEntry,
     "privacy": PrivacyEntry,
+    "unseen": UnseenEntry,
     **dict.fromkeys(("origin", "at", "second", "receiver"), Place),
     "circle": CircleEntry,
     "quiet": QuietEntry,

@@ -54,6 +54,8 @@ class SensorEntry(BaseModel):
     elevation_tolerance_deg: Annotated[float, Field(ge=0, le=45)] = 0.0
     clock_tolerance_s: Annotated[float, Field(ge=0, le=60)] = 0.0
     includes: Annotated[list[Name], Field(max_length=32)] = []
+    p_detect_small: Annotated[float, Field(ge=0, lt=1)] | None = None
+    range_small_m: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
 
     @model_validator(mode="after")
     def _tracks(self) -> "SensorEntry":
@@ -91,4 +93,6 @@ class SensorEntry(BaseModel):
                 self.clock_tolerance_s,
             ),
             tuple(self.includes),
+            self.p_detect_small,
+            self.range_small_m,
         )

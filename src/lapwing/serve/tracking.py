@@ -17,9 +17,30 @@ from pydantic import Field, ValidationError
 
 from lapwing import track
 from lapwing.engine.plan import LOW
-from lapwing.records import ANONYMOUS, RCS_UNSAID, Array, Detections, Kind, SensorConfig, Site, Space, TrackStatus
+from lapwing.records import (
+    ANONYMOUS,
+    MICRO_UNSAID,
+    RCS_UNSAID,
+    Array,
+    Detections,
+    Kind,
+    SensorConfig,
+    Site,
+    Space,
+    TrackStatus,
+)
 from lapwing.serve.site import FeedEntry, SiteError, SiteFile
-from lapwing.track import AIR, ClassSettings, ClutterSettings, SensorModel, TrackSettings, Watch, classes
+from lapwing.track import (
+    AIR,
+    ClassSettings,
+    ClutterSettings,
+    Envelopes,
+    MicroDoppler,
+    SensorModel,
+    TrackSettings,
+    Watch,
+    classes,
+)
 from lapwing.track.declared import log_likelihoods
 
 AXES = ("east_m", "north_m", "up_m", "east_mps", "north_mps", "up_mps")
@@ -29,7 +50,8 @@ MEASURES = (
     *("bistatic_range_m", "bistatic_range_rate_mps", "range_difference_m"),
 )
 DECLARED = tuple(f"declared_{kind.name.lower()}" for kind in Kind)
-CLASSES = ClassSettings()
+SAID = {"rcs_dbsm": RCS_UNSAID, "blades": MICRO_UNSAID, "micro_doppler_mps": MICRO_UNSAID}  # beside the place; or not
+CLASSES = ClassSettings(classifiers=(Envelopes(), MicroDoppler()))
 NEEDED = ("scan_ns", "sensor", "time_ns")
 
 
@@ -81,7 +103,8 @@ def _numbers(table: dict[str, Any]) -> dict[str, Any]:
 def scans(frame: pl.DataFrame, sensors: dict[str, SensorConfig]) -> Iterator[Detections]:
     """Scans in order of their end; a row without measurements says that its scan was empty. Raises TrackingError."""
     space: dict[str, Space | None] = {}
-    others = [c for c, kind in frame.schema.items() if kind.is_float() and c not in (*MEASURES, *DECLARED, "rcs_dbsm")]
+    known = (*MEASURES, *DECLARED, *SAID)
+    others = [c for c, kind in frame.schema.items() if kind.is_float() and c not in known]
     for (name,), rows in frame.group_by("sensor", maintain_order=True):
         filled = tuple(c for c in MEASURES if c in rows.columns and rows[c].null_count() < len(rows))
         if name not in sensors:
@@ -109,13 +132,21 @@ def _scan(rows: pl.DataFrame, config: SensorConfig, space: Space) -> Detections:
     R[:, np.arange(d), np.arange(d)] = [_sigma(config, c) ** 2 for c in space.value]
     times = seen["time_ns"].cast(pl.Int64).to_numpy().copy()
     nobody, nowhere = np.full(m, ANONYMOUS, dtype=np.int64), np.zeros(m, dtype=np.int64)
-    said = seen["rcs_dbsm"].cast(pl.Float64).fill_null(RCS_UNSAID).to_numpy() if "rcs_dbsm" in seen.columns else None
-    rcs_dbsm = None if said is None else said.copy()
-    kinds = _declared(seen)
+    rcs_dbsm, blades, spread = (_said(seen, name, unsaid) for name, unsaid in SAID.items())
+    micro = None if blades is None and spread is None else np.full((m, 2), MICRO_UNSAID)
+    for k, column in enumerate((blades, spread)):
+        if micro is not None and column is not None:
+            micro[:, k] = column
     try:
-        return Detections(config.sensor, space, scan_ns, times, z, R, nobody, nowhere, rcs_dbsm, kinds)
+        return Detections(
+            config.sensor, space, scan_ns, times, z, R, nobody, nowhere, rcs_dbsm, _declared(seen), micro=micro
+        )
     except ValueError as error:
         raise TrackingError(f"sensor {config.sensor!r}, scan_ns {scan_ns}: {error}") from None
+
+
+def _said(seen: pl.DataFrame, name: str, unsaid: float) -> Array | None:
+    return seen[name].cast(pl.Float64).fill_null(unsaid).to_numpy().copy() if name in seen.columns else None
 
 
 def _declared(seen: pl.DataFrame) -> Array | None:

@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from lapwing import __version__
 from lapwing.engine.presence import Presence
 from lapwing.records import Array, Frame, Picture, Position, Site
-from lapwing.serve import metrics, web_cells, wire_sensors, wire_text
+from lapwing.serve import metrics, web_cells, wire_sensors, wire_text, wire_unseen
 from lapwing.serve.accounts import Accounts
 from lapwing.serve.acts import Acts, acts_file
 from lapwing.serve.answers import Static, bad_query, json, only_known, refused, send
@@ -250,6 +250,11 @@ def _add_picture_routes(app: FastAPI, desk: _Desk) -> None:
     def sensors(request: Request) -> Response:
         """How far every sensor is off, with one sigma."""
         return of_tick(request, lambda p: {"sensors": wire_sensors.sensors(p.sensors)})
+
+    @app.get("/v1/unseen", dependencies=known)
+    def unseen(request: Request) -> Response:
+        """How many small drones could be where, that nobody has seen."""
+        return of_tick(request, lambda p: wire_unseen.unseen(p.unseen, desk.origin))
 
 
 def _interference(picture: Picture, origin: Position) -> dict[str, Any]:

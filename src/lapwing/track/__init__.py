@@ -4,10 +4,11 @@
 """
 
 from lapwing.track.claims import claims_start, claims_step, predict_claims
-from lapwing.track.classes import Classifier, ClassSettings
+from lapwing.track.classes import Classifier, ClassSettings, Envelopes
 from lapwing.track.drift import DriftSettings
 from lapwing.track.intersection import intersected
 from lapwing.track.making import make_sensor
+from lapwing.track.microdoppler import MicroDoppler
 from lapwing.track.motions import AIR, AIRCRAFT, FIXED_WING, MULTIROTOR, SHIP, Mode
 from lapwing.track.pairs import PairSensor
 from lapwing.track.posterior import mode_probabilities
@@ -25,6 +26,7 @@ from lapwing.track.settings import (
 from lapwing.track.smoothing import smoothed
 from lapwing.track.state import TrackerState, start
 from lapwing.track.tracker import estimates, predict_tracks, step
+from lapwing.track.unseen import Grid, UnseenSettings, UnseenState, expected_unseen, grown, thinned, unseen_start
 from lapwing.track.upstream import decorrelated
 from lapwing.track.watch import Watch, directions, watch_start, watch_step
 
@@ -41,7 +43,10 @@ __all__ = [
     "ClutterSettings",
     "CrossingSettings",
     "DriftSettings",
+    "Envelopes",
     "Exactness",
+    "Grid",
+    "MicroDoppler",
     "Mode",
     "PairSensor",
     "PositionSensor",
@@ -52,12 +57,16 @@ __all__ = [
     "TargetPrior",
     "TrackSettings",
     "TrackerState",
+    "UnseenSettings",
+    "UnseenState",
     "Watch",
     "claims_start",
     "claims_step",
     "decorrelated",
     "directions",
     "estimates",
+    "expected_unseen",
+    "grown",
     "intersected",
     "make_sensor",
     "mode_probabilities",
@@ -66,6 +75,8 @@ __all__ = [
     "smoothed",
     "start",
     "step",
+    "thinned",
+    "unseen_start",
     "watch_start",
     "watch_step",
 ]

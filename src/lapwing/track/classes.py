@@ -23,7 +23,7 @@ from lapwing.records import FIELD_COLUMN, Array, Claims, Field, Integrity, Kind,
 from lapwing.records.arrays import freeze_columns, same_length
 from lapwing.records.classes import HEIGHT_M, HEIGHT_SPREAD
 
-SPEED_MPS_MIN, HEIGHT_M_MIN = 0.5, 2.0
+SPEED_MPS_MIN, HEIGHT_M_MIN, SPREAD_MPS_MIN = 0.5, 2.0, 0.1
 VAGUE_M = 1e6  # sigma of a height that nobody measured: beside any envelope, it tells no kind from another
 FLICKER_DB, FLICKER_BIAS_DB = 5.57, 2.51  # Swerling 1: sigma of an exponential's decibels, and what their mean lacks
 ALIKE = 5.0  # successive looks whose errors are taken for one: about the memory of the filter
@@ -42,6 +42,10 @@ class Features:
     height_sigma_m: Float64[Array, " n"]
     rcs_dbsm: Float64[Array, " n"]  # mean over the looks that said it
     rcs_looks: Float64[Array, " n"]
+    blades: Float64[Array, " n"]  # share of the looks that saw blades, of those that said
+    blade_looks: Float64[Array, " n"]
+    spread_log: Float64[Array, " n"]  # mean of the logarithm of the micro-Doppler spread, m/s
+    spread_looks: Float64[Array, " n"]
 
     def __post_init__(self) -> None:
         same_length(self, *(f.name for f in fields(self)))
@@ -51,17 +55,26 @@ class Features:
     def empty(cls) -> "Features":
         """No tracks."""
         f = np.zeros(0)
-        return cls(np.zeros(0, dtype=np.int64), *(f.copy() for _ in range(7)))
+        return cls(np.zeros(0, dtype=np.int64), *(f.copy() for _ in range(11)))
+
+
+class Told(NamedTuple):
+    """One number of each of some detections that surely belong to tracks."""
+
+    track_id: Int64[Array, " e"]
+    value: Float64[Array, " e"]
 
 
 class Echoes(NamedTuple):
-    """Radar cross sections of one scan's detections that surely belong to tracks."""
+    """What one scan's echoes say beside where they are."""
 
-    track_id: Int64[Array, " e"]
-    rcs_dbsm: Float64[Array, " e"]
+    rcs_dbsm: Told
+    blades: Told
+    spread_log: Told
 
 
-NO_ECHOES = Echoes(np.zeros(0, dtype=np.int64), np.zeros(0))
+NOTHING = Told(np.zeros(0, dtype=np.int64), np.zeros(0))
+NO_ECHOES = Echoes(NOTHING, NOTHING, NOTHING)
 
 
 @runtime_checkable
@@ -121,8 +134,8 @@ class ClassSettings:
 def observe(
     before: Features, tracks: Tracks, seen_since_ns: int, unmeasured: Bool[Array, " n"], echoes: Echoes = NO_ECHOES
 ) -> Features:
-    """The features after a scan, of the tracks still there; those that were seen since then count once more, and so do
-    the radar cross sections of their `echoes`. A height that is `unmeasured` says nothing."""
+    """The features after a scan, of the tracks still there; those that were seen since then count once more, and what
+    their `echoes` say, too. A height that is `unmeasured` says nothing."""
     order = np.argsort(tracks.track_id, kind="stable")
     ids = tracks.track_id[order]
     known = np.isin(ids, before.track_id)
@@ -150,13 +163,23 @@ def observe(
         own = np.where(seen | ~known, 1.0 / np.maximum(variance, 1e-6), 0.0)
         total = weight + own
         columns += [(weight * old(mean_before) + own * value) / total, np.sqrt(looks / total)]
-    rcs_looks, total_db = old(before.rcs_looks), old(before.rcs_looks * before.rcs_dbsm)
-    at = np.searchsorted(ids, echoes.track_id)
-    there = ids[np.minimum(at, len(ids) - 1)] == echoes.track_id if len(ids) else np.zeros(len(at), dtype=bool)
-    np.add.at(rcs_looks, at[there], 1.0)
-    np.add.at(total_db, at[there], echoes.rcs_dbsm[there])
-    columns += [total_db / np.maximum(rcs_looks, 1.0), rcs_looks]
+    means = (
+        (before.rcs_looks, before.rcs_dbsm, echoes.rcs_dbsm),
+        (before.blade_looks, before.blades, echoes.blades),
+        (before.spread_looks, before.spread_log, echoes.spread_log),
+    )
+    for count, mean_said, told in means:
+        columns += _mean(ids, old(count), old(count * mean_said), told)
     return Features(ids, looks, *columns)
+
+
+def _mean(ids: Array, count: Array, total: Array, told: Told) -> tuple[Array, Array]:
+    """The mean with what was told now, and of how many looks it is."""
+    at = np.searchsorted(ids, told.track_id)
+    there = ids[np.minimum(at, len(ids) - 1)] == told.track_id if len(ids) else np.zeros(len(at), dtype=bool)
+    np.add.at(count, at[there], 1.0)
+    np.add.at(total, at[there], told.value[there])
+    return total / np.maximum(count, 1.0), count
 
 
 def probabilities(

@@ -15,15 +15,17 @@ from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float64, Int64
+from scipy.spatial import cKDTree
 
 from lapwing.kernel import motion
 from lapwing.records import Array, Detections
 from lapwing.track.association import NS, noise_of
 from lapwing.track.sensors import SensorModel
-from lapwing.track.settings import TrackSettings
+from lapwing.track.settings import TargetPrior, TrackSettings
 from lapwing.track.watch import Watch
 
 GATE_D2 = 25.0
+NEAR = 4
 WEIGHTS = np.linspace(0.05, 0.95, 19)  # of the prior
 
 
@@ -39,11 +41,11 @@ def intersected(
     contain what `related` sensors told us; `alone` is the scan as it is to be used elsewhere."""
     tracks = watch.tracker.tracks
     rows = np.flatnonzero(np.isin(tracks.track_id, _touched(watch, related)))
-    if not len(rows) or not len(scan):
+    if not len(rows) or not len(scan) or not sensor.locates:
         return watch, alone
     dt_s = max(scan.scan_ns - tracks.time_ns, 0) * NS
     mean, cov = motion.predict(tracks.mean[rows], tracks.cov[rows], dt_s, *noise_of(settings))
-    who, report = _pairs(mean, cov, scan, sensor)
+    who, report = _pairs(mean, cov, scan, sensor, settings.prior)
     if not len(who):
         return watch, alone
     H = sensor.expect(mean[who])[1]
@@ -72,13 +74,21 @@ def _touched(watch: Watch, related: frozenset[str]) -> Int64[Array, " t"]:
 
 
 def _pairs(
-    mean: Float64[Array, "n 6"], cov: Float64[Array, "n 6 6"], scan: Detections, sensor: SensorModel
+    mean: Float64[Array, "n 6"],
+    cov: Float64[Array, "n 6 6"],
+    scan: Detections,
+    sensor: SensorModel,
+    prior: TargetPrior,
 ) -> tuple[Int64[Array, " k"], Int64[Array, " k"]]:
-    """Tracks and the reports nearest to them, one to one, nearest first."""
+    """Tracks and the reports nearest to them, one to one, nearest first; of each report only the NEAR tracks that are
+    nearest in the plane are looked at, so that the work grows with the reports alone."""
     z_hat, H = sensor.expect(mean)
     S = H @ cov @ np.swapaxes(H, 1, 2)
     n, m = len(mean), len(scan)
-    who, report = (a.ravel() for a in np.meshgrid(np.arange(n), np.arange(m), indexing="ij"))
+    places = sensor.invert(scan.z, scan.R, prior)[0][:, :2]
+    _, found = cKDTree(mean[:, :2]).query(places, k=min(NEAR, n))
+    who = np.asarray(found, dtype=np.int64).reshape(-1)
+    report = np.repeat(np.arange(m), min(NEAR, n))
     nu = sensor.innovation(scan.z[report], z_hat[who])
     d2 = np.einsum("ki,ki->k", nu, np.linalg.solve(S[who] + scan.R[report], nu[:, :, None])[:, :, 0])
     free_track, free_report, out = np.ones(n, dtype=bool), np.ones(m, dtype=bool), []

@@ -52,7 +52,7 @@ def those(scan: Detections, rows: Int64[Array, " r"]) -> Detections:
     if len(rows) == len(scan):
         return scan
     columns = {name: getattr(scan, name)[rows] for name in ("time_ns", "z", "R", "address", "frame_seq")}
-    for name in ("rcs_dbsm", "declared", "measured"):
+    for name in ("rcs_dbsm", "declared", "micro", "measured"):
         if getattr(scan, name) is not None:
             columns[name] = getattr(scan, name)[rows]
     return replace(scan, **columns)

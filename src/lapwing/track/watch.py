@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from lapwing.records import RCS_UNSAID, Detections, Directions, Innovations
+from lapwing.records import MICRO_UNSAID, RCS_UNSAID, Array, Detections, Directions, Innovations
 from lapwing.track import crossings
-from lapwing.track.classes import NO_ECHOES, Echoes, Features, observe
+from lapwing.track.classes import NO_ECHOES, NOTHING, SPREAD_MPS_MIN, Echoes, Features, Told, observe
 from lapwing.track.crossings import Look
 from lapwing.track.declared import Declared, heard
 from lapwing.track.flat import height_unmeasured
@@ -77,12 +77,21 @@ def _kept(
 
 
 def _echoes(scan: Detections, told: Innovations) -> Echoes:
-    """The radar cross sections of what surely belongs to a track."""
-    if scan.rcs_dbsm is None:
+    """Radar cross section and micro-Doppler of what surely belongs to a track."""
+    if scan.rcs_dbsm is None and scan.micro is None:
         return NO_ECHOES
-    rcs_dbsm = scan.rcs_dbsm[told.detection]
-    sure = (told.weight >= PROBABLY) & (rcs_dbsm != RCS_UNSAID)
-    return Echoes(told.track_id[sure], rcs_dbsm[sure])
+
+    def of(column: Array | None, unsaid: float) -> Told:
+        if column is None:
+            return NOTHING
+        value = column[told.detection]
+        sure = (told.weight >= PROBABLY) & (value != unsaid)
+        return Told(told.track_id[sure], value[sure])
+
+    blades, spread = (None, None) if scan.micro is None else (scan.micro[:, 0], scan.micro[:, 1])
+    width = of(spread, MICRO_UNSAID)
+    wide = Told(width.track_id, np.log(np.maximum(width.value, SPREAD_MPS_MIN)))
+    return Echoes(of(scan.rcs_dbsm, RCS_UNSAID), of(blades, MICRO_UNSAID), wide)
 
 
 def named(after: TrackerState, before: TrackerState, scan: Detections) -> TrackerState:
