@@ -13,7 +13,14 @@ from tests.decode import sapient_samples as s
 from tests.decode.helpers import T0, faults
 
 from lapwing.decode.sapient import SapientDecoder
-from lapwing.decode.sapient_alerts import AGAIN_S, ALERTS_MAX, TOO_MANY, alert_number
+from lapwing.decode.sapient_alerts import (
+    AGAIN_S,
+    ALERTS_MAX,
+    FEED_ALERTS_MAX,
+    TOO_MANY,
+    TOO_MANY_IN_ALL,
+    alert_number,
+)
 from lapwing.decode.sapient_session import House, Session, answer
 from lapwing.decode.ulid import ulid
 from lapwing.engine import alerting, codec, tick
@@ -153,6 +160,26 @@ def test_a_flood_of_alerts_is_a_few() -> None:
     assert sum(a.active for a in d.alerts) == ALERTS_MAX
     late = alert(T0 + int((AGAIN_S + 1) * 1e9), names[-1])
     assert heard(*over, late).alerts[-1].number == alert_number(s.NODE, names[-1])
+
+
+def test_of_all_nodes_of_a_feed_so_many_may_stand_and_the_others_are_faults() -> None:
+    sensors = tuple(replace(SENSORS[0], sensor=f"c{k}") for k in range(6))
+    decoder = replace(DECODER, sensors=sensors, fallback="c0")
+    said = []
+    for k in range(6):
+        node = f"a8654cdf-4328-47de-81fa-c495589e30c{k}"
+        said.append(s.registration("CAMERA", f"c{k}", node=node))
+        for j in range(ALERTS_MAX):
+            one = alert(T0 + S, ulid(T0, f"{k} {j}"))
+            one.node_id = node
+            said.append(one)
+    first = alert(T0 + 2 * S, ulid(T0, "0 0"))
+    first.node_id = "a8654cdf-4328-47de-81fa-c495589e30c0"  # told again: it is not new
+    late = alert(T0 + round((ALERT_LAPSE_S + 3) * 1e9), ulid(T0, "late"))
+    late.node_id = "a8654cdf-4328-47de-81fa-c495589e30c5"  # the others have lapsed
+    d = merged(feed(decoder, [Frame(k + 1, "f", T0, s.frame(m)) for k, m in enumerate([*said, first, late])])[1])
+    assert faults([d]) == {TOO_MANY_IN_ALL: 6 * ALERTS_MAX - FEED_ALERTS_MAX}
+    assert len(d.alerts) == FEED_ALERTS_MAX + 2
 
 
 def test_what_stands_in_all_is_bounded_and_lapses() -> None:

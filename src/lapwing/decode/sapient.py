@@ -23,7 +23,19 @@ from sapient_msg.bsi_flex_335_v2_0.sapient_message_pb2 import SapientMessage
 
 from lapwing.decode.faults import Refusals
 from lapwing.decode.norths import declination_rad, grid_rad
-from lapwing.decode.sapient_alerts import TOO_MANY, Taken, alert_number, refusal, stands, taken, urgency, words
+from lapwing.decode.sapient_alerts import (
+    FEED_ALERTS_MAX,
+    TOO_MANY,
+    TOO_MANY_IN_ALL,
+    Taken,
+    alert_number,
+    refusal,
+    standing,
+    stands,
+    taken,
+    urgency,
+    words,
+)
 from lapwing.decode.sapient_kinds import kinds_of
 from lapwing.decode.sapient_objects import NOTHING, Said, said_of
 from lapwing.decode.sapient_wire import acts, cut, parse, time_ns
@@ -171,6 +183,10 @@ class SapientDecoder:
         alerts = taken(node.alerts, told, time_ns(message))
         if alerts is None:
             raise Wrong(TOO_MANY)
+        new = told.alert_id not in {name for name, _, _ in node.alerts}
+        others = (n.alerts for n in nodes.values() if n is not node)
+        if new and standing((*others, alerts), time_ns(message)) > FEED_ALERTS_MAX:
+            raise Wrong(TOO_MANY_IN_ALL)
         nodes[node.node_id] = replace(node, alerts=alerts)
         sensor, number = self.sensors[node.sensor], alert_number(node.node_id, told.alert_id)
         east_m, north_m, where = self._alert_place(message, sensor)

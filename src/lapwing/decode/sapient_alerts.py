@@ -5,6 +5,7 @@ at most ALERTS_MAX are taken; one that it took back counts for AGAIN_S longer, s
 flood of alarms. One that is not repeated for ALERT_LAPSE_S no longer counts. Refuses alerts without a sane alert_id.
 """
 
+from collections.abc import Iterable
 from hashlib import blake2b
 
 from sapient_msg.bsi_flex_335_v2_0.alert_pb2 import Alert
@@ -18,6 +19,8 @@ ID_CHARS_MAX, TEXT_CHARS_MAX = 64, 160
 NUMBER_BITS = 48  # JSON's numbers are exact up to 53
 OVER = (Alert.ALERT_STATUS_REJECT, Alert.ALERT_STATUS_IGNORE, Alert.ALERT_STATUS_CLEAR)
 URGENCY = {Alert.DISCRETE_PRIORITY_HIGH: Priority.HIGH, Alert.DISCRETE_PRIORITY_MEDIUM: Priority.MEDIUM}
+FEED_ALERTS_MAX = 32  # that stand, of all nodes of one feed
+TOO_MANY_IN_ALL = f"more than {FEED_ALERTS_MAX} alerts of all nodes"
 TOO_MANY = f"more than {ALERTS_MAX} alerts of one node"
 NO_ID = "alert_id is mandatory"
 Taken = tuple[tuple[str, int, bool], ...]  # alert_id, when told last, whether it stands
@@ -41,15 +44,20 @@ def refusal(told: Alert) -> str:
 def taken(before: Taken, told: Alert, at_ns: int) -> Taken | None:
     """The alerts of a node with one more word about one of them; None: it has too many."""
     kept = {
-        name: (when, standing)
-        for name, when, standing in before
-        if at_ns - when < (ALERT_LAPSE_S if standing else AGAIN_S) * 1e9
+        name: (when, still)
+        for name, when, still in before
+        if at_ns - when < (ALERT_LAPSE_S if still else AGAIN_S) * 1e9
     }
     if told.alert_id in kept or stands(told):
         if told.alert_id not in kept and len(kept) >= ALERTS_MAX:
             return None
         kept[told.alert_id] = (at_ns, stands(told))
-    return tuple((name, when, standing) for name, (when, standing) in kept.items())
+    return tuple((name, when, still) for name, (when, still) in kept.items())
+
+
+def standing(of: Iterable[Taken], at_ns: int) -> int:
+    """How many alerts of some nodes stand."""
+    return sum(still and at_ns - when < ALERT_LAPSE_S * 1e9 for told in of for _, when, still in told)
 
 
 def urgency(told: Alert, most: Priority) -> Priority:
