@@ -94,12 +94,16 @@ def _runs(path: Path) -> str:
 def _intervals(who: str, scores: dict[str, dict[str, float]], runs: int) -> str:
     lines = []
     for name, s in scores.items():
-        wide = f"{s['low']:.4g} to {s['high']:.4g}" if s["samples"] > 1 else ""
-        cells = (name.replace("_", " "), f"{s['value']:.4g}", wide, f"{s['samples']:g}")
+        wide = f"{_number(s['low'])} to {_number(s['high'])}" if s["samples"] > 1 else ""
+        cells = (name.replace("_", " "), _number(s["value"]), wide, f"{s['samples']:g}")
         lines.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
     head = "<tr><th></th><th>value</th><th>95 % interval</th><th>samples</th></tr>"
     of = f"{runs} runs" if runs > 1 else "1 run"
     return f"<h2>{GROUPS[who]}, {of}</h2><table>{head}{''.join(lines)}</table>"
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 1e4 else f"{value:.4g}"
 
 
 def _table(found: dict[str, Examined]) -> str:

@@ -68,7 +68,7 @@ def test_a_run_of_a_scenario_scores_both_trackers_and_judges_its_marks(tmp_path)
 
 
 def test_a_report_shows_what_several_runs_say_together(tmp_path):
-    place = {"value": 900.0, "low": 100.0, "high": 2000.0, "samples": 7}
+    place = {"value": 900.0, "low": 100.0, "high": 38400.0, "samples": 7}
     together = {
         "lapwing": {"gospa": {"value": 2.5, "low": 2.0, "high": 3.0, "samples": 7}},
         "picture": {"alarms": {"value": 4.0, "low": 4.0, "high": 4.0, "samples": 1}},
@@ -79,7 +79,7 @@ def test_a_report_shows_what_several_runs_say_together(tmp_path):
     assert said.exit_code == 0, said.output
     html = (tmp_path / "report.html").read_text()
     assert "<h1>Jammers &amp; ships</h1>" in html
-    assert "<tr><td>source error m median</td><td>900</td><td>100 to 2000</td><td>7</td></tr>" in html
+    assert "<tr><td>source error m median</td><td>900</td><td>100 to 38400</td><td>7</td></tr>" in html
     assert "<tr><td>source in 50 share</td><td>0.571</td>" in html
     assert "<tr><td>alarms</td><td>4</td><td></td><td>1</td></tr>" in html
     assert [html.count(f"<h2>{title}, 7 runs</h2>") for title in ("Counted over all runs", "Lapwing's tracker")] == [
