@@ -84,11 +84,13 @@ def score(
     dims: Annotated[int | None, typer.Option(min=2, max=3, help="2: horizontal, 3: with height.")] = None,
     skip_s: Annotated[float | None, typer.Option(help="Start-up that is not scored.")] = None,
     site: SiteOption = None,
+    innovations: Annotated[Path | None, typer.Option(help="Innovations (Parquet): their NIS is scored, too.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="All scores as JSON.")] = False,
 ) -> None:
     """Score tracks against truth: GOSPA with its parts, T-GOSPA, OSPA(2), SIAP and MOTA-like counts, consistency."""
     from lapwing_lab import files
     from lapwing_lab.examine import examine, measure
+    from lapwing_lab.run import nis_share
 
     given = {"cutoff_m": cutoff_m, "existence_min": existence, "dims": dims, "skip_s": skip_s}
     how = replace(measure(truth), **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
@@ -97,7 +99,10 @@ def score(
         raise FileError("heights above the sea cannot be compared from another origin: leave out --site, or --dims 3")
     told = _tracks(tracks, site) if document else files.read(tracks, "tracks")
     found = examine(told, files.read(truth, "truth"), how)
-    typer.echo(json.dumps(found.as_dict()) if as_json else text(found, how.cutoff_m))
+    nis = nis_share(files.read(innovations, "innovations")) if innovations is not None else {}
+    typer.echo(json.dumps(found.as_dict() | nis) if as_json else text(found, how.cutoff_m))
+    if nis and not as_json:
+        typer.echo(f"  NIS        {nis['nis_share']:10.3f} of 1  beyond 95 %: {nis['nis_beyond']:.3f} of 0.050")
 
 
 def text(s: Any, cutoff_m: float) -> str:

@@ -33,6 +33,7 @@ KINDS = {
     "detections": ("scan_ns", "sensor", "time_ns"),
     "tracks": ("time_ns", "track_id", "existence", "east_m", "north_m"),
     "truth": ("time_ns", "target_id", "east_m", "north_m"),
+    "innovations": ("scan_ns", "track_id", "weight", "nis", "dof"),
 }
 
 
@@ -55,7 +56,7 @@ class Scan:
 
 
 def read(path: Path, kind: str) -> pl.DataFrame:
-    """A file of "detections", "tracks" or "truth". Raises FileError."""
+    """A file of "detections", "tracks", "truth" or "innovations". Raises FileError."""
     try:
         frame = pl.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:

@@ -25,6 +25,7 @@ from lapwing_lab.importing import write
 from lapwing_lab.literature import draw
 from lapwing_lab.located import Place, located, source_places
 from lapwing_lab.scenario import Scenario, load, read_table
+from lapwing_lab.score import consistency as honesty
 from lapwing_lab.several import Interval, means, pooled
 from lapwing_lab.simulate import record, simulate
 from lapwing_lab.warned import warned
@@ -124,7 +125,7 @@ def trackers(folder: Path) -> dict[str, dict[str, float]]:
     """Scores of the product's tracker and of the naive one on the files of a folder."""
     settings = folder / "settings.toml"
     command = ["track", str(folder / "detections.parquet"), "--site", str(folder / "site.toml")]
-    command += ["--out", str(folder / "tracks.parquet")]
+    command += ["--out", str(folder / "tracks.parquet"), "--innovations", str(folder / "innovations.parquet")]
     command += ["--settings", str(settings)] if settings.exists() else []
     with ThreadPoolExecutor(1) as beside:  # the product is a process of its own; the naive tracker works meanwhile
         ours_done = beside.submit(product, command, True)
@@ -133,7 +134,20 @@ def trackers(folder: Path) -> dict[str, dict[str, float]]:
         ours_done.result()
     told, how = files.read(folder / "truth.parquet", "truth"), measure(folder / "truth.parquet")
     ours = files.read(folder / "tracks.parquet", "tracks")
-    return {"lapwing": _row(ours, told, how), "naive": _row(naive, told, how)}
+    nis = nis_share(files.read(folder / "innovations.parquet", "innovations"))
+    return {"lapwing": _row(ours, told, how) | nis, "naive": _row(naive, told, how)}
+
+
+def nis_share(given: pl.DataFrame) -> dict[str, float]:
+    """Mean normalised innovation squared over its degrees of freedom (honest: 1), and the share beyond the 95 %
+    quantile (honest: 0.05), of sure associations; nothing where there is none."""
+    nis, dof, weight = (given[c].to_numpy() for c in ("nis", "dof", "weight"))
+    found = [c for c in honesty.nis(nis, dof, weight) if c.samples]
+    n = sum(c.samples for c in found)
+    if not n:
+        return {}
+    mean = sum(c.mean / c.dof * c.samples for c in found) / n
+    return {"nis_share": mean, "nis_beyond": sum(c.beyond * c.samples for c in found) / n}
 
 
 def _row(tracks: pl.DataFrame, told: pl.DataFrame, how: Measure) -> dict[str, float]:

@@ -233,3 +233,35 @@ def test_plots_have_round_ticks_and_break_at_gaps():
     told = Plot("a", "x", "y", note="less < more").line("naive", np.zeros(1), np.zeros(1), dots=True).figure()
     assert told.endswith("</svg><figcaption>less &lt; more</figcaption></figure>")
     assert svg.index(">lapwing</tspan>") > svg.index('y="16" text-anchor="end"')  # the legend is above the frame
+
+
+def test_nis_of_sure_associations_is_scored_against_its_degrees_of_freedom(tmp_path):
+    rng = np.random.default_rng(3)
+    dof = rng.choice([2, 3], 40_000)
+    nis = rng.chisquare(dof)
+    weight = np.where(rng.random(40_000) < 0.8, 1.0, 0.5)
+    nis[weight < 0.9] = 1e6  # another target's
+    given = {"scan_ns": np.arange(40_000), "track_id": np.ones(40_000, int), "weight": weight, "nis": nis, "dof": dof}
+    honest = run.nis_share(pl.DataFrame(given))
+    assert honest["nis_share"] == pytest.approx(1.0, abs=0.02)
+    assert honest["nis_beyond"] == pytest.approx(0.05, abs=0.005)
+    sure = run.nis_share(pl.DataFrame(given | {"nis": 3.0 * nis}))
+    assert sure["nis_share"] == pytest.approx(3.0, abs=0.06)
+    assert sure["nis_beyond"] > 0.3
+    assert run.nis_share(pl.DataFrame(given).clear()) == {}
+
+
+def test_the_product_writes_its_innovations_and_score_reads_them(tmp_path):
+    (tmp_path / "tiny.toml").write_text(TINY)
+    kept = tmp_path / "kept"
+    found = run.run(str(tmp_path / "tiny.toml"), None, kept, False, lambda *_: None)
+    given = files.read(kept / "innovations.parquet", "innovations")
+    assert 0.5 * 4 * 20 < (given["weight"] >= 0.9).sum() <= 4 * 25
+    words = ["score", str(kept / "tracks.parquet"), str(kept / "truth.parquet"), "--innovations"]
+    said = RUN.invoke(app, [*words, str(kept / "innovations.parquet"), "--json"])
+    assert said.exit_code == 0, said.output
+    told = json.loads(said.output)
+    assert told["nis_share"] == found.rows["lapwing"]["nis_share"]
+    assert 0.5 < told["nis_share"] < 1.3
+    (kept / "innovations.parquet").write_bytes(b"none")
+    assert RUN.invoke(app, [*words, str(kept / "innovations.parquet")]).exit_code != 0

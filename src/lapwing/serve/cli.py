@@ -297,11 +297,12 @@ def track_(
     site: Annotated[Path, typer.Option(help="The site file that knows the sensors; it needs no feeds.")],
     out: Annotated[Path, typer.Option(help="Where the tracks go (Parquet).")] = Path("tracks.parquet"),
     settings: Annotated[Path | None, typer.Option(help="Tracker settings (TOML) instead of the defaults.")] = None,
+    innovations: Annotated[Path | None, typer.Option(help="Which detection went to which track, and its NIS.")] = None,
 ) -> None:
     """Track a file of detections, scan by scan and as fast as possible; any other tracker can read the same file."""
     from lapwing.serve.tracking import track_file
 
-    typer.echo(track_file(detections, site, out, settings))
+    typer.echo(track_file(detections, site, out, settings, innovations))
 
 
 @app.command()

@@ -23,6 +23,7 @@ from lapwing.records import (
     RCS_UNSAID,
     Array,
     Detections,
+    Innovations,
     Kind,
     SensorConfig,
     Site,
@@ -52,6 +53,15 @@ MEASURES = (
 DECLARED = tuple(f"declared_{kind.name.lower()}" for kind in Kind)
 SAID = {"rcs_dbsm": RCS_UNSAID, "blades": MICRO_UNSAID, "micro_doppler_mps": MICRO_UNSAID}  # beside the place; or not
 CLASSES = ClassSettings(classifiers=(Envelopes(), MicroDoppler()))
+GIVEN = {  # of an association, in a file of innovations
+    "scan_ns": pl.Int64,
+    "sensor": pl.String,
+    "track_id": pl.Int64,
+    "detection": pl.Int64,
+    "weight": pl.Float64,
+    "nis": pl.Float64,
+    "dof": pl.Int64,
+}
 NEEDED = ("scan_ns", "sensor", "time_ns")
 
 
@@ -170,8 +180,11 @@ def _sigma(config: SensorConfig, column: str) -> float:
     }.get(column, config.range_sigma_m)
 
 
-def track_file(detections: Path, site_file: Path, out: Path, settings_file: Path | None = None) -> str:
-    """Write the tracks at every end of a scan; one line that says what was done. Raises SiteError, TrackingError."""
+def track_file(
+    detections: Path, site_file: Path, out: Path, settings_file: Path | None = None, innovations: Path | None = None
+) -> str:
+    """Write the tracks at every end of a scan, and where wanted every association with its NIS;
+    one line that says what was done. Raises SiteError, TrackingError."""
     site, settings = load_site(site_file), load_settings(settings_file)
     try:
         frame = pl.read_parquet(detections)
@@ -184,24 +197,34 @@ def track_file(detections: Path, site_file: Path, out: Path, settings_file: Path
     reliability = {s.sensor: s.class_reliability for s in site.sensors}
     models: dict[str, SensorModel | None] = {}
     parts: dict[int, pl.DataFrame] = {}  # by time: of sensors whose scans end together, what is left after the last
-    looks = 0
+    looks, given = 0, list[pl.DataFrame]()
     for scan in scans(frame, {s.sensor: s for s in site.sensors}):
         if scan.sensor not in models:
             models[scan.sensor] = _model(scan, site)
         model = models[scan.sensor]
         if model is not None:
-            watch = track.watch_step(watch, scan, model, settings)
+            watch, said = track.watch_step_told(watch, scan, model, settings)
+            given += [] if said is None or innovations is None else [_given(said)]
             parts[scan.scan_ns] = rows_of(watch, scan.scan_ns, settings, reliability)
             looks += 1
     left_out = sorted({*frame["sensor"].unique()} - {name for name, model in models.items() if model is not None})
     whole = pl.concat(parts.values(), how="diagonal") if parts else rows_of(watch, 0, settings, reliability)
     out.parent.mkdir(parents=True, exist_ok=True)
     whole.write_parquet(out)
+    if innovations is not None:
+        innovations.parent.mkdir(parents=True, exist_ok=True)
+        pl.concat([pl.DataFrame(schema=GIVEN), *given]).write_parquet(innovations)
     note = f"; left out, no position in what they measure: {', '.join(left_out)}" if left_out else ""
     aside, jumps = watch.tracker.untimely, watch.tracker.restarts
     note += f"; {aside} detections or scans put aside, their time cannot be" if aside else ""
     note += f"; begun anew {jumps} times, the clock jumped" if jumps else ""
     return f"{looks} scans, {whole['track_id'].n_unique()} tracks to {out}{note}"
+
+
+def _given(told: Innovations) -> pl.DataFrame:
+    k = len(told.track_id)
+    columns = (np.full(k, told.scan_ns), [told.sensor] * k, told.track_id, told.detection, told.weight, told.nis)
+    return pl.DataFrame(dict(zip(GIVEN, (*columns, np.full(k, told.dof)), strict=True)), schema=GIVEN)
 
 
 def _model(scan: Detections, site: Site) -> SensorModel | None:

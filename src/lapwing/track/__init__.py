@@ -28,7 +28,7 @@ from lapwing.track.state import TrackerState, start
 from lapwing.track.tracker import estimates, predict_tracks, step
 from lapwing.track.unseen import Grid, UnseenSettings, UnseenState, expected_unseen, grown, thinned, unseen_start
 from lapwing.track.upstream import decorrelated
-from lapwing.track.watch import Watch, directions, watch_start, watch_step
+from lapwing.track.watch import Watch, directions, watch_start, watch_step, watch_step_told
 
 __all__ = [
     "AIR",
@@ -79,4 +79,5 @@ __all__ = [
     "unseen_start",
     "watch_start",
     "watch_step",
+    "watch_step_told",
 ]

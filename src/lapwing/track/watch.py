@@ -42,20 +42,27 @@ def watch_start(settings: TrackSettings) -> Watch:
 
 def watch_step(watch: Watch, scan: Detections, sensor: SensorModel, settings: TrackSettings) -> Watch:
     """The watch after one scan. Rows whose time cannot be are put aside before anybody looks at them."""
+    return watch_step_told(watch, scan, sensor, settings)[0]
+
+
+def watch_step_told(
+    watch: Watch, scan: Detections, sensor: SensorModel, settings: TrackSettings
+) -> tuple[Watch, Innovations | None]:
+    """The watch after one scan, and what of the scan was given to which track; None where nothing could be used."""
     before, rows = sifted(watch.tracker, scan, settings)
     if rows is None:
-        return replace(watch, tracker=before)
+        return replace(watch, tracker=before), None
     scan = those(scan, rows)
     tracker, told = tracker_step(before, scan, sensor, settings)
     if not isinstance(sensor, BearingSensor):
-        return _kept(watch, (tracker, watch.looks), scan, told, settings, sensor.locates)
+        return _kept(watch, (tracker, watch.looks), scan, told, settings, sensor.locates), told
     expected = expected_undetected(before, scan, sensor, settings)
     new = crossings.look(scan, sensor, told, settings.crossings)
     looks = crossings.remember(watch.looks, new, settings.crossings)
     others = tuple(k for k in looks if k.sensor.sensor != scan.sensor)
     if len(new.scan) and others:
         tracker = crossings.begin(tracker, others, new, expected, settings)
-    return _kept(watch, (tracker, looks), scan, told, settings, sensor.locates)
+    return _kept(watch, (tracker, looks), scan, told, settings, sensor.locates), told
 
 
 def _kept(

@@ -33,6 +33,14 @@ class Consistency:
         return self.low <= self.mean <= self.high
 
 
+def nis(
+    values: Float64[Array, " k"], dof: Int64[Array, " k"], weight: Float64[Array, " k"], sure: float = 0.9
+) -> list[Consistency]:
+    """Consistency of the normalised innovations squared per degrees of freedom, of associations that are `sure`: of
+    others the innovation may be another target's. A gate cuts the largest off, so honest is a little below."""
+    return [consistency(values[(dof == d) & (weight >= sure)], int(d)) for d in np.unique(dof)]
+
+
 def consistency(values: Float64[Array, " k"], dof: int) -> Consistency:
     """Chi-square test of normalised squares. Samples of one run are correlated: the interval is then too narrow."""
     k = len(values)
