@@ -5,7 +5,7 @@ export type Act = {
 };
 
 export interface Alarm {
-  id: number; rule: string; zone: string; subject: "track" | "claim" | "region" | "feed" | "sensor" | "zone"; subject_id: number;
+  id: number; rule: string; zone: string; subject: "track" | "claim" | "region" | "feed" | "sensor" | "zone" | "node"; subject_id: number;
   state: "raised" | "updated" | "cleared"; priority: "critical" | "high" | "medium" | "low";
   raised_ns: string; updated_ns: string; cleared_ns: string; latitude: number; longitude: number;
   reason: string; frames: number[]; frames_total: number;
