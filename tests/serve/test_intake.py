@@ -11,9 +11,11 @@ from pathlib import Path
 import httpx
 import pytest
 from jsonschema import Draft202012Validator
+from typer.testing import CliRunner
 
 from lapwing.records import FeedConfig, Position
 from lapwing.serve import mqtt
+from lapwing.serve.cli import app as commands
 from lapwing.serve.inbox import Inbox
 from lapwing.serve.intake import BODY_BYTES_MAX, intake_app
 from lapwing.serve.mqtt import Broker, MqttLink
@@ -45,6 +47,38 @@ async def test_looks_are_taken_and_mistakes_told_at_once():
     assert empty_later.json()["taken"] == 1
     assert (bad.status_code, bad.json()["taken"]) == (422, 0)
     assert data(inbox.drain()).count(b"\n") == 6  # all of it is evidence, what is refused too
+
+
+@pytest.mark.parametrize(
+    ("off_s", "said"),
+    [(0.0, None), (-1.0, None), (1.0, None), (-30.0, "30.0 s before this machine's clock"), (5.0, "thrown away")],
+)
+async def test_a_look_whose_time_cannot_be_shown_is_warned_of(off_s, said):
+    async with door(Inbox(Clock())) as web:
+        line = {"time": time.time() + off_s, "azimuth_deg": 81.5}
+        told = (await web.post("/looks", json=line)).json()
+    assert told["taken"] == 1
+    assert told.get("warnings") is None if said is None else said in told["warnings"][0]
+
+
+async def test_other_words_are_understood_and_other_doors_named():
+    async with door(Inbox(Clock())) as web:
+        bearing = (await web.post("/looks", json={"bearing": 3})).json()
+        elsewhere = [await web.post("/look", content=b"{}"), await web.get("/looks")]
+    assert bearing["refused"][0]["reason"] == "unknown key; did you mean azimuth_deg?"
+    assert [a.json()["error"] for a in elsewhere] == ["Looks are taken by POST to /looks."] * 2
+
+
+def test_a_secret_that_is_not_there_is_told_before_the_start(tmp_path):
+    site = tmp_path / "site.toml"
+    text = (ROOT / "examples" / "bearing-sensor.toml").read_text()
+    site.write_text(text.replace('sensor = "My antenna"', 'sensor = "My antenna"\ntoken = "file:token"'))
+    for command in ("check", "run"):
+        done = CliRunner().invoke(commands, [command, str(site)])
+        assert done.exit_code == 2
+        assert "token is not there, or holds no secret" in done.output
+    (tmp_path / "token").write_text("0123456789abcdef\n")
+    assert CliRunner().invoke(commands, ["check", str(site)]).exit_code == 0
 
 
 async def test_who_may_post_and_how_much():

@@ -15,6 +15,7 @@ const SYMBOLS: [string, Record<string, string>[]][] = [
   ["Track, a claim agrees", [solid(DART, "mark-agreed")]],
   ["Track coasting (not seen lately)", [line(DART, "mark-track")]],
   ["Track tentative", [solid("M12 8a4 4 0 1 0 .01 0", "mark-tentative")]],
+  ["Direction alone: one sigma to either side, up to the sensor's reach", [line("M4 21 12 3M4 21 20 9M12 3Q17 5 20 9", "mark-tentative")]],
   ["Claim: aircraft", [line(ring, "mark-ok")]],
   ["Claim: ship", [line("M12 3 17 12 12 21 7 12z", "mark-ok")]],
   ["Claim: drone (Remote ID)", [line("M7 8h10v10H7zM12 8V3", "mark-ok")]],

@@ -111,7 +111,7 @@ function addClaims(marks: Marks, store: Store, table: Table): void {
 function addLines(marks: Marks, store: Store): void {
   const { picture } = store;
   if (!picture) return;
-  let room = picture.good.n * 16 + picture.directions.n * 6 + 16;
+  let room = picture.good.n * 16 + picture.directions.n * (6 + 2 * ARC) + 16;
   if (store.shows("trails")) for (const key of marks.keys) room += 2 * (store.trails.of.get(key)?.size ?? 0);
   lines.begin(room, marks.anchor);
   if (store.shows("trails")) {
@@ -150,7 +150,8 @@ function addGood(store: Store): void {
   }
 }
 
-/** A wedge per bearing that nothing explains: its middle, and one standard deviation to either side, fading outwards. */
+const ARC = 6; // pieces of a wedge's far end
+/** A wedge per bearing that nothing explains: its middle, and one standard deviation to either side, closed at the sensor's reach. */
 function addDirections(table: Table): void {
   const grey = packed(COLOUR.tentative);
   const [latitude, longitude, azimuth, sigma, reach, ages] = ["latitude", "longitude", "azimuth", "sigma", "reach", "age"].map((c) =>
@@ -158,11 +159,18 @@ function addDirections(table: Table): void {
   ) as [Float64Array, Float64Array, Float64Array, Float64Array, Float64Array, Float64Array];
   for (let i = 0; i < table.n; i++) {
     const [x, y, scale] = [mercatorX(longitude[i]!), mercatorY(latitude[i]!), reach[i]! * unitsPerMetre(latitude[i]!)];
+    const fresh = Math.max(0.3, 1 - ages[i]! / 10);
     for (const side of [-1, 0, 1]) {
       const a = (azimuth[i]! + side * sigma[i]!) * DEG;
-      const alpha = (side ? 0.35 : 0.7) * Math.max(0.3, 1 - ages[i]! / 10);
+      const alpha = (side ? 0.8 : 1) * fresh;
       lines.point(x, y, grey, alpha);
-      lines.point(x + Math.sin(a) * scale, y - Math.cos(a) * scale, grey, 0);
+      lines.point(x + Math.sin(a) * scale, y - Math.cos(a) * scale, grey, 0.4 * alpha);
+    }
+    for (let k = 0; k < ARC; k++) {
+      for (const end of [k, k + 1]) {
+        const a = (azimuth[i]! + ((2 * end) / ARC - 1) * sigma[i]!) * DEG;
+        lines.point(x + Math.sin(a) * scale, y - Math.cos(a) * scale, grey, 0.4 * fresh);
+      }
     }
   }
 }

@@ -254,8 +254,17 @@ def _kinds(told: Any) -> tuple[float, ...]:
     return tuple(s / max(sum(shares), 1.0) for s in shares)
 
 
+MEANT = {
+    "bearing": "azimuth_deg",
+    "heading": "azimuth_deg",
+    "doa": "azimuth_deg",
+    "distance": "range_m",
+}  # other words for it
+
+
 def _unknown(key: str) -> str:
-    near = difflib.get_close_matches(key[:40], KEYS, n=1)
+    word = next((k for said, k in MEANT.items() if said in key[:40].lower()), "")
+    near = [word] if word else difflib.get_close_matches(key[:40], KEYS, n=1)
     return f"unknown key; did you mean {near[0]}?" if near else "unknown key"
 
 

@@ -58,11 +58,13 @@ def run(
     """
     from lapwing.serve.operate import Wish
     from lapwing.serve.replaying import warm_up
-    from lapwing.serve.site import SiteFile, load
+    from lapwing.serve.site import SiteError, SiteFile, load
+    from lapwing.serve.site_words import missing
     from lapwing.serve.staying import stay
 
     _logging(verbose, log_json)
-    load(site)  # its mistakes are told before anything is compiled
+    if lacking := missing(load(site)[1]):  # mistakes are told before anything is compiled
+        raise SiteError(str(site), lacking)
     warm_up()
     beside, for_s = site.resolve().parent, seconds(for_)
 
@@ -103,10 +105,12 @@ def demo(
 @plainly
 def check(site: Annotated[Path, typer.Argument(help="The site file (TOML).")]) -> None:
     """Read a site file, explain every mistake (which key, what was found, what is allowed), and say what it will do."""
-    from lapwing.serve.site import load
-    from lapwing.serve.site_words import words
+    from lapwing.serve.site import SiteError, load
+    from lapwing.serve.site_words import missing, words
 
     entry, frozen = load(site)
+    if lacking := missing(frozen):
+        raise SiteError(str(site), lacking)
     typer.echo(
         f"{site}: good. {entry.name!r}: feeds {len(frozen.feeds)}, sensors {len(frozen.sensors)}, "
         f"zones {len(frozen.zones)}, outputs {len(entry.output)}."

@@ -6,6 +6,7 @@ It is a door of its own: the server of the picture takes nothing.
 
 import asyncio
 import hmac
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from lapwing import __version__
 from lapwing.decode.lookouts import DETECTIONS_MAX, KINDS, NUMBERS, LookoutDecoder, LookoutState
+from lapwing.engine.order import OrderSettings
 from lapwing.records import FeedConfig, Frame, Position, SensorConfig
 from lapwing.serve import wire_text
 from lapwing.serve.clock import SystemClock
@@ -22,14 +24,21 @@ from lapwing.serve.inbox import Inbox
 from lapwing.serve.listening import WebAddressError, serve_web
 from lapwing.serve.outputs.entries import secret
 
+log = logging.getLogger("lapwing")
 BODY_BYTES_MAX = 1 << 20
 BODY_S = 10.0
+AHEAD_S = OrderSettings().ahead_s_max
+LATE_S = 2.0  # a direction is shown for five seconds from when it was true
 TIME = {"description": "seconds since 1970, or ISO 8601 with its offset", "type": ["number", "string"]}
 
 REFUSED = {"type": "object", "properties": {"reason": {"type": "string"}, "count": {"type": "integer"}, "example": {}}}
 TOLD = {
     "type": "object",
-    "properties": {"taken": {"type": "integer"}, "refused": {"type": "array", "items": REFUSED}},
+    "properties": {
+        "taken": {"type": "integer"},
+        "refused": {"type": "array", "items": REFUSED},
+        "warnings": {"type": "array", "items": {"type": "string"}},
+    },
     "required": ["taken", "refused"],
 }
 SENTENCE = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
@@ -49,6 +58,7 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
 async def serve_intake(config: FeedConfig, inbox: Inbox) -> None:
     """Until cancelled. Raises OSError when the port cannot be opened or the token is not there."""
     app = intake_app(config, inbox, secret(config.secret, Path()))
+    log.info("feed %r: looks are taken by POST to http://%s:%d/looks", config.feed, config.host, config.port)
     inbox.notice(config.feed, "connected", f"POST to port {config.port} is taken")
     try:
         await serve_web(app, config.host, config.port)
@@ -67,9 +77,10 @@ def intake_app(config: FeedConfig, inbox: Inbox, token: str) -> FastAPI:
         _admit(request, token)
         body = (await _body(request)).rstrip(b"\n") + b"\n"
         inbox.put(config.feed, body)
-        taken, refused = check.told(body, clock.now_ns())
+        taken, refused, warnings = check.told(body, clock.now_ns())
         status = 422 if refused and not taken else 202
-        return Response(wire_text.dump({"taken": taken, "refused": refused}), status, media_type="application/json")
+        told = {"taken": taken, "refused": refused} | ({"warnings": warnings} if warnings else {})
+        return Response(wire_text.dump(told), status, media_type="application/json")
 
     bearer = [Security(HTTPBearer(auto_error=False, scheme_name="bearer"))] if token else []
     app.post("/looks", status_code=202, openapi_extra=_described(), responses=ANSWERS, dependencies=bearer)(looks)
@@ -108,21 +119,34 @@ class _Check:
         self._state = LookoutState()
         self._feed = config.feed
 
-    def told(self, body: bytes, now_ns: int) -> tuple[int, list[dict[str, Any]]]:
+    def told(self, body: bytes, now_ns: int) -> tuple[int, list[dict[str, Any]], list[str]]:
         """For the answer."""
         if self._decoder is None:
-            return body.count(b"\n"), []
+            return body.count(b"\n"), [], []
         self._state, decoded = self._decoder.decode(self._state, [Frame(0, self._feed, now_ns, body)])
         refused = [
             {"reason": f.reason, "count": f.count, "example": f.example.decode("utf-8", "replace")}
             for f in decoded.faults
         ]
-        return decoded.messages, refused
+        return decoded.messages, refused, _untimely([scan.scan_ns for scan in decoded.scans], now_ns)
+
+
+def _untimely(looks_ns: list[int], now_ns: int) -> list[str]:
+    """What is wrong with the times of looks: most are a sensor's clock that nothing sets."""
+    out = []
+    late_s = max((now_ns - t for t in looks_ns), default=0) * 1e-9
+    early_s = max((t - now_ns for t in looks_ns), default=0) * 1e-9
+    if late_s > LATE_S:
+        out.append(f"a look is dated {late_s:.1f} s before this machine's clock: it is shown late, or not at all")
+    if early_s > AHEAD_S:
+        out.append(f"a look is dated {early_s:.1f} s after this machine's clock: it is thrown away")
+    return out
 
 
 async def _refused(_request: Request, error: Exception) -> Response:
     assert isinstance(error, StarletteHTTPException)
-    return Response(wire_text.dump({"error": str(error.detail)}), error.status_code, media_type="application/json")
+    told = str(error.detail) if error.status_code not in (404, 405) else "Looks are taken by POST to /looks."
+    return Response(wire_text.dump({"error": told}), error.status_code, media_type="application/json")
 
 
 def _described() -> dict[str, Any]:

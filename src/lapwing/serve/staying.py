@@ -9,7 +9,7 @@ from lapwing.engine.journal import JournalError
 from lapwing.serve.listening import WebAddressError
 from lapwing.serve.operate import Summary, Wish, operate
 from lapwing.serve.site import SiteError, SiteFile, essence, examined
-from lapwing.serve.site_words import words
+from lapwing.serve.site_words import missing, words
 from lapwing.serve.versions import VersionError, Versions
 from lapwing.serve.web_config import ConfigDesk
 
@@ -58,9 +58,12 @@ def _desk(site: Path) -> ConfigDesk:
 
     def examine(text: str) -> tuple[list[str], list[str]]:
         try:
-            told = words(*examined(text, site))
+            entry, frozen = examined(text, site)
         except SiteError as error:
             return list(error.problems), []
+        if lacking := missing(frozen):
+            return lacking, []
+        told = words(entry, frozen)
         if essence(text) != essence(running.text):
             told.append("the journal so far is moved aside when it starts: kept, but no longer in this page's past")
         return [], told

@@ -43,7 +43,7 @@ def secret(reference: str, folder: Path, environment: Mapping[str, str] = os.env
     try:
         return (folder / name).read_text(encoding="utf-8").splitlines()[0].strip()
     except (OSError, IndexError, UnicodeDecodeError):
-        raise OSError(f"the file {folder / name} holds no secret") from None
+        raise OSError(f"the file {folder / name} is not there, or holds no secret in its first line") from None
 
 
 def address(to: str, schemes: Mapping[str, int], form: str) -> tuple[str, str, int, str]:
