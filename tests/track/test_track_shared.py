@@ -34,6 +34,7 @@ NOBODY = np.zeros(0, dtype=np.int64)
 def config(name, north_rad, east_rad):
     return SensorConfig(
         name, Position(0.9 + north_rad, 0.4 + east_rad, 60.0), "radar", elevation_sigma_rad=0.006, range_m_max=40_000.0,
+        align=True,
     )  # fmt: skip
 
 
@@ -274,3 +275,7 @@ def test_the_anchor_changes_only_for_a_sensor_of_which_much_more_is_known():
     assert chosen(0, 3, ("A",)) == "B"
     only = {"A": reg.begin("A", DEEP.value, SETTINGS)}
     assert choose_anchor(plots, only, frozenset(), plan) is None
+    both = only | {"B": reg.begin("B", DEEP.value, SETTINGS)}
+    unsaid = replace(plan, sensors={n: replace(c, align=False) for n, c in plan.sensors.items()})
+    assert choose_anchor(plots, both, frozenset(), unsaid) is None  # only where the site's file says so
+    assert choose_anchor(plots, both, frozenset(), plan) is not None

@@ -82,7 +82,8 @@ def _alike(
     settings = shared.pairing(plan.registration)
     reference = None
     for scan in scans:
-        if scan.sensor == anchor.sensor or plan.sensors[scan.sensor].correlation_s > 0.0:
+        theirs = plan.sensors[scan.sensor]
+        if scan.sensor == anchor.sensor or theirs.correlation_s > 0.0 or not theirs.align:
             continue
         if reference is None:
             reference = tracklets(plots, anchor, plan.tracking.prior, NOISE_M2PS3, _explained(state))
@@ -104,13 +105,13 @@ def _alike(
 
 
 def choose_anchor(plots: Plots, pairs: dict[str, Pairs], current: frozenset[str], plan: Plan) -> SensorModel | None:
-    """The sensor of which most is known, among those that place targets: by cooperative traffic, then by stated
-    tolerances, then by measuring heights, then by name. Another than the `current` one only where two more of its
-    biases are known: all pairs begin anew then. None where no two see anything."""
+    """The sensor of which most is known, among those that place targets and that the site says to align: by cooperative
+    traffic, then by stated tolerances, then by measuring heights, then by name. Another than the `current` one only
+    where two more of its biases are known: all pairs begin anew then. None where no two see anything."""
     models = []
     for s, name in enumerate(plots.sensors):
         rows = np.flatnonzero(plots.sensor == s)
-        if len(rows) and name in pairs and plan.sensors[name].correlation_s <= 0.0:
+        if len(rows) and name in pairs and plan.sensors[name].correlation_s <= 0.0 and plan.sensors[name].align:
             models.append(plan.model(name, SPACES[int(plots.space[rows[-1]])]))
     if len(pairs) < 2 or not models:
         return None

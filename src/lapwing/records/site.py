@@ -73,6 +73,7 @@ class SensorConfig:
     includes: tuple[str, ...] = ()  # of a sensor that delivers tracks: the sensors whose plots are in them
     p_detect_small: float | None = None  # of a small drone; None: as `p_detect`
     range_small_m: float | None = None  # as far as it sees one; None: a radar a third as far as an aircraft, others all
+    align: bool = False  # whether what others see of the same targets tells of its biases, too
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ class SensorEntry(BaseModel):
     elevation_tolerance_deg: Annotated[float, Field(ge=0, le=45)] = 0.0
     clock_tolerance_s: Annotated[float, Field(ge=0, le=60)] = 0.0
     includes: Annotated[list[Name], Field(max_length=32)] = []
+    align: bool = False
     p_detect_small: Annotated[float, Field(ge=0, lt=1)] | None = None
     range_small_m: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
 
@@ -95,4 +96,5 @@ class SensorEntry(BaseModel):
             tuple(self.includes),
             self.p_detect_small,
             self.range_small_m,
+            align=self.align,
         )
