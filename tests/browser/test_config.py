@@ -44,8 +44,7 @@ def test_a_mistake_is_named_and_versions_are_kept_and_loaded(managed, launch):
     seat = Seat(launch(NO_WEBGL), f"{managed.url}/config.html")
     seat.page.wait_for_url("**/login.html**")
     log_in(seat, "Kim")
-    seat.page.locator("#me b").wait_for()
-    seat.page.get_by_role("link", name="Site file").click()
+    seat.page.wait_for_url("**/config.html**")  # where one wanted to go
     seat.until(lambda: seat.texts("#version") == ["version 1, running"], "the file")
     before = managed.site.read_text()
     editor = seat.page.locator("#text")
@@ -77,6 +76,7 @@ def test_a_zone_is_drawn_moved_and_changed_on_the_map(managed, launch):
     log_in(seat, "Kim")
     seat.page.locator("#me b").wait_for()
     seat.until(lambda: seat.read("frames") > 3 and seat.page.locator("#sketch").is_visible(), "the map")
+    assert seat.page.get_by_role("link", name="Site file").is_visible()
     seat.page.keyboard.press("z")
     assert seat.texts("#sketch-text") == ["set the first corner"]
     assert seat.page.locator("#sketch-done").is_disabled()

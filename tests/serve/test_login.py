@@ -92,7 +92,7 @@ async def test_nothing_but_the_log_in_page_is_shown_to_who_is_nobody(tmp_path, a
                 if path in OPEN:
                     assert answer.status_code != 401 or path == "/v1/login"
                 elif path == "/history.html":
-                    assert (answer.status_code, answer.headers["location"]) == (303, "/login.html")
+                    assert (answer.status_code, answer.headers["location"]) == (303, "/login.html?history")
                 else:
                     assert answer.status_code == 401, (method, path, who)
                     assert answer.json() == {"error": "Log in first."}
@@ -101,7 +101,7 @@ async def test_nothing_but_the_log_in_page_is_shown_to_who_is_nobody(tmp_path, a
         assert "content-security-policy" in home.headers
         assert (await client.get("/basemap.pmtiles")).status_code == 401
         assert (await client.get("/%61ssets/../v1/tracks")).status_code in (401, 404)
-        page = await client.get("/login.html")
+        page = await client.get("/login.html?history")
         assert page.status_code == 200
         for name in ("login.js", "login.css"):
             assert f"/{name}" in page.text

@@ -1,17 +1,21 @@
 """What all answers of the web have in common."""
 
+from pathlib import Path
 from typing import Any, TypeVar
 
-from fastapi import HTTPException, Request, Response, WebSocket
+from fastapi import FastAPI, HTTPException, Request, Response, WebSocket
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from lapwing.serve import wire_text
 from lapwing.serve.guard import BODY_BYTES_MAX
 
+DESK = Path(__file__).with_name("desk")
+KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 Wanted = TypeVar("Wanted", bound=BaseModel)
 
 
@@ -65,6 +69,16 @@ async def refused(_request: Request, error: Exception) -> Response:
     """A refusal, told in its sentence."""
     assert isinstance(error, StarletteHTTPException)
     return Response(wire_text.dump({"error": str(error.detail)}), error.status_code, media_type="application/json")
+
+
+def add_files(app: FastAPI, *names: str) -> None:
+    """Pages and what belongs to them, as they lie in DESK: they need no build. They say nothing of the site."""
+    for name in names:
+
+        def shown(path: Path = DESK / name) -> Response:
+            return FileResponse(path, media_type=KINDS[path.suffix], headers={"Cache-Control": "no-cache"})
+
+        app.add_api_route(f"/{name}", shown, methods=["GET"], include_in_schema=False)
 
 
 class Static(StaticFiles):

@@ -10,25 +10,21 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from json import dumps, loads
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi import Path as PathParameter
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import FileResponse
 
 from lapwing.serve.accounts import Person
-from lapwing.serve.answers import json, only_known, wanted_of
+from lapwing.serve.answers import add_files, json, only_known, wanted_of
 from lapwing.serve.guard import LONG_BYTES_MAX
 from lapwing.serve.site import ZoneEntry
 from lapwing.serve.site_edit import EditError, with_zone, zone_of
 from lapwing.serve.versions import TEXT_MAX, Overtaken, Version, VersionError, Versions
 
 log = logging.getLogger("lapwing")
-DESK = Path(__file__).with_name("desk")
-PAGE = {"config.html": "text/html", "config.js": "text/javascript", "config.css": "text/css"}
 Examine = Callable[[str], tuple[list[str], list[str]]]  # of a text: what is wrong with it, and else what it will do
 Text = Annotated[str, StringConstraints(max_length=TEXT_MAX)]
 
@@ -141,8 +137,7 @@ def _add_restart(app: FastAPI, desk: ConfigDesk, known: list[Any]) -> None:
         asyncio.get_running_loop().call_later(0.2, desk.again.set)  # after the answer
         return json({"restarting": now.number}, 202)
 
-    for name, kind in PAGE.items():
-        app.get(f"/{name}", dependencies=[Depends(only_known)], include_in_schema=False)(_file(name, kind))
+    add_files(app, "config.html", "config.js", "config.css")
 
 
 def difference(old: str, new: str) -> str:
@@ -195,11 +190,3 @@ def _managers_only(request: Request) -> None:
 
 def _told(v: Version) -> dict[str, Any]:
     return {"version": v.number, "at_ns": str(v.at_ns), "name": v.name, "note": v.note}
-
-
-def _file(name: str, kind: str) -> Any:
-    def page() -> FileResponse:
-        """A file of the page."""
-        return FileResponse(DESK / name, media_type=kind, headers={"Cache-Control": "no-cache"})
-
-    return page

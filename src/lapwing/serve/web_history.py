@@ -5,18 +5,15 @@ from pathlib import Path
 from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, FastAPI, HTTPException, Query, Response
-from starlette.responses import FileResponse
 
 from lapwing.records import Picture, Site
 from lapwing.serve import searching, statistics
 from lapwing.serve.acts import ActError
-from lapwing.serve.answers import json, only_known
+from lapwing.serve.answers import add_files, json, only_known
 from lapwing.serve.searching import DAY_NS, LIMIT, BadQuestion, Question, search
 
 INT64_MAX = 2**63 - 1
 Moment = Annotated[int | None, Query(ge=0, le=INT64_MAX)]
-DESK = Path(__file__).with_name("desk")
-PAGE = {"history.html": "text/html", "history.js": "text/javascript", "history.css": "text/css"}
 Word = Annotated[str, Query(max_length=100)]
 
 
@@ -28,7 +25,7 @@ def add_past_routes(app: FastAPI, past: Past, site: Site, acts: Path | None, lat
     """GET /v1/history/tracks, /v1/stats, and the page /history.html. `acts`: the file of people's acts. `latest()` is
     the picture, or raises HTTPException."""
     known = [Depends(only_known)]
-    _add_page(app)
+    add_files(app, "history.html", "history.js", "history.css")
 
     @app.get("/v1/history/tracks", dependencies=known)
     def found(
@@ -63,13 +60,3 @@ def _answered(ask: Callable[[], dict[str, Any]]) -> Response:
         raise HTTPException(400, f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
     except (OSError, ActError) as error:
         raise HTTPException(503, str(error)) from None
-
-
-def _add_page(app: FastAPI) -> None:
-    """The page and its two files, as they lie beside this module: they need no build."""
-    for name, kind in PAGE.items():
-
-        def shown(path: Path = DESK / name, kind: str = kind) -> Response:
-            return FileResponse(path, media_type=kind, headers={"Cache-Control": "no-cache"})
-
-        app.add_api_route(f"/{name}", shown, methods=["GET"], include_in_schema=False)

@@ -9,13 +9,11 @@ import logging
 import time
 from collections.abc import MutableMapping
 from http.cookies import CookieError, SimpleCookie
-from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import FileResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lapwing.serve.accounts import (
@@ -28,15 +26,14 @@ from lapwing.serve.accounts import (
     TooManyTries,
     WrongPassword,
 )
-from lapwing.serve.answers import json, only_known, wanted_of
+from lapwing.serve.answers import add_files, json, only_known, wanted_of
 from lapwing.serve.guard import is_loopback, refuse
 
 log = logging.getLogger("lapwing")
 RECHECK_S = 5.0
-DESK = Path(__file__).with_name("desk")
-FILES = {"login.html": "text/html", "login.js": "text/javascript", "login.css": "text/css"}
+FILES = ("login.html", "login.js", "login.css")
 OPEN = frozenset(("/v1/login", "/healthz", *(f"/{name}" for name in FILES)))
-PAGES = ("/", "/index.html", "/history.html", "/config.html")
+PAGES = {"/": "", "/index.html": "", "/history.html": "?history", "/config.html": "?config"}  # and what leads back
 Signed = TypeVar("Signed", bound=BaseModel)
 
 
@@ -72,7 +69,8 @@ class Gate:
             await refuse(scope, send, 503, str(error))
             return
         if person is None and scope["type"] == "http" and path in PAGES and scope["method"] in ("GET", "HEAD"):
-            await send({"type": "http.response.start", "status": 303, "headers": [(b"location", b"/login.html")]})
+            where = [(b"location", f"/login.html{PAGES[path]}".encode())]
+            await send({"type": "http.response.start", "status": 303, "headers": where})
             await send({"type": "http.response.body", "body": b""})
         elif person is None:
             await refuse(scope, send, 401, "Log in first.")
@@ -140,8 +138,7 @@ def add_login_routes(app: FastAPI, accounts: Accounts | None, port: int) -> None
 
     if accounts is None:
         return
-    for name, kind in FILES.items():
-        app.get(f"/{name}", dependencies=known)(_file(name, kind))
+    add_files(app, *FILES)
 
     @app.post("/v1/login", dependencies=known)
     async def log_in(request: Request) -> Response:
@@ -170,11 +167,3 @@ def add_login_routes(app: FastAPI, accounts: Accounts | None, port: int) -> None
         answer = json({})
         answer.delete_cookie(cookie_name(port), httponly=True, samesite="strict")
         return answer
-
-
-def _file(name: str, kind: str) -> Any:
-    def page() -> FileResponse:
-        """A file of the log-in page."""
-        return FileResponse(DESK / name, media_type=kind, headers={"Cache-Control": "no-cache"})
-
-    return page
