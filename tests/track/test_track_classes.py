@@ -90,7 +90,8 @@ def test_several_birds_in_one_cell_echo_like_a_drone_and_are_birds_all_the_same(
     n, envelopes = 41, Envelopes()
     rcs, sigma2 = np.linspace(-40.0, 0.0, n), 7.0**2 + 5.57**2 / 8.0
     zero = np.zeros(n)
-    f = Features(np.arange(n), zero + 8, zero + 14.7, zero + 2, zero + 300, zero + 1e6, rcs - 2.51, zero + 8)
+    columns = (np.arange(n), zero + 8, zero + 14.7, zero + 2, zero + 300, zero + 1e6, rcs - 2.51, zero + 8)
+    f = Features(*columns, *(zero.copy() for _ in range(4)))
     silent = replace(f, rcs_looks=zero)
     told = np.exp(envelopes.log_likelihood(f) - envelopes.log_likelihood(silent))
     one, many = (np.exp(-0.5 * (rcs - m) ** 2 / sigma2) / np.sqrt(sigma2) for m in (-25.0, -15.0))

@@ -46,4 +46,15 @@ async def serve_web(
         except asyncio.CancelledError:
             server.should_exit = True
             await running
+            await _cut(server)
             raise
+
+
+async def _cut(server: uvicorn.Server) -> None:
+    """What is still connected after the grace has nobody to talk to any more."""
+    for connection in list(server.server_state.connections):
+        transport = getattr(connection, "transport", None)
+        if transport is not None:
+            transport.abort()
+    for _ in range(3):  # until the loop has closed them
+        await asyncio.sleep(0)
