@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
+from jaxtyping import Bool, Float64
 
 from lapwing.alarm.rules import Finding, World
-from lapwing.records import Priority, Registration, Subject
+from lapwing.records import Array, Priority, Registration, Subject
 
 SAID = (
     ("range", "m", 1.0),
@@ -18,11 +19,10 @@ SAID = (
 )
 
 
-@final
 @dataclass(frozen=True, slots=True)
-class SensorBiased:
-    """A sensor is off by more than its own noise explains, surely (`sigmas` standard deviations of the estimate);
-    it stands until that falls by `back_ratio`. What has a stated tolerance is left to `SensorDrifting`."""
+class Clear:
+    """When a bias is clear: beyond `sigmas` standard deviations of its estimate, and beyond what matters. It stays so
+    until it falls below `back_ratio` of that."""
 
     sigmas: float = 5.0
     noises: float = 1.5
@@ -31,21 +31,29 @@ class SensorBiased:
     hold_s: float = 10.0
     back_ratio: float = 0.8
 
+    def share(self, bias: Float64[Array, " b"], sigma: Float64[Array, " b"], noise: Float64[Array, " b"]) -> Array:
+        """Of what is clear: 1 or more is clear."""
+        least = np.where(noise > 0.0, self.noises * noise, np.inf)
+        least[3:] = self.clock_s, self.place_m, self.place_m
+        return np.asarray(np.abs(bias) / np.maximum(self.sigmas * sigma, least))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SensorBiased(Clear):
+    """A sensor is off by more than its own noise explains, surely (`sigmas` standard deviations of the estimate);
+    it stands until that falls by `back_ratio`. What has a stated tolerance is left to `SensorDrifting`."""
+
     def findings(self, world: World) -> list[Finding]:
         """One per sensor, with all that is off."""
         out = []
         for i, s in enumerate(world.sensors):
-            least = np.where(s.noise > 0.0, self.noises * s.noise, np.inf)
-            least[3:] = self.clock_s, self.place_m, self.place_m
-            share = np.abs(s.bias) / np.maximum(self.sigmas * s.sigma, least)
+            share = self.share(s.bias, s.sigma, s.noise)
             judged = (s.observable == 1) & (s.drift.tolerance == 0.0)
             off = judged & (share > self.back_ratio)
             if not off.any():
                 continue
-            said = "; ".join(
-                f"{SAID[k][0]} {s.bias[k] / SAID[k][2]:+.2f} ± {s.sigma[k] / SAID[k][2]:.2f} {SAID[k][1]}"
-                for k in np.flatnonzero(off)
-            )
+            said = _said(s.bias, s.sigma, off)
             text = f"sensor {s.sensor} is off: {said} (from {_rests(s)}; taken out of its scans)"
             row = (Subject.SENSOR, i, Priority.LOW, self.hold_s, bool((share[off] > 1.0).any()))
             out.append(Finding("sensor biased", "", *row, 0.0, 0.0, text, -1))
@@ -68,15 +76,8 @@ class NodeSays:
 
 @final
 @dataclass(frozen=True, slots=True)
-class SensorsDisagree:
+class SensorsDisagree(Clear):
     """Two sensors see the same targets in different places, and nothing says which of them is right."""
-
-    sigmas: float = 5.0
-    noises: float = 1.5
-    clock_s: float = 0.5
-    place_m: float = 50.0
-    hold_s: float = 10.0
-    back_ratio: float = 0.8
 
     def findings(self, world: World) -> list[Finding]:
         """One per sensor that differs from another by what is taken out of neither."""
@@ -86,17 +87,12 @@ class SensorsDisagree:
             a = s.against
             if a is None:
                 continue
-            least = np.where(s.noise > 0.0, self.noises * s.noise, np.inf)
-            least[3:] = self.clock_s, self.place_m, self.place_m
-            share = np.abs(a.difference) / np.maximum(self.sigmas * a.sigma, least)
+            share = self.share(a.difference, a.sigma, s.noise)
             open_ = (a.known == 1) & ~taken[s.sensor] & ~taken.get(a.other, taken[s.sensor])
             off = open_ & (share > self.back_ratio)
             if not off.any():
                 continue
-            said = "; ".join(
-                f"{SAID[k][0]} {a.difference[k] / SAID[k][2]:+.2f} ± {2.0 * a.sigma[k] / SAID[k][2]:.2f} {SAID[k][1]}"
-                for k in np.flatnonzero(off)
-            )
+            said = _said(a.difference, 2.0 * a.sigma, off)
             text = (
                 f"sensors {s.sensor} and {a.other} disagree: {said} (from {a.looks} looks at shared tracks; "
                 "nothing says which is off, and nothing is taken out)"
@@ -126,6 +122,12 @@ class SensorDrifting:
             row = (Subject.SENSOR, i, level, self.hold_s, True)
             out.append(Finding("sensor drifting", "", *row, 0.0, 0.0, f"sensor {s.sensor} drifts: {said}", -1))
         return out
+
+
+def _said(bias: Float64[Array, " b"], spread: Float64[Array, " b"], off: Bool[Array, " b"]) -> str:
+    """Those that are off, in words."""
+    rows = ((*SAID[k], bias[k], spread[k]) for k in np.flatnonzero(off))
+    return "; ".join(f"{name} {b / size:+.2f} ± {s / size:.2f} {unit}" for name, unit, size, b, s in rows)
 
 
 def _rests(s: Registration) -> str:
