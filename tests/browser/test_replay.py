@@ -77,6 +77,7 @@ def test_a_link_to_a_moment_and_a_live_alarm_meanwhile(past, launch):
     tick, number = raised(past)
     seat = Seat(launch(), f"{past.url}/#at=2025-06-15T15:06:55.000Z")  # T0 + 15 s
     seat.until(lambda: seat.read("replay") == "paused", "the moment of the link", 40)
+    seat.until(lambda: seat.read("ticks") > 0, "its picture")  # which comes after the word
     assert seat.read("ticks") == 75
     assert text(seat, "replay-time") == "2025-06-15 15:06:55 UTC"
     rows = past.rows[75].picture
