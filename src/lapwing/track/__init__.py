@@ -22,6 +22,7 @@ from lapwing.track.settings import (
     TargetBirths,
     TargetPrior,
     TrackSettings,
+    VisibilitySettings,
 )
 from lapwing.track.smoothing import smoothed
 from lapwing.track.state import TrackerState, start
@@ -59,6 +60,7 @@ __all__ = [
     "TrackerState",
     "UnseenSettings",
     "UnseenState",
+    "VisibilitySettings",
     "Watch",
     "claims_start",
     "claims_step",
