@@ -1,12 +1,15 @@
 // The view in the address: a link shows a colleague the same place, selection, list and layers.
 
 import { readPoints, written, type Point } from "./measure";
-import { LAYERS, type Layer, type Store } from "./store";
+import { LAYERS, type FixedLayer, type Layer, type Store } from "./store";
 import type { Tab } from "./lists";
 import { kept, theme, type Theme } from "./theme";
 
-const ASKED_FOR: Layer[] = ["cells", "unseen"]; // not shown unless asked for
-const named = (words: URLSearchParams, list: string, layer: Layer): boolean => (words.get(list) ?? "").split(",").includes(layer);
+const ASKED_FOR: FixedLayer[] = ["cells", "unseen"]; // not shown unless asked for
+const named = (words: URLSearchParams, list: string, layer: FixedLayer): boolean => (words.get(list) ?? "").split(",").includes(layer);
+
+/** Plans that are not to be shown: the page does not know yet which there are. */
+const plansIn = (words: URLSearchParams): Layer[] => (words.get("off") ?? "").split(",").filter((w): w is `plan:${string}` => /^plan:[a-z0-9-]{1,64}$/.test(w));
 
 export interface Wish { latitude?: number; longitude?: number; zoom?: number; selected: string; tab: Tab; off: Layer[]; atMs?: number; theme: Theme; kiosk: boolean; measure: Point[] | null }
 
@@ -26,7 +29,7 @@ export function read(hash = location.hash): Wish {
     measure: words.has("measure") ? readPoints(words.get("measure")!) : null,
     selected: /^(t\d+|c\d+:\d+)$/.test(selected) ? selected : "",
     tab: tab === "claims" || tab === "feeds" ? tab : "tracks",
-    off: LAYERS.filter((l) => (ASKED_FOR.includes(l) ? !named(words, "on", l) : named(words, "off", l))),
+    off: [...LAYERS.filter((l) => (ASKED_FOR.includes(l) ? !named(words, "on", l) : named(words, "off", l))), ...plansIn(words)],
   };
 }
 
@@ -40,7 +43,7 @@ export function write(store: Store, { tab, centre, zoom, pastMs, kiosk, measure 
   if (store.selected) words.push(`sel=${store.selected}`);
   if (tab !== "tracks") words.push(`list=${tab}`);
   const on = ASKED_FOR.filter((l) => store.shows(l));
-  const off = [...store.hidden].filter((l) => !ASKED_FOR.includes(l));
+  const off = [...store.hidden].filter((l) => !ASKED_FOR.includes(l as FixedLayer));
   if (on.length) words.push(`on=${on.join(",")}`);
   if (off.length) words.push(`off=${off.join(",")}`);
   if (pastMs !== null) words.push(`at=${new Date(pastMs).toISOString()}`);

@@ -2,7 +2,8 @@
 
 import { $, drawing, h } from "./dom";
 import { keyList, type Key } from "./keys";
-import { LAYERS, type Layer, type Store } from "./store";
+import { planLayer } from "./plans";
+import { LAYERS, type FixedLayer, type Layer, type Store } from "./store";
 import { keep, setTheme, theme } from "./theme";
 
 const DART = "M12 3 18 19 12 16 6 19z";
@@ -27,16 +28,22 @@ const SYMBOLS: [string, Record<string, string>[]][] = [
   ["Likely source of interference (50, 90 %)", [{ ...line("M5 7h12v10H5z", "map-source"), "fill-opacity": "0.2" }]],
   ["Last good position", [{ ...line("M3 20 21 4", "mark-lost"), "stroke-dasharray": "4 3" }]],
 ];
-const NAMES: Record<Layer, string> = {
+const NAMES: Record<FixedLayer, string> = {
   tracks: "Tracks", claims: "Claims", trails: "Trails", ellipses: "1-sigma ellipses", labels: "Labels", zones: "Zones",
   sensors: "Sensors and reach", regions: "GNSS interference", cells: "GNSS by cell and time", unseen: "What could be here unseen", airfields: "Airfields",
 };
 export function drawLegend(store: Store, keys: Key[]): void {
-  const boxes = LAYERS.map((layer) =>
-    h("label", {}, h("input", { type: "checkbox", checked: store.shows(layer), change: (e) => store.toggle(layer, (e.target as HTMLInputElement).checked) }), NAMES[layer]));
+  const box = (layer: Layer, name: string): HTMLElement =>
+    h("label", {}, h("input", { type: "checkbox", checked: store.shows(layer), change: (e) => store.toggle(layer, (e.target as HTMLInputElement).checked) }), name);
+  const plans = h("fieldset", { id: "plan-layers", hidden: true });
+  store.on("plans", () => {
+    plans.hidden = !store.plans.length;
+    plans.replaceChildren(h("legend", {}, "Plans of this site"), ...store.plans.map((p) => box(planLayer(p), p.name)));
+  });
   $("legend-body").replaceChildren(
     h("ul", {}, ...SYMBOLS.map(([name, parts]) => h("li", {}, drawing(parts), name))),
-    h("fieldset", {}, h("legend", {}, "Layers"), ...boxes),
+    h("fieldset", {}, h("legend", {}, "Layers"), ...LAYERS.map((layer) => box(layer, NAMES[layer]))),
+    plans,
     h("label", {}, h("input", { type: "checkbox", id: "light", checked: theme() === "light", change: (e) => choose(store, (e.target as HTMLInputElement).checked) }), "Light theme (for bright rooms)"),
     keyList(keys),
     h("p", {}, "It watches and warns. A claim is what something says of itself; it is not a fact until a sensor agrees."),

@@ -8,7 +8,8 @@ import { Protocol } from "pmtiles";
 import { SHADES } from "./cells";
 import { MarkLayer } from "./layer";
 import { runAhead, type Marks } from "./marks";
-import type { Layer, Store } from "./store";
+import { planLayer, planLayers, planSource, type Plan } from "./plans";
+import type { FixedLayer, Layer, Store } from "./store";
 import { tint } from "./theme";
 import { mercatorX, mercatorY, type Stage, type View } from "./view";
 
@@ -61,7 +62,8 @@ function style(): StyleSpecification {
   };
 }
 
-const LAYERS_OF: Partial<Record<Layer, string[]>> = {
+const PLANS_BELOW = "airfield"; // the layer that plans lie under
+const LAYERS_OF: Partial<Record<FixedLayer, string[]>> = {
   zones: ["zone-fill", "zone-line", "zone-name"],
   sensors: ["sensor", "sensor-name", "reach-line"],
   regions: ["region-fill", "region-line", "region-name", "source-fill", "source-line"],
@@ -78,6 +80,7 @@ export class MapStage implements Stage {
   private readonly size: { width: number; height: number }; // kept: to ask for it makes the browser lay out the page
   private zoneNames: GeoJSON.Feature[] = [];
   private regionNames: GeoJSON.Feature[] = [];
+  private plans: Plan[] = []; // that are on the map
 
   constructor(private readonly store: Store, container: HTMLElement, start: { latitude: number; longitude: number; zoom: number }, still: boolean) {
     setWorkerUrl(new URL(workerUrl, import.meta.url).href);
@@ -99,7 +102,7 @@ export class MapStage implements Stage {
       this.showSite();
       this.showRegions();
       this.showCells();
-      this.showLayers();
+      this.showPlans();
       this.paint(); // it may have changed meanwhile
     });
     this.chart.on("error", ({ error }) => {
@@ -111,6 +114,7 @@ export class MapStage implements Stage {
     store.on("regions", () => this.showRegions());
     store.on("cells", () => this.showCells());
     store.on("unseen", () => this.showCells());
+    store.on("plans", () => this.showPlans());
     store.on("alarms", () => this.showSite());
     store.on("layers", () => this.showLayers());
     store.on("theme", () => this.paint());
@@ -154,7 +158,7 @@ export class MapStage implements Stage {
   /** The colours of the theme that is shown. */
   private paint(): void {
     if (!this.loaded) return;
-    for (const { id, paint } of style().layers as { id: string; paint?: object }[]) {
+    for (const { id, paint } of [...style().layers, ...this.plans.flatMap(planLayers)] as { id: string; paint?: object }[]) {
       for (const [name, value] of Object.entries<unknown>((paint ?? {}) as Record<string, unknown>)) this.chart.setPaintProperty(id, name as "background-color", value as string);
     }
   }
@@ -201,8 +205,24 @@ export class MapStage implements Stage {
     this.source("names").setData({ type: "FeatureCollection", features: [...this.zoneNames, ...this.regionNames] });
   }
 
+  /** Plans may be others after the server was started again. */
+  private showPlans(): void {
+    if (!this.loaded) return;
+    for (const layer of this.plans.flatMap(planLayers)) this.chart.removeLayer(layer.id);
+    for (const plan of this.plans) this.chart.removeSource(planLayer(plan));
+    this.plans = this.store.plans;
+    for (const plan of this.plans) {
+      this.chart.addSource(planLayer(plan), planSource(plan));
+      for (const layer of planLayers(plan)) this.chart.addLayer(layer, PLANS_BELOW);
+    }
+    this.showLayers();
+  }
+
   private showLayers(): void {
     if (!this.loaded) return;
+    for (const plan of this.plans) {
+      for (const { id } of planLayers(plan)) this.chart.setLayoutProperty(id, "visibility", this.store.shows(planLayer(plan)) ? "visible" : "none");
+    }
     for (const [layer, ids] of Object.entries(LAYERS_OF)) {
       const visibility = this.store.shows(layer as Layer) ? "visible" : "none";
       for (const id of ids) this.chart.setLayoutProperty(id, "visibility", visibility);

@@ -2,7 +2,8 @@
 
 import { Flag, Shape, colourOf, runAhead, type Marks } from "./marks";
 import { symbolPx } from "./layer";
-import type { Store } from "./store";
+import { outlines, planLayer } from "./plans";
+import type { PlanLayer, Store } from "./store";
 import { tint } from "./theme";
 import { latitudeOf, longitudeOf, mercatorX, mercatorY, pixelX, pixelY, unitsPerMetre, type Stage, type View } from "./view";
 
@@ -12,6 +13,7 @@ export class ScopeStage implements Stage {
   private marks: Marks | null = null;
   private size = { width: 0, height: 0 }; // kept: to ask for it makes the browser lay out the page
   private asked = false;
+  private plans: { layer: PlanLayer; lines: [number, number][][] }[] = [];
   private x: number;
   private y: number;
   zoom: number;
@@ -35,6 +37,7 @@ export class ScopeStage implements Stage {
     });
     box.addEventListener("wheel", (e) => { e.preventDefault(); this.zoomBy(-Math.sign(e.deltaY) * 0.25); }, { passive: false });
     store.on("site", () => this.redraw());
+    store.on("plans", () => void this.readPlans());
     store.on("alarms", () => this.redraw());
     store.on("layers", () => this.redraw());
   }
@@ -95,6 +98,7 @@ export class ScopeStage implements Stage {
     ink.setTransform(ratio, 0, 0, ratio, 0, 0);
     ink.fillStyle = tint["map-sea"];
     ink.fillRect(0, 0, view.width, view.height);
+    this.drawPlans(ink, view);
     this.drawSite(ink, view);
     for (const r of this.store.shows("regions") ? this.store.regions : []) {
       ink.strokeStyle = tint["map-region"];
@@ -105,6 +109,24 @@ export class ScopeStage implements Stage {
       ink.setLineDash([]);
     }
     if (this.marks) this.drawMarks(ink, view, this.marks);
+  }
+
+  private async readPlans(): Promise<void> {
+    const read = this.store.plans.map(async (plan) => ({ layer: planLayer(plan), lines: await outlines(plan) }));
+    const done = await Promise.allSettled(read);
+    this.plans = done.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+    for (const one of done) if (one.status === "rejected") console.warn("plan:", one.reason);
+    this.redraw();
+  }
+
+  private drawPlans(ink: CanvasRenderingContext2D, view: View): void {
+    ink.strokeStyle = tint["map-plan"];
+    ink.lineWidth = 1.2;
+    for (const { lines } of this.plans.filter(({ layer }) => this.store.shows(layer))) {
+      ink.beginPath();
+      for (const line of lines) line.forEach(([lon, lat], i) => ink[i ? "lineTo" : "moveTo"](pixelX(view, mercatorX(lon)), pixelY(view, mercatorY(lat))));
+      ink.stroke();
+    }
   }
 
   private drawSite(ink: CanvasRenderingContext2D, view: View): void {
