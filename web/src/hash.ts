@@ -5,13 +5,13 @@ import { LAYERS, type FixedLayer, type Layer, type Store } from "./store";
 import type { Tab } from "./lists";
 import { kept, theme, type Theme } from "./theme";
 
-const ASKED_FOR: FixedLayer[] = ["cells", "unseen"]; // not shown unless asked for
+const ASKED_FOR: FixedLayer[] = ["cells", "unseen", "coverage"]; // not shown unless asked for
 const named = (words: URLSearchParams, list: string, layer: FixedLayer): boolean => (words.get(list) ?? "").split(",").includes(layer);
 
 /** Plans that are not to be shown: the page does not know yet which there are. */
 const plansIn = (words: URLSearchParams): Layer[] => (words.get("off") ?? "").split(",").filter((w): w is `plan:${string}` => /^plan:[a-z0-9-]{1,64}$/.test(w));
 
-export interface Wish { latitude?: number; longitude?: number; zoom?: number; selected: string; tab: Tab; off: Layer[]; atMs?: number; theme: Theme; kiosk: boolean; measure: Point[] | null }
+export interface Wish { latitude?: number; longitude?: number; zoom?: number; selected: string; tab: Tab; off: Layer[]; atMs?: number; theme: Theme; kiosk: boolean; measure: Point[] | null; coverage: string }
 
 export function read(hash = location.hash): Wish {
   const words = new URLSearchParams(hash.slice(1));
@@ -26,6 +26,7 @@ export function read(hash = location.hash): Wish {
     ...(Number.isFinite(atMs) && atMs >= 0 ? { atMs } : {}),
     theme: wanted === "light" || wanted === "dark" ? wanted : (kept() ?? "dark"),
     kiosk: words.get("kiosk") === "1",
+    coverage: words.get("coverage") ?? "",
     measure: words.has("measure") ? readPoints(words.get("measure")!) : null,
     selected: /^(t\d+|c\d+:\d+)$/.test(selected) ? selected : "",
     tab: tab === "claims" || tab === "feeds" ? tab : "tracks",
@@ -33,9 +34,9 @@ export function read(hash = location.hash): Wish {
   };
 }
 
-export interface Shown { tab: Tab; centre: Point; zoom: number; pastMs: number | null; kiosk: boolean; measure: Point[] | null }
+export interface Shown { tab: Tab; centre: Point; zoom: number; pastMs: number | null; kiosk: boolean; measure: Point[] | null; coverage: string }
 
-export function write(store: Store, { tab, centre, zoom, pastMs, kiosk, measure }: Shown): void {
+export function write(store: Store, { tab, centre, zoom, pastMs, kiosk, measure, coverage }: Shown): void {
   const words = [`map=${zoom.toFixed(2)}/${centre.latitude.toFixed(5)}/${centre.longitude.toFixed(5)}`];
   if (theme() !== "dark" || kept()) words.push(`theme=${theme()}`);
   if (kiosk) words.push("kiosk=1");
@@ -45,6 +46,7 @@ export function write(store: Store, { tab, centre, zoom, pastMs, kiosk, measure 
   const on = ASKED_FOR.filter((l) => store.shows(l));
   const off = [...store.hidden].filter((l) => !ASKED_FOR.includes(l as FixedLayer));
   if (on.length) words.push(`on=${on.join(",")}`);
+  if (store.shows("coverage")) words.push(`coverage=${coverage}`);
   if (off.length) words.push(`off=${off.join(",")}`);
   if (pastMs !== null) words.push(`at=${new Date(pastMs).toISOString()}`);
   const hash = `#${words.join("&")}`;

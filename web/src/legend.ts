@@ -30,7 +30,7 @@ const SYMBOLS: [string, Record<string, string>[]][] = [
 ];
 const NAMES: Record<FixedLayer, string> = {
   tracks: "Tracks", claims: "Claims", trails: "Trails", ellipses: "1-sigma ellipses", labels: "Labels", zones: "Zones",
-  sensors: "Sensors and reach", regions: "GNSS interference", cells: "GNSS by cell and time", unseen: "What could be here unseen", airfields: "Airfields",
+  sensors: "Sensors and reach", regions: "GNSS interference", cells: "GNSS by cell and time", unseen: "What could be here unseen", coverage: "Coverage, measured", airfields: "Airfields",
 };
 export function drawLegend(store: Store, keys: Key[]): void {
   const box = (layer: Layer, name: string): HTMLElement =>

@@ -3,6 +3,7 @@
 import "./fonts.css";
 import { AlarmList } from "./alarms";
 import { Cells } from "./cells";
+import { Coverage } from "./coverage";
 import { Unseen } from "./unseen";
 import { Detail } from "./detail";
 import { $, h, say } from "./dom";
@@ -71,7 +72,7 @@ const stage = openStage();
 const measure = new Measure(stage, () => remember());
 const sketch = new Sketch(store, stage);
 const labels = new Labels(store, stage, $<HTMLCanvasElement>("labels"), [new Remote(store, still), measure, sketch], still);
-const remember = (): void => hash.write(store, { tab: lists.tab, centre: stage.centre, zoom: stage.zoom, pastMs: replay.on ? replay.atMs : null, kiosk: wish.kiosk, measure: measure.on ? measure.points : null });
+const remember = (): void => hash.write(store, { tab: lists.tab, centre: stage.centre, zoom: stage.zoom, pastMs: replay.on ? replay.atMs : null, kiosk: wish.kiosk, measure: measure.on ? measure.points : null, coverage: coverage.words });
 const link = new Link(store, live, 5);
 const replay = new Replay(store, link);
 const timebar = new Timebar(store, live, replay);
@@ -86,6 +87,7 @@ new Me(store);
 const detail = new Detail(store, replayFrom);
 new Cells(store);
 new Unseen(store);
+const coverage = new Coverage(store, wish.coverage, () => remember());
 
 let placed = wish.zoom !== undefined;
 function home(): void {

@@ -22,6 +22,7 @@ const over = (id: string, source: string, rest: object): LayerSpecification => (
 
 function style(): StyleSpecification {
   const shade = ["match", ["get", "shade"], ...SHADES.flatMap(([, name]) => [name, tint[`cell-${name}`]]), tint["cell-few"]];
+  const hue = ["match", ["get", "hue"], 0, tint["line-1"], 1, tint["line-2"], tint["line-3"]];
   const HALO = { "text-halo-color": tint["mark-halo"], "text-halo-width": 1.4 };
   return {
     version: 8,
@@ -33,6 +34,7 @@ function style(): StyleSpecification {
       regions: { type: "geojson", data: nothing(), tolerance: 0.1 },
       cells: { type: "geojson", data: nothing(), tolerance: 0.1 },
       unseen: { type: "geojson", data: nothing(), tolerance: 0 },
+      coverage: { type: "geojson", data: nothing(), tolerance: 0.1 },
     },
     layers: [
       { id: "sea", type: "background", paint: { "background-color": tint["map-sea"] } },
@@ -49,6 +51,9 @@ function style(): StyleSpecification {
       over("source-line", "regions", { type: "line", filter: ["==", ["get", "kind"], "source"], paint: { "line-color": tint["map-source"], "line-width": 1.4 } }),
       over("region-fill", "regions", { type: "fill", filter: ["==", ["get", "kind"], "region"], paint: { "fill-color": tint["map-region-fill"], "fill-opacity": 0.1 } }),
       over("region-line", "regions", { type: "line", filter: ["==", ["get", "kind"], "region"], paint: { "line-color": tint["map-region"], "line-width": 1.6, "line-dasharray": [2, 2] } }),
+      over("coverage-fill", "coverage", { type: "fill", filter: ["==", ["get", "kind"], "measured"], paint: { "fill-color": hue, "fill-opacity": 0.07, "fill-antialias": false } }),
+      over("coverage-measured", "coverage", { type: "line", filter: ["==", ["get", "kind"], "measured"], paint: { "line-color": hue, "line-width": 1.6 } }),
+      over("coverage-predicted", "coverage", { type: "line", filter: ["==", ["get", "kind"], "predicted"], paint: { "line-color": hue, "line-width": 1.2, "line-dasharray": [5, 4] } }),
       over("reach-line", "reach", { type: "line", paint: { "line-color": tint["map-reach"], "line-width": 1, "line-dasharray": [1, 4] } }),
       over("zone-fill", "site", { type: "fill", filter: ["==", ["get", "kind"], "zone"], paint: { "fill-color": ["case", ["get", "alarmed"], tint["mark-alarm"], tint["map-zone-fill"]], "fill-opacity": ["case", ["get", "alarmed"], 0.16, 0.05] } }),
       over("zone-line", "site", { type: "line", filter: ["==", ["get", "kind"], "zone"], paint: { "line-color": ["case", ["get", "alarmed"], tint["mark-alarm"], tint["map-zone"]], "line-width": ["case", ["get", "alarmed"], 2.6, 1.5] } }),
@@ -69,6 +74,7 @@ const LAYERS_OF: Partial<Record<FixedLayer, string[]>> = {
   regions: ["region-fill", "region-line", "region-name", "source-fill", "source-line"],
   cells: ["cell-fill", "cell-line", "cell-name"],
   unseen: ["unseen-fill"],
+  coverage: ["coverage-fill", "coverage-measured", "coverage-predicted"],
   airfields: ["airfield", "airfield-name"],
 };
 
@@ -113,7 +119,7 @@ export class MapStage implements Stage {
     store.on("site", () => this.showSite());
     store.on("regions", () => this.showRegions());
     store.on("cells", () => this.showCells());
-    store.on("unseen", () => this.showCells());
+    for (const topic of ["unseen", "coverage"] as const) store.on(topic, () => this.showCells());
     store.on("plans", () => this.showPlans());
     store.on("alarms", () => this.showSite());
     store.on("layers", () => this.showLayers());
@@ -199,6 +205,7 @@ export class MapStage implements Stage {
   private showCells(): void {
     if (this.loaded) this.source("cells").setData({ type: "FeatureCollection", features: this.store.cells });
     if (this.loaded) this.source("unseen").setData({ type: "FeatureCollection", features: this.store.unseen });
+    if (this.loaded) this.source("coverage").setData({ type: "FeatureCollection", features: this.store.coverage });
   }
 
   private showNames(): void {

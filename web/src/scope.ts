@@ -38,7 +38,7 @@ export class ScopeStage implements Stage {
     box.addEventListener("wheel", (e) => { e.preventDefault(); this.zoomBy(-Math.sign(e.deltaY) * 0.25); }, { passive: false });
     store.on("site", () => this.redraw());
     store.on("plans", () => void this.readPlans());
-    store.on("alarms", () => this.redraw());
+    for (const topic of ["alarms", "coverage"] as const) store.on(topic, () => this.redraw());
     store.on("layers", () => this.redraw());
   }
 
@@ -99,6 +99,7 @@ export class ScopeStage implements Stage {
     ink.fillStyle = tint["map-sea"];
     ink.fillRect(0, 0, view.width, view.height);
     this.drawPlans(ink, view);
+    if (this.store.shows("coverage")) this.drawCoverage(ink, view);
     this.drawSite(ink, view);
     for (const r of this.store.shows("regions") ? this.store.regions : []) {
       ink.strokeStyle = tint["map-region"];
@@ -117,6 +118,18 @@ export class ScopeStage implements Stage {
     this.plans = done.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
     for (const one of done) if (one.status === "rejected") console.warn("plan:", one.reason);
     this.redraw();
+  }
+
+  private drawCoverage(ink: CanvasRenderingContext2D, view: View): void {
+    for (const { geometry, properties } of this.store.coverage) {
+      if (geometry.type !== "Polygon") continue;
+      ink.strokeStyle = [tint["line-1"], tint["line-2"], tint["line-3"]][Number(properties?.["hue"])]!;
+      ink.setLineDash(properties?.["kind"] === "predicted" ? [6, 5] : []);
+      ink.beginPath();
+      for (const [lon, lat] of geometry.coordinates[0]!) ink.lineTo(pixelX(view, mercatorX(lon!)), pixelY(view, mercatorY(lat!)));
+      ink.stroke();
+    }
+    ink.setLineDash([]);
   }
 
   private drawPlans(ink: CanvasRenderingContext2D, view: View): void {

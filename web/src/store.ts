@@ -6,9 +6,9 @@ import { mercatorX, mercatorY } from "./view";
 import { decode, col, type Picture } from "./wire";
 import { bookOf, type Act, type Alarm, type Feed, type LikelySource, type Output, type Reason, type Region, type RemoteSaid, type Sensor, type Site } from "./words";
 
-export type Topic = "site" | "picture" | "alarms" | "acts" | "feeds" | "regions" | "names" | "link" | "select" | "layers" | "cells" | "unseen" | "plans" | "mode" | "replay" | "theme";
+export type Topic = "site" | "picture" | "alarms" | "acts" | "feeds" | "regions" | "names" | "link" | "select" | "layers" | "cells" | "unseen" | "coverage" | "plans" | "mode" | "replay" | "theme";
 export type LinkState = "wait" | "live" | "stale" | "lost";
-export const LAYERS = ["tracks", "claims", "trails", "ellipses", "labels", "zones", "sensors", "regions", "cells", "unseen", "airfields"] as const;
+export const LAYERS = ["tracks", "claims", "trails", "ellipses", "labels", "zones", "sensors", "regions", "cells", "unseen", "coverage", "airfields"] as const;
 export type FixedLayer = (typeof LAYERS)[number];
 export type PlanLayer = `plan:${string}`; // the site's own, known once the server has told
 export type Layer = FixedLayer | PlanLayer;
@@ -51,6 +51,7 @@ export class Store {
   sources: LikelySource[] = [];
   cells: GeoJSON.Feature[] = []; // of the ten minutes chosen
   unseen: GeoJSON.Feature[] = []; // what could be here that nobody has seen
+  coverage: GeoJSON.Feature[] = []; // how far sensors can see, and did
   plans: Plan[] = []; // maps of the site's own
   link: LinkState = "wait";
   selected = ""; // "t7" a track, "c0:7471234" a claim (address book, address), "" nothing

@@ -34,6 +34,7 @@ from lapwing.serve.telling import SECOND_NS, Parcel, Teller, hello, parcel
 from lapwing.serve.web_acts import ActsDesk, add_acts_routes
 from lapwing.serve.web_alarm_test import Ringer, add_alarm_test_routes
 from lapwing.serve.web_config import ConfigDesk, add_config_routes
+from lapwing.serve.web_coverage import add_coverage_routes
 from lapwing.serve.web_handover import add_handover_routes
 from lapwing.serve.web_history import add_past_routes
 from lapwing.serve.web_holds import add_hold_routes
@@ -163,6 +164,7 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
     add_login_routes(app, options.accounts, options.port)
     add_picture_routes(app, desk.picture, site.origin)
     add_plan_routes(app, options.plans)
+    add_coverage_routes(app, shelf, site, desk.picture)
     _add_evidence_routes(app, desk)
     _add_history_routes(app, desk)
     if options.acts is not None:
