@@ -263,7 +263,10 @@ class FakeShelf:
         return self._picture
 
     def advance(self, ticks: int = 1) -> None:
-        self._picture = self.world.picture((self._picture.tick if self._picture else 0) + ticks)
+        self.put(self.world.picture((self._picture.tick if self._picture else 0) + ticks))
+
+    def put(self, picture: Picture) -> None:
+        self._picture = picture
         self._changed.set()
         self._changed = asyncio.Event()
 

@@ -3,6 +3,7 @@
 import { readPoints, written, type Point } from "./measure";
 import { LAYERS, type FixedLayer, type Layer, type Store } from "./store";
 import type { Tab } from "./lists";
+import { keptSymbols, symbols, type SymbolSet } from "./symbols";
 import { kept, theme, type Theme } from "./theme";
 
 const ASKED_FOR: FixedLayer[] = ["cells", "unseen", "coverage"]; // not shown unless asked for
@@ -11,7 +12,7 @@ const named = (words: URLSearchParams, list: string, layer: FixedLayer): boolean
 /** Plans that are not to be shown: the page does not know yet which there are. */
 const plansIn = (words: URLSearchParams): Layer[] => (words.get("off") ?? "").split(",").filter((w): w is `plan:${string}` => /^plan:[a-z0-9-]{1,64}$/.test(w));
 
-export interface Wish { latitude?: number; longitude?: number; zoom?: number; selected: string; tab: Tab; off: Layer[]; atMs?: number; theme: Theme; kiosk: boolean; measure: Point[] | null; coverage: string }
+export interface Wish { latitude?: number; longitude?: number; zoom?: number; selected: string; tab: Tab; off: Layer[]; atMs?: number; theme: Theme; symbols: SymbolSet; kiosk: boolean; measure: Point[] | null; coverage: string }
 
 export function read(hash = location.hash): Wish {
   const words = new URLSearchParams(hash.slice(1));
@@ -25,6 +26,7 @@ export function read(hash = location.hash): Wish {
     ...(placed ? { zoom: zoom!, latitude: Math.max(-85, Math.min(85, latitude!)), longitude: Math.max(-180, Math.min(180, longitude!)) } : {}),
     ...(Number.isFinite(atMs) && atMs >= 0 ? { atMs } : {}),
     theme: wanted === "light" || wanted === "dark" ? wanted : (kept() ?? "dark"),
+    symbols: words.get("symbols") === "app6" || words.get("symbols") === "civil" ? (words.get("symbols") as SymbolSet) : (keptSymbols() ?? "civil"),
     kiosk: words.get("kiosk") === "1",
     coverage: words.get("coverage") ?? "",
     measure: words.has("measure") ? readPoints(words.get("measure")!) : null,
@@ -39,6 +41,7 @@ export interface Shown { tab: Tab; centre: Point; zoom: number; pastMs: number |
 export function write(store: Store, { tab, centre, zoom, pastMs, kiosk, measure, coverage }: Shown): void {
   const words = [`map=${zoom.toFixed(2)}/${centre.latitude.toFixed(5)}/${centre.longitude.toFixed(5)}`];
   if (theme() !== "dark" || kept()) words.push(`theme=${theme()}`);
+  if (symbols() !== "civil" || keptSymbols()) words.push(`symbols=${symbols()}`);
   if (kiosk) words.push("kiosk=1");
   if (measure) words.push(`measure=${written(measure)}`);
   if (store.selected) words.push(`sel=${store.selected}`);

@@ -4,6 +4,7 @@ import { $, drawing, h } from "./dom";
 import { keyList, type Key } from "./keys";
 import { planLayer } from "./plans";
 import { LAYERS, type FixedLayer, type Layer, type Store } from "./store";
+import { SILHOUETTES, SURE, keepSymbols, setSymbols, symbols, type SymbolSet } from "./symbols";
 import { keep, setTheme, theme } from "./theme";
 
 const DART = "M12 3 18 19 12 16 6 19z";
@@ -42,12 +43,23 @@ export function drawLegend(store: Store, keys: Key[]): void {
   });
   $("legend-body").replaceChildren(
     h("ul", {}, ...SYMBOLS.map(([name, parts]) => h("li", {}, drawing(parts), name))),
+    h("p", { id: "kinds" }, `Track that is probably (${100 * SURE} % or more): `, ...SILHOUETTES.map(([kind, d]) =>
+      h("span", {}, drawing([{ ...line(d, "mark-track"), transform: "scale(0.375)", "stroke-width": "6" }]), kind))),
     h("fieldset", {}, h("legend", {}, "Layers"), ...LAYERS.map((layer) => box(layer, NAMES[layer]))),
     plans,
     h("label", {}, h("input", { type: "checkbox", id: "light", checked: theme() === "light", change: (e) => choose(store, (e.target as HTMLInputElement).checked) }), "Light theme (for bright rooms)"),
+    h("label", {}, "Symbols ", h("select", { id: "symbols", change: (e) => chooseSymbols(store, (e.target as HTMLSelectElement).value) },
+      ...[["civil", "civil"], ["app6", "APP-6 (unknown, pending, neutral)"]].map(([value, name]) => h("option", { value: value!, selected: value === symbols() }, name!)))),
+    h("p", {}, "With APP-6, frames say what is known: dotted pending (tentative), cloud unknown (nobody claims it), square neutral (a claim). No symbol says friend or foe."),
     keyList(keys),
     h("p", {}, "It watches and warns. A claim is what something says of itself; it is not a fact until a sensor agrees."),
   );
+}
+
+function chooseSymbols(store: Store, wanted: string): void {
+  setSymbols(wanted as SymbolSet);
+  keepSymbols(wanted as SymbolSet);
+  store.emit("layers");
 }
 
 function choose(store: Store, light: boolean): void {

@@ -25,6 +25,7 @@ import { ScopeStage } from "./scope";
 import { Sketch } from "./sketch";
 import { Sound } from "./sound";
 import { Store } from "./store";
+import { setSymbols } from "./symbols";
 import { setTheme } from "./theme";
 import { Timebar } from "./timebar";
 import type { Stage } from "./view";
@@ -41,6 +42,7 @@ const store = new Store(); // what is shown
 const live = new Store(); // alarms of now, also while the past is shown
 const wish = hash.read();
 setTheme(wish.theme);
+setSymbols(wish.symbols);
 for (const layer of wish.off) store.hidden.add(layer);
 
 // The counters that tests read; nothing in the page depends on them.

@@ -101,7 +101,7 @@ export class MapStage implements Stage {
     this.chart.touchZoomRotate.disableRotation();
     this.chart.addControl(new AttributionControl({ compact: false }), "bottom-right");
     this.chart.addControl(new ScaleControl({ maxWidth: 110 }), "bottom-right");
-    this.marks = new MarkLayer(() => this.view(), () => runAhead(store, still), () => (still ? 1 : 0.5 + 0.5 * Math.sin(performance.now() / 200)));
+    this.marks = new MarkLayer(() => this.view(), () => runAhead(store, still), () => (still ? 1 : 0.5 + 0.5 * Math.sin(performance.now() / 200)), () => this.redraw());
     this.chart.on("load", () => {
       this.loaded = true;
       this.chart.addLayer(this.marks, "zone-name");

@@ -2,6 +2,7 @@
 
 import { Lines, packed } from "./lines";
 import type { Store } from "./store";
+import { claimCell, trackCell } from "./symbols";
 import { mercatorX, mercatorY, unitsPerMetre } from "./view";
 import { col, type Table } from "./wire";
 import { COLOUR, bookOf, conditionColour, css, type Rgb } from "./words";
@@ -17,6 +18,7 @@ export interface Marks {
   heading: Float32Array; // radians clockwise from north
   shape: Uint8Array;
   flags: Uint8Array;
+  cell: Uint8Array; // of the atlas of symbols plus one, 0 = none
   rgb: Float32Array;
   alpha: Float32Array;
   major: Float32Array; minor: Float32Array; turn: Float32Array; // ellipse in Mercator units, radians
@@ -35,7 +37,7 @@ export function build(store: Store): Marks {
   const f32 = (): Float32Array => new Float32Array(room);
   const marks: Marks = {
     n: 0, x: f64(), y: f64(), vx: f64(), vy: f64(), heading: f32(), shape: new Uint8Array(room),
-    flags: new Uint8Array(room), rgb: new Float32Array(room * 3), alpha: f32(), major: f32(), minor: f32(),
+    flags: new Uint8Array(room), cell: new Uint8Array(room), rgb: new Float32Array(room * 3), alpha: f32(), major: f32(), minor: f32(),
     turn: f32(), keys: [], anchor: store.anchor, lines,
   };
   lines.begin(0, store.anchor);
@@ -76,13 +78,15 @@ export const fade = (ageS: number): number => Math.max(0.35, Math.min(1, 1.05 - 
 function addTracks(marks: Marks, store: Store, table: Table): void {
   if (!table.n) return;
   const places = placesOf(table);
-  const [id, status, ages] = [col(table, "id"), col(table, "status"), col(table, "age")];
+  const [id, status, ages, kind] = [col(table, "id"), col(table, "status"), col(table, "age"), col(table, "kind")];
   for (let row = 0; row < table.n; row++) {
     const key = `t${id[row]!}`;
     const tentative = status[row] === 0;
-    const colour = tentative ? COLOUR.tentative : store.claimsOfTrack.has(id[row]!) ? COLOUR.agreed : COLOUR.track;
+    const agreed = store.claimsOfTrack.has(id[row]!);
+    const colour = tentative ? COLOUR.tentative : agreed ? COLOUR.agreed : COLOUR.track;
     const i = add(marks, places, row, key, colour, true);
     marks.shape[i] = tentative ? Shape.dot : status[row] === 2 ? Shape.coasting : Shape.dart;
+    marks.cell[i] = trackCell(kind[row]!, status[row]!, agreed);
     marks.alpha[i] = fade(ages[row]!);
     marks.flags[i] = (store.alarmed.has(key) ? Flag.alarmed : 0) | (store.selected === key ? Flag.selected : 0);
   }
@@ -100,6 +104,7 @@ function addClaims(marks: Marks, store: Store, table: Table): void {
     const state = condition[row]!;
     const i = add(marks, places, row, key, conditionColour(state), state !== 2 && ages[row]! < 15);
     marks.shape[i] = source[row]! === 8 ? Shape.drone : source[row]! >= 6 ? Shape.ship : Shape.aircraft;
+    marks.cell[i] = claimCell(source[row]!, state);
     marks.alpha[i] = fade(ages[row]!);
     marks.flags[i] =
       (state >= 1 && state <= 3 ? state : 0) |

@@ -2,6 +2,7 @@
 
 import { Flag, Shape, colourOf, runAhead, type Marks } from "./marks";
 import { symbolPx } from "./layer";
+import { drawCell } from "./symbols";
 import { outlines, planLayer } from "./plans";
 import type { PlanLayer, Store } from "./store";
 import { tint } from "./theme";
@@ -199,13 +200,13 @@ export class ScopeStage implements Stage {
         ink.stroke();
       }
       ink.lineWidth = 1.8;
-      symbol(ink, marks, i, size);
+      symbol(ink, marks, i, size, drawCell(ink, marks, i, size, () => this.redraw()));
       ink.restore();
     }
   }
 }
 
-function symbol(ink: CanvasRenderingContext2D, marks: Marks, i: number, s: number): void {
+function symbol(ink: CanvasRenderingContext2D, marks: Marks, i: number, s: number, drawn: "" | "turned" | "framed"): void {
   const [shape, flags] = [marks.shape[i]!, marks.flags[i]!];
   const path = (points: readonly (readonly [number, number])[], closed = true): void => {
     ink.beginPath();
@@ -214,7 +215,11 @@ function symbol(ink: CanvasRenderingContext2D, marks: Marks, i: number, s: numbe
   };
   ink.save();
   ink.rotate(marks.heading[i]!);
-  if (shape <= Shape.coasting) {
+  if (drawn === "turned") ink.lineWidth = 1.8;
+  else if (drawn === "framed") {
+    path([[0, -1.5], [0, -2]], false); // the course
+    ink.stroke();
+  } else if (shape <= Shape.coasting) {
     path([[0, -0.95], [0.66, 0.68], [0, 0.38], [-0.66, 0.68]]);
     if (shape === Shape.dart) ink.fill();
     ink.stroke();
