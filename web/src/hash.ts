@@ -12,7 +12,7 @@ const named = (words: URLSearchParams, list: string, layer: FixedLayer): boolean
 /** Plans that are not to be shown: the page does not know yet which there are. */
 const plansIn = (words: URLSearchParams): Layer[] => (words.get("off") ?? "").split(",").filter((w): w is `plan:${string}` => /^plan:[a-z0-9-]{1,64}$/.test(w));
 
-export interface Wish { latitude?: number; longitude?: number; zoom?: number; selected: string; tab: Tab; off: Layer[]; atMs?: number; theme: Theme; symbols: SymbolSet; kiosk: boolean; measure: Point[] | null; coverage: string }
+export interface Wish { latitude?: number; longitude?: number; zoom?: number; selected: string; tab: Tab; off: Layer[]; atMs?: number; theme: Theme; symbols: SymbolSet; split: boolean; kiosk: boolean; measure: Point[] | null; coverage: string }
 
 export function read(hash = location.hash): Wish {
   const words = new URLSearchParams(hash.slice(1));
@@ -27,6 +27,7 @@ export function read(hash = location.hash): Wish {
     ...(Number.isFinite(atMs) && atMs >= 0 ? { atMs } : {}),
     theme: wanted === "light" || wanted === "dark" ? wanted : (kept() ?? "dark"),
     symbols: words.get("symbols") === "app6" || words.get("symbols") === "civil" ? (words.get("symbols") as SymbolSet) : (keptSymbols() ?? "civil"),
+    split: words.get("split") === "1",
     kiosk: words.get("kiosk") === "1",
     coverage: words.get("coverage") ?? "",
     measure: words.has("measure") ? readPoints(words.get("measure")!) : null,
@@ -36,9 +37,9 @@ export function read(hash = location.hash): Wish {
   };
 }
 
-export interface Shown { tab: Tab; centre: Point; zoom: number; pastMs: number | null; kiosk: boolean; measure: Point[] | null; coverage: string }
+export interface Shown { tab: Tab; centre: Point; zoom: number; pastMs: number | null; split: boolean; kiosk: boolean; measure: Point[] | null; coverage: string }
 
-export function write(store: Store, { tab, centre, zoom, pastMs, kiosk, measure, coverage }: Shown): void {
+export function write(store: Store, { tab, centre, zoom, pastMs, split, kiosk, measure, coverage }: Shown): void {
   const words = [`map=${zoom.toFixed(2)}/${centre.latitude.toFixed(5)}/${centre.longitude.toFixed(5)}`];
   if (theme() !== "dark" || kept()) words.push(`theme=${theme()}`);
   if (symbols() !== "civil" || keptSymbols()) words.push(`symbols=${symbols()}`);
@@ -51,6 +52,7 @@ export function write(store: Store, { tab, centre, zoom, pastMs, kiosk, measure,
   if (on.length) words.push(`on=${on.join(",")}`);
   if (store.shows("coverage")) words.push(`coverage=${coverage}`);
   if (off.length) words.push(`off=${off.join(",")}`);
+  if (split) words.push("split=1");
   if (pastMs !== null) words.push(`at=${new Date(pastMs).toISOString()}`);
   const hash = `#${words.join("&")}`;
   if (hash !== location.hash) history.replaceState(null, "", hash);

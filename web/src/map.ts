@@ -78,6 +78,15 @@ const LAYERS_OF: Partial<Record<FixedLayer, string[]>> = {
   airfields: ["airfield", "airfield-name"],
 };
 
+let prepared = false;
+/** Once for all maps of the page. */
+function prepare(): void {
+  if (prepared) return;
+  prepared = true;
+  setWorkerUrl(new URL(workerUrl, import.meta.url).href);
+  addProtocol("pmtiles", new Protocol().tile);
+}
+
 export class MapStage implements Stage {
   private readonly chart: Chart;
   private readonly marks: MarkLayer;
@@ -89,12 +98,11 @@ export class MapStage implements Stage {
   private plans: Plan[] = []; // that are on the map
 
   constructor(private readonly store: Store, container: HTMLElement, start: { latitude: number; longitude: number; zoom: number }, still: boolean) {
-    setWorkerUrl(new URL(workerUrl, import.meta.url).href);
-    addProtocol("pmtiles", new Protocol().tile);
+    prepare();
     this.chart = new Chart({
       container, style: style(), center: [start.longitude, start.latitude], zoom: start.zoom, minZoom: 1, maxZoom: 17,
       dragRotate: false, pitchWithRotate: false, touchPitch: false, renderWorldCopies: false, keyboard: false,
-      attributionControl: false, fadeDuration: 0, canvasContextAttributes: { antialias: false },
+      attributionControl: false, fadeDuration: 0, locale: { "Map.Title": container.dataset["title"] ?? "Map" }, canvasContextAttributes: { antialias: false },
     });
     this.size = { width: container.clientWidth, height: container.clientHeight };
     this.chart.on("resize", () => Object.assign(this.size, { width: container.clientWidth, height: container.clientHeight }));
@@ -144,6 +152,9 @@ export class MapStage implements Stage {
   }
   flyTo(latitude: number, longitude: number, zoom = Math.max(this.zoom, 11)): void {
     this.chart.easeTo({ center: [longitude, latitude], zoom, duration: 600 }); // obeys prefers-reduced-motion by itself
+  }
+  jumpTo(latitude: number, longitude: number, zoom: number): void {
+    this.chart.jumpTo({ center: [longitude, latitude], zoom });
   }
   panBy(x: number, y: number): void {
     this.chart.panBy([x, y], { duration: 150 });

@@ -28,9 +28,9 @@ export interface Marks {
 }
 
 const DEG = Math.PI / 180;
-const lines = new Lines(); // one for all pictures: only the newest is drawn
+const shared = new Lines(); // one for all pictures of a map: only the newest is drawn
 
-export function build(store: Store): Marks {
+export function build(store: Store, lines: Lines = shared): Marks {
   const { picture } = store;
   const room = picture ? picture.tracks.n + picture.claims.n : 0;
   const f64 = (): Float64Array => new Float64Array(room);
@@ -115,6 +115,7 @@ function addClaims(marks: Marks, store: Store, table: Table): void {
 
 function addLines(marks: Marks, store: Store): void {
   const { picture } = store;
+  const { lines } = marks;
   if (!picture) return;
   let room = picture.good.n * 16 + picture.directions.n * (6 + 2 * ARC) + 16;
   if (store.shows("trails")) for (const key of marks.keys) room += 2 * (store.trails.of.get(key)?.size ?? 0);
@@ -135,12 +136,12 @@ function addLines(marks: Marks, store: Store): void {
       }
     }
   }
-  if (store.shows("claims") && picture.good.n) addGood(store);
-  if (store.shows("tracks") && picture.directions.n) addDirections(picture.directions);
+  if (store.shows("claims") && picture.good.n) addGood(store, lines);
+  if (store.shows("tracks") && picture.directions.n) addDirections(picture.directions, lines);
 }
 
 /** Seven dashes from where a claim is believed to be to where it was last good. */
-function addGood(store: Store): void {
+function addGood(store: Store, lines: Lines): void {
   const { good, claims } = store.picture!;
   const [row, latitude, longitude] = [col(good, "row"), col(good, "latitude"), col(good, "longitude")];
   for (let g = 0; g < good.n; g++) {
@@ -157,7 +158,7 @@ function addGood(store: Store): void {
 
 const ARC = 6; // pieces of a wedge's far end
 /** A wedge per bearing that nothing explains: its middle, and one standard deviation to either side, closed at the sensor's reach. */
-function addDirections(table: Table): void {
+function addDirections(table: Table, lines: Lines): void {
   const grey = packed(COLOUR.tentative);
   const [latitude, longitude, azimuth, sigma, reach, ages] = ["latitude", "longitude", "azimuth", "sigma", "reach", "age"].map((c) =>
     col(table, c),

@@ -60,6 +60,9 @@ export class ScopeStage implements Stage {
     [this.x, this.y, this.zoom] = [mercatorX(longitude), mercatorY(latitude), zoom];
     this.redraw();
   }
+  jumpTo(latitude: number, longitude: number, zoom: number): void {
+    this.flyTo(latitude, longitude, zoom);
+  }
   panBy(x: number, y: number): void {
     const { worldPx } = this.view();
     this.x += x / worldPx;
