@@ -12,6 +12,18 @@ const named = (words: URLSearchParams, list: string, layer: FixedLayer): boolean
 /** Plans that are not to be shown: the page does not know yet which there are. */
 const plansIn = (words: URLSearchParams): Layer[] => (words.get("off") ?? "").split(",").filter((w): w is `plan:${string}` => /^plan:[a-z0-9-]{1,64}$/.test(w));
 
+const KEPT = "lapwing.layers.off";
+/** The layers that were switched off on this machine last; null: never. */
+function keptLayers(): Layer[] | null {
+  try {
+    const off: unknown = JSON.parse(localStorage.getItem(KEPT) ?? "null");
+    return Array.isArray(off) ? off.filter((l): l is Layer => LAYERS.includes(l as FixedLayer) || /^plan:[a-z0-9-]{1,64}$/.test(String(l))) : null;
+  } catch {
+    return null; // somebody else's word under our name
+  }
+}
+export const keepLayers = (store: Store): void => localStorage.setItem(KEPT, JSON.stringify([...store.hidden]));
+
 export interface Wish { latitude?: number; longitude?: number; zoom?: number; selected: string; tab: Tab; off: Layer[]; atMs?: number; theme: Theme; symbols: SymbolSet; split: boolean; kiosk: boolean; measure: Point[] | null; coverage: string }
 
 export function read(hash = location.hash): Wish {
@@ -22,6 +34,7 @@ export function read(hash = location.hash): Wish {
   const selected = words.get("sel") ?? "";
   const wanted = words.get("theme");
   const atMs = Date.parse(words.get("at") ?? "");
+  const asked = LAYERS.filter((l) => (ASKED_FOR.includes(l) ? !named(words, "on", l) : named(words, "off", l)));
   return {
     ...(placed ? { zoom: zoom!, latitude: Math.max(-85, Math.min(85, latitude!)), longitude: Math.max(-180, Math.min(180, longitude!)) } : {}),
     ...(Number.isFinite(atMs) && atMs >= 0 ? { atMs } : {}),
@@ -33,7 +46,7 @@ export function read(hash = location.hash): Wish {
     measure: words.has("measure") ? readPoints(words.get("measure")!) : null,
     selected: /^(t\d+|c\d+:\d+)$/.test(selected) ? selected : "",
     tab: tab === "claims" || tab === "feeds" ? tab : "tracks",
-    off: [...LAYERS.filter((l) => (ASKED_FOR.includes(l) ? !named(words, "on", l) : named(words, "off", l))), ...plansIn(words)],
+    off: (hash.length > 1 ? null : keptLayers()) ?? [...asked, ...plansIn(words)], // an address says all of it
   };
 }
 

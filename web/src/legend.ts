@@ -1,6 +1,7 @@
 // What every symbol means, which layers are shown, and the keys.
 
 import { $, drawing, h } from "./dom";
+import { keepLayers } from "./hash";
 import { keyList, type Key } from "./keys";
 import { planLayer } from "./plans";
 import { LAYERS, type FixedLayer, type Layer, type Store } from "./store";
@@ -35,7 +36,10 @@ const NAMES: Record<FixedLayer, string> = {
 };
 export function drawLegend(store: Store, keys: Key[]): void {
   const box = (layer: Layer, name: string): HTMLElement =>
-    h("label", {}, h("input", { type: "checkbox", checked: store.shows(layer), change: (e) => store.toggle(layer, (e.target as HTMLInputElement).checked) }), name);
+    h("label", {}, h("input", { type: "checkbox", checked: store.shows(layer), change: (e) => {
+      store.toggle(layer, (e.target as HTMLInputElement).checked);
+      keepLayers(store);
+    } }), name);
   const plans = h("fieldset", { id: "plan-layers", hidden: true });
   store.on("plans", () => {
     plans.hidden = !store.plans.length;

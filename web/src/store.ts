@@ -225,6 +225,12 @@ export class Store {
     return "";
   }
 
+  /** Where the site says that it is. */
+  get origin(): { latitude: number; longitude: number } | null {
+    const found = this.site?.features.find((f) => f.properties?.["kind"] === "origin")?.geometry;
+    return found?.type === "Point" ? { latitude: found.coordinates[1]!, longitude: found.coordinates[0]! } : null;
+  }
+
   /** The site on the Mercator square: what is near it is drawn to a fraction of a pixel. */
   get anchor(): { x: number; y: number } {
     const origin = this.site?.features.find((f) => f.properties?.["kind"] === "origin")?.geometry;

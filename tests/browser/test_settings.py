@@ -1,0 +1,72 @@
+"""What a person chose stays on that machine: theme on every page, layers; the alarm's place; history on a phone."""
+
+import pytest
+
+from tests.browser.conftest import NO_WEBGL
+from tests.browser.seat import Seat
+from tests.browser.test_axe import findings
+from tests.browser.test_phone import OUTSIDE
+
+pytestmark = pytest.mark.browser
+
+
+def background(page):
+    return page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+
+def test_the_theme_is_changed_on_the_history_page_by_keyboard_and_holds_everywhere(past, launch):
+    seat = Seat(launch(NO_WEBGL), f"{past.url}/history.html")
+    seat.until(lambda: seat.read("stats") > 0, "the history")
+    assert background(seat.page) == "rgb(10, 16, 23)"
+    seat.page.locator("#light").focus()
+    seat.page.keyboard.press("Enter")
+    assert background(seat.page) == "rgb(238, 242, 245)"
+    assert seat.page.locator("#light").get_attribute("aria-pressed") == "true"
+    assert findings(seat) == []
+    seat.page.goto(past.url)
+    seat.until(lambda: seat.read("frames") > 2, "the live page")
+    assert seat.page.evaluate("document.documentElement.dataset.theme") == "light"
+    seat.page.goto(f"{past.url}/history.html")
+    seat.until(lambda: seat.read("stats") > 0, "the history")
+    seat.page.locator("#light").click()
+    assert background(seat.page) == "rgb(10, 16, 23)"
+
+
+def test_the_history_page_fits_on_a_phone(past, launch):
+    seat = Seat(launch(NO_WEBGL), "about:blank")
+    seat.page.set_viewport_size({"width": 390, "height": 844})
+    seat.page.goto(f"{past.url}/history.html")
+    seat.until(lambda: seat.read("stats") > 0, "the history")
+    outside = seat.page.evaluate(OUTSIDE)
+    inside_a_scroller = seat.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert inside_a_scroller, outside
+
+
+def test_layers_stay_as_chosen_where_the_address_says_nothing(stand, launch):
+    seat = Seat(launch(NO_WEBGL), stand.url)
+    seat.until(lambda: seat.read("frames") > 2, "the page")
+    seat.page.keyboard.press("l")
+    seat.page.get_by_label("Labels", exact=True).uncheck()
+    seat.page.get_by_role("checkbox", name="GNSS by cell and time").check()
+    seat.page.goto("about:blank")
+    seat.page.goto(stand.url)
+    seat.until(lambda: "off=labels" in seat.page.url and "on=cells" in seat.page.url, "the layers of last time")
+    seat.page.goto("about:blank")
+    seat.page.goto(f"{stand.url}/#off=trails")
+    seat.until(lambda: seat.read("frames") > 2, "the page of a link")
+    seat.page.wait_for_timeout(1200)
+    assert "off=trails" in seat.page.url  # a link means what it says
+    assert "on=cells" not in seat.page.url
+
+
+def test_an_alarm_says_how_far_and_where_from_the_site(alarmed, launch):
+    seat = Seat(launch(NO_WEBGL), alarmed.url)
+    seat.until(lambda: seat.read("alarms") == 3, "the alarms")
+    place = seat.page.locator("[data-alarm='1'] .from-site")
+    seat.until(lambda: "km from the site, bearing" in place.inner_text(), "the place")
+    t = alarmed.shelf.world.picture(580).tracks.mean[6]
+    km = (t[0] ** 2 + t[1] ** 2) ** 0.5 / 1000
+    assert abs(float(place.inner_text().split()[0]) - km) < 0.15
+    before = place.inner_text()
+    alarmed.advance(200)
+    seat.until(lambda: place.inner_text() != before, "that it goes with the track")
