@@ -6,6 +6,7 @@ from tests.browser.conftest import NO_WEBGL
 from tests.browser.seat import Seat
 from tests.browser.test_axe import findings
 from tests.browser.test_phone import OUTSIDE
+from tests.browser.test_replay import raised
 
 pytestmark = pytest.mark.browser
 
@@ -70,3 +71,43 @@ def test_an_alarm_says_how_far_and_where_from_the_site(alarmed, launch):
     before = place.inner_text()
     alarmed.advance(200)
     seat.until(lambda: place.inner_text() != before, "that it goes with the track")
+
+
+LOOKED = "({ site, ms }) => localStorage.setItem('lapwing.looked', JSON.stringify({ site, ms }))"
+
+
+def test_what_was_raised_while_nobody_looked_is_told_until_it_is_seen(past, launch):
+    tick, _ = raised(past)
+    last = past.rows[175].picture
+    past.show(175)
+    seat = Seat(launch(NO_WEBGL), past.url)
+    seat.until(lambda: seat.read("ticks") == 175, "the page")
+    assert not seat.page.locator("#away").is_visible()  # nobody was ever here before
+    long_ago = last.time_ns // 10**6 - 400_000
+    seat.page.evaluate(LOOKED, {"site": "another", "ms": long_ago})
+    seat.page.reload()
+    seat.until(lambda: seat.read("ticks") == 175 and seat.read("frames") > 1, "the page")
+    seat.page.wait_for_timeout(500)
+    assert not seat.page.locator("#away").is_visible()  # that was another site's
+    seat.page.evaluate(LOOKED, {"site": past.site.name, "ms": long_ago})
+    seat.page.reload()
+    seat.until(lambda: "1 alarm" in seat.page.locator("#away-told").inner_text(), "what was raised")
+    assert "While you were away, 6 min" in seat.page.locator("#away-told").inner_text()
+    seat.page.locator("#away summary").focus()
+    seat.page.keyboard.press("Enter")
+    assert findings(seat) == []
+    row = seat.page.locator("#away-list li")
+    assert past.rows[tick].picture.alarms.rule[0] in row.inner_text()
+    seat.page.reload()  # not seen yet
+    seat.until(lambda: "1 alarm" in seat.page.locator("#away-told").inner_text(), "it again")
+    seat.page.locator("#away summary").click()
+    row.get_by_role("button").click()
+    seat.until(lambda: seat.read("replay") != "", "the replay of it", 40)
+    seat.page.keyboard.press("r")
+    seat.until(lambda: seat.read("replay") == "", "now")
+    seat.page.locator("#away-seen").click()
+    assert not seat.page.locator("#away").is_visible()
+    seat.page.reload()
+    seat.until(lambda: seat.read("ticks") == 175 and seat.read("frames") > 1, "the page")
+    seat.page.wait_for_timeout(500)
+    assert not seat.page.locator("#away").is_visible()

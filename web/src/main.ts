@@ -2,6 +2,7 @@
 
 import "./fonts.css";
 import { AlarmList } from "./alarms";
+import { Away } from "./away";
 import { Cells } from "./cells";
 import { Coverage } from "./coverage";
 import { Unseen } from "./unseen";
@@ -81,6 +82,7 @@ const split = new Split(store, live, link, stage, openStage, still, () => rememb
 const replayFrom = (ms: number): void => replay.go(ms, false);
 const lists = new Lists(store, stage, () => remember());
 new AlarmList(store, live, stage, replayFrom);
+new Away(store, replayFrom);
 const sound = new Sound(live);
 drawZones(store, () => store.emit("alarms"));
 setInterval(() => { counters.beeps = sound.beeps; }, 250);
