@@ -111,3 +111,17 @@ def test_what_was_raised_while_nobody_looked_is_told_until_it_is_seen(past, laun
     seat.until(lambda: seat.read("ticks") == 175 and seat.read("frames") > 1, "the page")
     seat.page.wait_for_timeout(500)
     assert not seat.page.locator("#away").is_visible()
+
+
+def test_the_panel_of_a_track_says_which_sensors_see_it(alarmed, launch):
+    seat = Seat(launch(NO_WEBGL), f"{alarmed.url}/#sel=t7")
+    told = seat.page.locator("#detail dl div", has_text="Seen by")
+    seat.until(lambda: "ago" in told.inner_text(), "the sensors")
+    assert "adsb-north" in told.inner_text()
+    assert "hill" in told.inner_text()
+    seat.page.evaluate("location.hash = ''")
+    seat.page.keyboard.press("Escape")
+    seat.page.goto("about:blank")
+    seat.page.goto(f"{alarmed.url}/#sel=t2")  # of whom nothing was written down
+    seat.until(lambda: "none in the last minute" in told.inner_text(), "that nobody saw it")
+    assert seat.complaints == []
