@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 
-const files = ["index.html", "package-lock.json", "vite.config.ts", ...readdirSync("src").map((f) => `src/${f}`)].sort();
+const files = ["index.html", "package-lock.json", "symbols.mjs", "vite.config.ts", ...readdirSync("src").map((f) => `src/${f}`)].sort();
 const hashes = Object.fromEntries(files.map((f) => [f, createHash("sha256").update(readFileSync(f)).digest("hex")]));
 writeFileSync("../src/lapwing/serve/static/sources.json", JSON.stringify(hashes, null, 1) + "\n");
 

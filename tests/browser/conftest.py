@@ -59,6 +59,10 @@ class Stand:
     def advance(self, ticks: int = 1) -> None:
         self._loop.call_soon_threadsafe(self.shelf.advance, ticks)
 
+    def show(self, picture) -> None:
+        """A picture of the test's own; its tick must be greater than that of the last one."""
+        self._loop.call_soon_threadsafe(self.shelf.put, picture)
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"

@@ -13,11 +13,15 @@ TEXT = [
     *(("on-bright", g) for g in ("warn", "past", "past-2", "p-high")),
     ("muted-text", "muted"),
     *((f"mark-{m}", "mark-halo") for m in [*MARKS, "chosen", "alarm-name"]),
-    *((f"map-{n}", g) for n in ("place", "zone-name", "region-name", "text", "site") for g in ("map-land", "map-sea")),
+    *(
+        (f"map-{n}", g)
+        for n in ("place", "zone-name", "region-name", "plan-name", "text", "site")
+        for g in ("map-land", "map-sea")
+    ),
 ]
 SYMBOLS = [
     *((f"mark-{m}", g) for m in [*MARKS, "chosen", "alarm"] for g in ("map-land", "map-sea")),
-    *((f"map-{n}", g) for n in ("zone", "region", "source") for g in ("map-land", "map-sea")),
+    *((f"map-{n}", g) for n in ("zone", "region", "source", "plan") for g in ("map-land", "map-sea")),
     *((f"p-{p}", g) for p in ("critical", "high", "medium", "low") for g in ("panel", "raised")),
     ("p-critical", "urgent"),
     *((f"line-{n}", "panel") for n in (1, 2, 3)),

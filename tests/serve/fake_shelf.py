@@ -263,7 +263,10 @@ class FakeShelf:
         return self._picture
 
     def advance(self, ticks: int = 1) -> None:
-        self._picture = self.world.picture((self._picture.tick if self._picture else 0) + ticks)
+        self.put(self.world.picture((self._picture.tick if self._picture else 0) + ticks))
+
+    def put(self, picture: Picture) -> None:
+        self._picture = picture
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -354,13 +357,13 @@ async def _main(port: int, speed: float, tracks: int, claims: int) -> None:
     await asyncio.gather(shelf.play(speed), serve_web(app, "127.0.0.1", port, up))
 
 
-if __name__ == "__main__":
-    args = [float(a) for a in sys.argv[1:]] + [8765.0, 1.0, 40.0, 60.0][len(sys.argv) - 1 :]
-    asyncio.run(_main(int(args[0]), args[1], int(args[2]), int(args[3])))
-
-
 def _unseen(now: int) -> Unseen:
     """Half of the map is watched, half is not."""
     expected = np.full((6, 8), 4e-3)
     expected[:, 4:] = 2e-4
     return Unseen(now, -8_000.0, -6_000.0, 2_000.0, expected, 4e-3, ("Terminal",), np.array([0.0123]))
+
+
+if __name__ == "__main__":
+    args = [float(a) for a in sys.argv[1:]] + [8765.0, 1.0, 40.0, 60.0][len(sys.argv) - 1 :]
+    asyncio.run(_main(int(args[0]), args[1], int(args[2]), int(args[3])))

@@ -3,6 +3,7 @@
 import { Deeds } from "./acts";
 import { $, PRIORITY, drawing, h, say } from "./dom";
 import { frameLink } from "./evidence";
+import { geodesic } from "./measure";
 import type { Store } from "./store";
 import type { Stage } from "./view";
 import { duration, msOf, utc, type Alarm } from "./words";
@@ -82,7 +83,7 @@ export class AlarmList {
         h("span", { class: "head" },
           h("b", {}, a.priority), h("span", { class: "rule" }, a.rule), a.zone && h("span", { class: "zone" }, a.zone)),
         h("span", { class: "since", "data-raised": String(msOf(a.state === "cleared" ? a.cleared_ns : a.raised_ns)) }),
-        h("span", { class: "reason" }, a.reason),
+        h("span", { class: "reason" }, a.reason, " ", h("span", { class: "from-site", "data-where": a.id })),
         h("span", { class: "state" }, a.state),
       ),
       this.deeds.line(a),
@@ -94,6 +95,20 @@ export class AlarmList {
     const now = this.store.picture?.timeMs ?? 0;
     for (const e of document.querySelectorAll<HTMLElement>("#alarm-list .since")) {
       say(e, duration((now - Number(e.dataset["raised"])) / 1000));
+    }
+    this.tickPlaces();
+  }
+
+  /** How far and in which direction from the site: of its subject now, or where it was raised. */
+  private tickPlaces(): void {
+    const site = this.store.origin;
+    const alarms = new Map(this.store.alarms.map((a) => [String(a.id), a]));
+    for (const e of document.querySelectorAll<HTMLElement>("#alarm-list [data-where]")) {
+      const a = alarms.get(e.dataset["where"]!);
+      if (!a || !site || a.subject === "feed") continue;
+      const key = a.state === "cleared" ? "" : this.store.keyOf(a);
+      const found = geodesic(site, (key && this.store.where(key)) || a);
+      if (found) say(e, `${(found.metres / 1000).toFixed(1)} km from the site, bearing ${String(Math.round(found.there) % 360).padStart(3, "0")}°`);
     }
   }
 

@@ -4,6 +4,7 @@ import { $, h, seldom } from "./dom";
 import { ask, frameLink } from "./evidence";
 import { nameOf } from "./labels";
 import { claimKey, heardBy } from "./lists";
+import { SeenBy } from "./seen";
 import type { Store } from "./store";
 import { col, HEIGHT_UNKNOWN, type Table } from "./wire";
 import { Why } from "./why";
@@ -20,12 +21,14 @@ export class Detail {
   private readonly list = h("dl");
   private readonly proof = h("p", { class: "frames" });
   private readonly reasons: Why;
+  private readonly seenBy: SeenBy;
 
   private readonly evidence = h("button", { type: "button", class: "quiet", click: () => void this.prove() }, "Show evidence");
   private readonly past = h("button", { type: "button", class: "quiet", click: () => this.before() });
 
   constructor(private readonly store: Store, private readonly replayFrom: (ms: number) => void) {
     this.reasons = new Why(store, replayFrom);
+    this.seenBy = new SeenBy(store, () => this.draw());
     const close = h("button", { type: "button", "aria-label": "Close", title: "Close (Esc)", click: () => store.select("") }, "×");
     $("detail").replaceChildren(this.title, close, this.kind, this.list, h("p", { class: "doings" }, this.evidence, this.past), this.proof, this.reasons.box);
     store.on("select", () => {
@@ -76,6 +79,7 @@ export class Detail {
       ["Kind", kindOf(col(t, "kind")[row]!)],
       ...moves(t, row),
       ["Last seen", age(col(t, "age")[row]!)],
+      ["Seen by", this.seenBy.words(id)],
       ["Claims", ...(claims.length ? claims.map((r) => this.jump(claimKey(this.store, r))) : ["nobody claims to be this"])],
     ];
   }

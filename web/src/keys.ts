@@ -39,7 +39,7 @@ export function listen(table: Key[]): void {
       return;
     }
     if (event.key === " " && target.matches("[type=checkbox]")) return;
-    if (event.key.startsWith("Arrow") && target.closest("#panel, #legend, #cells, #timebar, #detail")) return; // there they scroll
+    if (event.key.startsWith("Arrow") && target.closest("#panel, #legend, #cells, #coverage, #timebar, #detail")) return; // there they scroll
     const act = acts.get(event.key.length === 1 ? event.key.toLowerCase() : event.key);
     if (!act) return;
     event.preventDefault();

@@ -4,6 +4,7 @@
 import type { CustomLayerInterface, Map as Chart } from "maplibre-gl";
 import { LINE_BYTES } from "./lines";
 import { Flag, type Marks } from "./marks";
+import { APP6_CELLS, COLUMNS, ROWS, atlasImage, scale } from "./symbols";
 import { rgbOf, tint } from "./theme";
 import type { View } from "./view";
 
@@ -33,7 +34,7 @@ void main() {
 const SYMBOL_FRAGMENT = `#version 300 es
 precision highp float;
 in vec2 v_at; in vec2 v_turned; flat in vec4 v_look; in vec4 v_colour;
-uniform float u_size; uniform float u_pulse; uniform vec3 u_halo; uniform vec3 u_alarm; uniform vec3 u_chosen; out vec4 colour;
+uniform float u_size; uniform float u_pulse; uniform vec3 u_halo; uniform vec3 u_alarm; uniform vec3 u_chosen; uniform sampler2D u_atlas; out vec4 colour;
 float segment(vec2 p, vec2 a, vec2 b) {
   vec2 pa = p - a, ba = b - a;
   return length(pa - ba * clamp(dot(pa, ba) / dot(ba, ba), 0.0, 1.0));
@@ -65,9 +66,19 @@ void main() {
   if (state == 1) { float a = atan(v_at.y, v_at.x); mark = abs(length(v_at) - 1.0) + step(0.5, fract(a * 1.2732)) * 9.0; }
   if (state == 2) mark = min(segment(v_at, vec2(-0.72), vec2(0.72)), segment(v_at, vec2(-0.72, 0.72), vec2(0.72, -0.72)));
   if (state == 3) { vec2 q = vec2(abs(v_at.x), v_at.y); mark = min(segment(q, vec2(0.0, -1.2), vec2(1.1, 0.75)), segment(q, vec2(0.0, 0.75), vec2(1.1, 0.75))); }
+  int cell = int(v_look.w + 0.5) - 1; bool framed = cell >= 0 && cell < ${APP6_CELLS}; // a symbol of APP-6 does not turn
+  vec2 q = (cell >= ${APP6_CELLS} ? v_turned : v_at) / 1.3;
+  vec2 inside = clamp(q * 0.5 + 0.5, 0.01, 0.99);
+  vec4 drawn = texture(u_atlas, (vec2(float(cell % ${COLUMNS}), float(cell / ${COLUMNS})) + inside) / vec2(${COLUMNS}.0, ${ROWS}.0));
+  if (cell >= 0) {
+    drawn *= step(max(abs(q.x), abs(q.y)), 1.0);
+    ink = drawn.r; halo = drawn.a;
+    if (framed) { float course = segment(p, vec2(0.0, -1.2), vec2(0.0, -1.5)); ink = line(course, w); halo = line(course, w + 1.4 / u_size); }
+  }
   ink = max(ink, line(mark, w)); halo = max(halo, line(mark, w + 1.4 / u_size));
   vec3 rgb = v_colour.rgb; float alpha = v_colour.a;
   vec4 own = vec4(rgb * ink + u_halo * max(0.85 * halo - ink, 0.0), max(ink, 0.85 * halo)) * alpha;
+  if (framed) own += drawn * alpha * (1.0 - own.a);
   if ((flags & ${Flag.alarmed}) != 0) {
     float ring = line(abs(length(v_at) - 1.32 - 0.12 * u_pulse), 1.25 / u_size);
     own = mix(own, vec4(u_alarm, 1.0), ring * (0.6 + 0.4 * u_pulse));
@@ -113,7 +124,7 @@ precision mediump float; in vec4 v_colour; out vec4 colour;
 void main() { colour = vec4(v_colour.rgb * v_colour.a, v_colour.a); }`;
 
 const ATTRIBUTES = ["a_corner", "a_motion", "a_look", "a_colour", "a_axes", "a_at"];
-const SYMBOL_FLOATS = 15; // motion 4, look 4 (heading, shape, flags, spare), colour 4, axes 3
+const SYMBOL_FLOATS = 15; // motion 4, look 4 (heading, shape, flags, cell of the atlas), colour 4, axes 3
 
 interface Program { program: WebGLProgram; uniform: (name: string) => WebGLUniformLocation | null }
 
@@ -127,11 +138,13 @@ export class MarkLayer implements CustomLayerInterface {
   private lines: WebGLBuffer | null = null;
   private n = 0;
   private linesN = 0;
+  private atlas: WebGLTexture | null = null;
+  private painted = false;
   private anchor = { x: 0.5, y: 0.5 };
   private pending: Marks | null = null;
   ellipses = true;
 
-  constructor(private readonly view: () => View, private readonly ahead: () => number, private readonly pulse: () => number) {}
+  constructor(private readonly view: () => View, private readonly ahead: () => number, private readonly pulse: () => number, private readonly again: () => void) {}
 
   onAdd(_map: Chart, context: WebGLRenderingContext | WebGL2RenderingContext): void {
     const gl = context as WebGL2RenderingContext;
@@ -184,7 +197,7 @@ export class MarkLayer implements CustomLayerInterface {
       data[o++] = marks.heading[i]!;
       data[o++] = marks.shape[i]!;
       data[o++] = marks.flags[i]!;
-      o++;
+      data[o++] = marks.cell[i]!;
       data[o++] = marks.rgb[3 * i]!;
       data[o++] = marks.rgb[3 * i + 1]!;
       data[o++] = marks.rgb[3 * i + 2]!;
@@ -229,9 +242,27 @@ export class MarkLayer implements CustomLayerInterface {
       this.use(gl, symbol, view, this.ahead());
       gl.uniform1f(symbol.uniform("u_pulse"), this.pulse());
       for (const name of ["halo", "alarm", "chosen"] as const) gl.uniform3f(symbol.uniform(`u_${name}`), ...rgbOf(tint[`mark-${name}`]));
+      this.useAtlas(gl, symbol);
       gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, this.n);
     }
     gl.bindVertexArray(null);
+  }
+
+  /** The atlas, painted once it was read; until then its cells are empty. */
+  private useAtlas(gl: WebGL2RenderingContext, { uniform }: Program): void {
+    const image = this.painted ? null : atlasImage(this.again);
+    this.atlas ??= gl.createTexture();
+    gl.activeTexture(gl.TEXTURE0);
+    gl.bindTexture(gl.TEXTURE_2D, this.atlas);
+    gl.uniform1i(uniform("u_atlas"), 0);
+    if (this.painted) return;
+    gl.pixelStorei(gl.UNPACK_FLIP_Y_WEBGL, false);
+    gl.pixelStorei(gl.UNPACK_PREMULTIPLY_ALPHA_WEBGL, true);
+    if (image) gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, image);
+    else gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, 1, 1, 0, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));
+    gl.generateMipmap(gl.TEXTURE_2D);
+    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.LINEAR_MIPMAP_LINEAR);
+    this.painted = image !== null;
   }
 
   private use(gl: WebGL2RenderingContext, { program, uniform }: Program, view: View, ahead: number): void {
@@ -240,7 +271,7 @@ export class MarkLayer implements CustomLayerInterface {
     gl.uniform1f(uniform("u_world"), view.worldPx);
     gl.uniform2f(uniform("u_half"), view.width / 2, view.height / 2);
     gl.uniform1f(uniform("u_ahead"), ahead);
-    gl.uniform1f(uniform("u_size"), symbolPx(view));
+    gl.uniform1f(uniform("u_size"), scale() * symbolPx(view));
   }
 }
 

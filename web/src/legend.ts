@@ -1,8 +1,11 @@
 // What every symbol means, which layers are shown, and the keys.
 
 import { $, drawing, h } from "./dom";
+import { keepLayers } from "./hash";
 import { keyList, type Key } from "./keys";
-import { LAYERS, type Layer, type Store } from "./store";
+import { planLayer } from "./plans";
+import { LAYERS, type FixedLayer, type Layer, type Store } from "./store";
+import { SILHOUETTES, SURE, keepSymbols, setSymbols, symbols, type SymbolSet } from "./symbols";
 import { keep, setTheme, theme } from "./theme";
 
 const DART = "M12 3 18 19 12 16 6 19z";
@@ -27,20 +30,40 @@ const SYMBOLS: [string, Record<string, string>[]][] = [
   ["Likely source of interference (50, 90 %)", [{ ...line("M5 7h12v10H5z", "map-source"), "fill-opacity": "0.2" }]],
   ["Last good position", [{ ...line("M3 20 21 4", "mark-lost"), "stroke-dasharray": "4 3" }]],
 ];
-const NAMES: Record<Layer, string> = {
+const NAMES: Record<FixedLayer, string> = {
   tracks: "Tracks", claims: "Claims", trails: "Trails", ellipses: "1-sigma ellipses", labels: "Labels", zones: "Zones",
-  sensors: "Sensors and reach", regions: "GNSS interference", cells: "GNSS by cell and time", unseen: "What could be here unseen", airfields: "Airfields",
+  sensors: "Sensors and reach", regions: "GNSS interference", cells: "GNSS by cell and time", unseen: "What could be here unseen", coverage: "Coverage, measured", airfields: "Airfields",
 };
 export function drawLegend(store: Store, keys: Key[]): void {
-  const boxes = LAYERS.map((layer) =>
-    h("label", {}, h("input", { type: "checkbox", checked: store.shows(layer), change: (e) => store.toggle(layer, (e.target as HTMLInputElement).checked) }), NAMES[layer]));
+  const box = (layer: Layer, name: string): HTMLElement =>
+    h("label", {}, h("input", { type: "checkbox", checked: store.shows(layer), change: (e) => {
+      store.toggle(layer, (e.target as HTMLInputElement).checked);
+      keepLayers(store);
+    } }), name);
+  const plans = h("fieldset", { id: "plan-layers", hidden: true });
+  store.on("plans", () => {
+    plans.hidden = !store.plans.length;
+    plans.replaceChildren(h("legend", {}, "Plans of this site"), ...store.plans.map((p) => box(planLayer(p), p.name)));
+  });
   $("legend-body").replaceChildren(
     h("ul", {}, ...SYMBOLS.map(([name, parts]) => h("li", {}, drawing(parts), name))),
-    h("fieldset", {}, h("legend", {}, "Layers"), ...boxes),
+    h("p", { id: "kinds" }, `Track that is probably (${100 * SURE} % or more): `, ...SILHOUETTES.map(([kind, d]) =>
+      h("span", {}, drawing([{ ...line(d, "mark-track"), transform: "scale(0.375)", "stroke-width": "6" }]), kind))),
+    h("fieldset", {}, h("legend", {}, "Layers"), ...LAYERS.map((layer) => box(layer, NAMES[layer]))),
+    plans,
     h("label", {}, h("input", { type: "checkbox", id: "light", checked: theme() === "light", change: (e) => choose(store, (e.target as HTMLInputElement).checked) }), "Light theme (for bright rooms)"),
+    h("label", {}, "Symbols ", h("select", { id: "symbols", change: (e) => chooseSymbols(store, (e.target as HTMLSelectElement).value) },
+      ...[["civil", "civil"], ["app6", "APP-6 (unknown, pending, neutral)"]].map(([value, name]) => h("option", { value: value!, selected: value === symbols() }, name!)))),
+    h("p", {}, "With APP-6, frames say what is known: dotted pending (tentative), cloud unknown (nobody claims it), square neutral (a claim). No symbol says friend or foe."),
     keyList(keys),
     h("p", {}, "It watches and warns. A claim is what something says of itself; it is not a fact until a sensor agrees."),
   );
+}
+
+function chooseSymbols(store: Store, wanted: string): void {
+  setSymbols(wanted as SymbolSet);
+  keepSymbols(wanted as SymbolSet);
+  store.emit("layers");
 }
 
 function choose(store: Store, light: boolean): void {

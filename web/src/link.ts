@@ -1,6 +1,6 @@
 // One WebSocket to where the page came from; comes back by itself, ever more patiently, at most every 10 s.
 
-import type { Message, Store } from "./store";
+import type { LinkState, Message, Store } from "./store";
 import { timeOf } from "./wire";
 
 const STALE_MS = 3000;
@@ -10,6 +10,7 @@ export class Link {
   private tries = 0;
   private lastMs = 0;
 
+  beside = false; // and the live picture is shown beside it: `live` takes everything
   aside = false; // the past is being shown: only alarms and what people did about them are taken, by `live`
 
   constructor(private readonly store: Store, private readonly live: Store, private readonly stride: number) {
@@ -31,21 +32,31 @@ export class Link {
         this.tries = 0;
         this.lastMs = performance.now();
         if (!this.aside) this.store.takePicture(data);
-        this.live.nowMs = this.aside ? timeOf(data) : this.store.nowMs;
-        if (this.store.link !== "live") this.store.setLink("live");
+        if (this.aside && this.beside) this.live.takePicture(data);
+        else this.live.nowMs = this.aside ? timeOf(data) : this.store.nowMs;
+        if (this.store.link !== "live") this.setState("live");
       }
     };
     socket.onclose = () => {
-      this.store.setLink("lost");
+      this.setState("lost");
       this.tries += 1;
       setTimeout(() => this.open(), Math.min(10_000, 500 * 2 ** Math.min(this.tries, 5)));
     };
     this.socket = socket;
   }
 
+  private setState(state: LinkState): void {
+    this.live.setLink(state);
+    this.store.setLink(state);
+  }
+
   private text(message: Message): void {
     if (!this.aside) this.store.take(message);
-    if (message.type === "alarms" || message.type === "acts") this.live.take(message);
+    if (message.type === "alarms" || message.type === "acts" || (this.aside && this.beside)) {
+      const { acts } = this.live;
+      this.live.take(message);
+      if (message.type === "hello") this.live.acts = acts; // told anew in a moment; until then nothing is forgotten
+    }
   }
 
   /** A new connection at once, that tells everything. */
@@ -59,7 +70,7 @@ export class Link {
 
   private watch(): void {
     if (this.socket?.readyState !== WebSocket.OPEN) return this.store.emit("link");
-    if (this.lastMs) this.store.link = performance.now() - this.lastMs > STALE_MS ? "stale" : "live";
-    this.store.emit("link");
+    if (this.lastMs) this.setState(performance.now() - this.lastMs > STALE_MS ? "stale" : "live");
+    else this.store.emit("link");
   }
 }

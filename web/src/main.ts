@@ -2,7 +2,9 @@
 
 import "./fonts.css";
 import { AlarmList } from "./alarms";
+import { Away } from "./away";
 import { Cells } from "./cells";
+import { Coverage } from "./coverage";
 import { Unseen } from "./unseen";
 import { Detail } from "./detail";
 import { $, h, say } from "./dom";
@@ -23,10 +25,11 @@ import { Replay } from "./replay";
 import { ScopeStage } from "./scope";
 import { Sketch } from "./sketch";
 import { Sound } from "./sound";
+import { Split, type Drawn } from "./split";
 import { Store } from "./store";
+import { setSymbols } from "./symbols";
 import { setTheme } from "./theme";
 import { Timebar } from "./timebar";
-import type { Stage } from "./view";
 import { col } from "./wire";
 import { drawZones } from "./zones";
 import { duration, utc } from "./words";
@@ -40,21 +43,21 @@ const store = new Store(); // what is shown
 const live = new Store(); // alarms of now, also while the past is shown
 const wish = hash.read();
 setTheme(wish.theme);
+setSymbols(wish.symbols);
 for (const layer of wish.off) store.hidden.add(layer);
 
 // The counters that tests read; nothing in the page depends on them.
-const counters = { ticks: 0, tracks: 0, claims: 0, alarms: 0, frames: 0, beeps: 0, renderer: "", replay: "" };
+const counters = { ticks: 0, tracks: 0, claims: 0, alarms: 0, frames: 0, beeps: 0, renderer: "", replay: "", beside: 0, views: (): Record<string, number[]> => split.views() };
 declare global {
   interface Window { lapwing: typeof counters }
 }
 window.lapwing = counters;
 
-function openStage(): Stage & { take(marks: ReturnType<typeof build>): void } {
+function openStage(of: Store, box: HTMLElement): Drawn {
   const start = { latitude: wish.latitude ?? 30, longitude: wish.longitude ?? 40, zoom: wish.zoom ?? 2 };
-  const box = $("map");
   try {
     if (!document.createElement("canvas").getContext("webgl2")) throw new Error("no WebGL2");
-    const stage = new MapStage(store, box, start, still);
+    const stage = new MapStage(of, box, start, still);
     counters.renderer = "map";
     return stage;
   } catch (error) {
@@ -62,22 +65,24 @@ function openStage(): Stage & { take(marks: ReturnType<typeof build>): void } {
     counters.renderer = "scope";
     say($("notice"), "This browser has no WebGL2: plain scope without coastlines. All data is the same.");
     $("notice").hidden = false;
-    return new ScopeStage(store, box, start, still);
+    return new ScopeStage(of, box, start, still);
   }
 }
 
 await Promise.all(["400 12px 'Open Sans'", "600 12px 'Open Sans'"].map((f) => document.fonts.load(f)));
-const stage = openStage();
+const stage = openStage(store, $("map"));
 const measure = new Measure(stage, () => remember());
 const sketch = new Sketch(store, stage);
 const labels = new Labels(store, stage, $<HTMLCanvasElement>("labels"), [new Remote(store, still), measure, sketch], still);
-const remember = (): void => hash.write(store, { tab: lists.tab, centre: stage.centre, zoom: stage.zoom, pastMs: replay.on ? replay.atMs : null, kiosk: wish.kiosk, measure: measure.on ? measure.points : null });
+const remember = (): void => hash.write(store, { tab: lists.tab, centre: stage.centre, zoom: stage.zoom, pastMs: replay.on ? replay.atMs : null, split: split.on, kiosk: wish.kiosk, measure: measure.on ? measure.points : null, coverage: coverage.words });
 const link = new Link(store, live, 5);
 const replay = new Replay(store, link);
 const timebar = new Timebar(store, live, replay);
+const split = new Split(store, live, link, stage, openStage, still, () => remember());
 const replayFrom = (ms: number): void => replay.go(ms, false);
 const lists = new Lists(store, stage, () => remember());
 new AlarmList(store, live, stage, replayFrom);
+new Away(store, replayFrom);
 const sound = new Sound(live);
 drawZones(store, () => store.emit("alarms"));
 setInterval(() => { counters.beeps = sound.beeps; }, 250);
@@ -86,6 +91,7 @@ new Me(store);
 const detail = new Detail(store, replayFrom);
 new Cells(store);
 new Unseen(store);
+const coverage = new Coverage(store, wish.coverage, () => remember());
 
 let placed = wish.zoom !== undefined;
 function home(): void {
@@ -139,6 +145,7 @@ function head(): void {
   $("recorded").hidden = store.replaying || Math.abs(Date.now() - picture.timeMs) < RECORDED_MS;
 }
 
+live.on("picture", () => { counters.beside = live.picture!.tick; });
 store.on("replay", () => { counters.replay = replay.told?.state ?? ""; });
 store.on("mode", () => {
   counters.replay = "";
@@ -164,6 +171,7 @@ function animate(): void {
   if (!document.hidden && !still && (store.replaying ? store.pace > 0 : store.link === "live")) {
     asked = performance.now();
     stage.redraw();
+    split.redraw();
   }
   setTimeout(animate, Math.max(FRAME_MS, Math.min(1000, 5 * cost)));
 }
@@ -179,7 +187,10 @@ lists.show(wish.tab);
 if (wish.measure) measure.toggle(true, wish.measure);
 if (wish.kiosk) kiosk(store, link);
 if (wish.selected) store.select(wish.selected);
-if (wish.atMs !== undefined) replay.go(wish.atMs, true);
+if (wish.atMs !== undefined) {
+  replay.go(wish.atMs, true);
+  split.toggle(wish.split);
+}
 window.addEventListener("hashchange", ({ newURL }) => { // a link to a moment, followed in this very page
   const { atMs } = hash.read(new URL(newURL).hash); // the address itself may have been written anew since
   if (atMs !== undefined) replay.go(atMs, true);
@@ -201,6 +212,7 @@ const KEYS: Key[] = [
   { shown: "Z", what: "draw a zone: a click or Enter sets a point (who may manage)", keys: { z: () => { if (measure.on) measure.toggle(false); sketch.toggle(); } } },
   { shown: "L", what: "legend and layers", keys: { l: () => { legend.open = !legend.open; legend.querySelector("summary")!.focus(); } } },
   { shown: "R", what: "replay, back to live", keys: { r: () => timebar.toggle() } },
+  { shown: "S", what: "replay: the live picture beside it", keys: { s: () => split.toggle() } },
   { shown: "space , .", what: "replay: play or pause, 10 s back, 10 s on", keys: { " ": () => timebar.playPause(), ",": () => timebar.step(-10), ".": () => timebar.step(10) } },
   { shown: "[ ]", what: "replay: the alarm before, after", keys: { "[": () => timebar.jump(-1), "]": () => timebar.jump(1) } },
   { shown: "1 to 6", what: "replay: speed", keys: many(["1", "2", "3", "4", "5", "6"], (i) => timebar.rate(i)) },

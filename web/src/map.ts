@@ -8,7 +8,8 @@ import { Protocol } from "pmtiles";
 import { SHADES } from "./cells";
 import { MarkLayer } from "./layer";
 import { runAhead, type Marks } from "./marks";
-import type { Layer, Store } from "./store";
+import { planLayer, planLayers, planSource, type Plan } from "./plans";
+import type { FixedLayer, Layer, Store } from "./store";
 import { tint } from "./theme";
 import { mercatorX, mercatorY, type Stage, type View } from "./view";
 
@@ -21,6 +22,7 @@ const over = (id: string, source: string, rest: object): LayerSpecification => (
 
 function style(): StyleSpecification {
   const shade = ["match", ["get", "shade"], ...SHADES.flatMap(([, name]) => [name, tint[`cell-${name}`]]), tint["cell-few"]];
+  const hue = ["match", ["get", "hue"], 0, tint["line-1"], 1, tint["line-2"], tint["line-3"]];
   const HALO = { "text-halo-color": tint["mark-halo"], "text-halo-width": 1.4 };
   return {
     version: 8,
@@ -32,6 +34,7 @@ function style(): StyleSpecification {
       regions: { type: "geojson", data: nothing(), tolerance: 0.1 },
       cells: { type: "geojson", data: nothing(), tolerance: 0.1 },
       unseen: { type: "geojson", data: nothing(), tolerance: 0 },
+      coverage: { type: "geojson", data: nothing(), tolerance: 0.1 },
     },
     layers: [
       { id: "sea", type: "background", paint: { "background-color": tint["map-sea"] } },
@@ -48,6 +51,9 @@ function style(): StyleSpecification {
       over("source-line", "regions", { type: "line", filter: ["==", ["get", "kind"], "source"], paint: { "line-color": tint["map-source"], "line-width": 1.4 } }),
       over("region-fill", "regions", { type: "fill", filter: ["==", ["get", "kind"], "region"], paint: { "fill-color": tint["map-region-fill"], "fill-opacity": 0.1 } }),
       over("region-line", "regions", { type: "line", filter: ["==", ["get", "kind"], "region"], paint: { "line-color": tint["map-region"], "line-width": 1.6, "line-dasharray": [2, 2] } }),
+      over("coverage-fill", "coverage", { type: "fill", filter: ["==", ["get", "kind"], "measured"], paint: { "fill-color": hue, "fill-opacity": 0.07, "fill-antialias": false } }),
+      over("coverage-measured", "coverage", { type: "line", filter: ["==", ["get", "kind"], "measured"], paint: { "line-color": hue, "line-width": 1.6 } }),
+      over("coverage-predicted", "coverage", { type: "line", filter: ["==", ["get", "kind"], "predicted"], paint: { "line-color": hue, "line-width": 1.2, "line-dasharray": [5, 4] } }),
       over("reach-line", "reach", { type: "line", paint: { "line-color": tint["map-reach"], "line-width": 1, "line-dasharray": [1, 4] } }),
       over("zone-fill", "site", { type: "fill", filter: ["==", ["get", "kind"], "zone"], paint: { "fill-color": ["case", ["get", "alarmed"], tint["mark-alarm"], tint["map-zone-fill"]], "fill-opacity": ["case", ["get", "alarmed"], 0.16, 0.05] } }),
       over("zone-line", "site", { type: "line", filter: ["==", ["get", "kind"], "zone"], paint: { "line-color": ["case", ["get", "alarmed"], tint["mark-alarm"], tint["map-zone"]], "line-width": ["case", ["get", "alarmed"], 2.6, 1.5] } }),
@@ -61,14 +67,25 @@ function style(): StyleSpecification {
   };
 }
 
-const LAYERS_OF: Partial<Record<Layer, string[]>> = {
+const PLANS_BELOW = "airfield"; // the layer that plans lie under
+const LAYERS_OF: Partial<Record<FixedLayer, string[]>> = {
   zones: ["zone-fill", "zone-line", "zone-name"],
   sensors: ["sensor", "sensor-name", "reach-line"],
   regions: ["region-fill", "region-line", "region-name", "source-fill", "source-line"],
   cells: ["cell-fill", "cell-line", "cell-name"],
   unseen: ["unseen-fill"],
+  coverage: ["coverage-fill", "coverage-measured", "coverage-predicted"],
   airfields: ["airfield", "airfield-name"],
 };
+
+let prepared = false;
+/** Once for all maps of the page. */
+function prepare(): void {
+  if (prepared) return;
+  prepared = true;
+  setWorkerUrl(new URL(workerUrl, import.meta.url).href);
+  addProtocol("pmtiles", new Protocol().tile);
+}
 
 export class MapStage implements Stage {
   private readonly chart: Chart;
@@ -78,28 +95,28 @@ export class MapStage implements Stage {
   private readonly size: { width: number; height: number }; // kept: to ask for it makes the browser lay out the page
   private zoneNames: GeoJSON.Feature[] = [];
   private regionNames: GeoJSON.Feature[] = [];
+  private plans: Plan[] = []; // that are on the map
 
   constructor(private readonly store: Store, container: HTMLElement, start: { latitude: number; longitude: number; zoom: number }, still: boolean) {
-    setWorkerUrl(new URL(workerUrl, import.meta.url).href);
-    addProtocol("pmtiles", new Protocol().tile);
+    prepare();
     this.chart = new Chart({
       container, style: style(), center: [start.longitude, start.latitude], zoom: start.zoom, minZoom: 1, maxZoom: 17,
       dragRotate: false, pitchWithRotate: false, touchPitch: false, renderWorldCopies: false, keyboard: false,
-      attributionControl: false, fadeDuration: 0, canvasContextAttributes: { antialias: false },
+      attributionControl: false, fadeDuration: 0, locale: { "Map.Title": container.dataset["title"] ?? "Map" }, canvasContextAttributes: { antialias: false },
     });
     this.size = { width: container.clientWidth, height: container.clientHeight };
     this.chart.on("resize", () => Object.assign(this.size, { width: container.clientWidth, height: container.clientHeight }));
     this.chart.touchZoomRotate.disableRotation();
     this.chart.addControl(new AttributionControl({ compact: false }), "bottom-right");
     this.chart.addControl(new ScaleControl({ maxWidth: 110 }), "bottom-right");
-    this.marks = new MarkLayer(() => this.view(), () => runAhead(store, still), () => (still ? 1 : 0.5 + 0.5 * Math.sin(performance.now() / 200)));
+    this.marks = new MarkLayer(() => this.view(), () => runAhead(store, still), () => (still ? 1 : 0.5 + 0.5 * Math.sin(performance.now() / 200)), () => this.redraw());
     this.chart.on("load", () => {
       this.loaded = true;
       this.chart.addLayer(this.marks, "zone-name");
       this.showSite();
       this.showRegions();
       this.showCells();
-      this.showLayers();
+      this.showPlans();
       this.paint(); // it may have changed meanwhile
     });
     this.chart.on("error", ({ error }) => {
@@ -110,7 +127,8 @@ export class MapStage implements Stage {
     store.on("site", () => this.showSite());
     store.on("regions", () => this.showRegions());
     store.on("cells", () => this.showCells());
-    store.on("unseen", () => this.showCells());
+    for (const topic of ["unseen", "coverage"] as const) store.on(topic, () => this.showCells());
+    store.on("plans", () => this.showPlans());
     store.on("alarms", () => this.showSite());
     store.on("layers", () => this.showLayers());
     store.on("theme", () => this.paint());
@@ -135,6 +153,9 @@ export class MapStage implements Stage {
   flyTo(latitude: number, longitude: number, zoom = Math.max(this.zoom, 11)): void {
     this.chart.easeTo({ center: [longitude, latitude], zoom, duration: 600 }); // obeys prefers-reduced-motion by itself
   }
+  jumpTo(latitude: number, longitude: number, zoom: number): void {
+    this.chart.jumpTo({ center: [longitude, latitude], zoom });
+  }
   panBy(x: number, y: number): void {
     this.chart.panBy([x, y], { duration: 150 });
   }
@@ -154,7 +175,7 @@ export class MapStage implements Stage {
   /** The colours of the theme that is shown. */
   private paint(): void {
     if (!this.loaded) return;
-    for (const { id, paint } of style().layers as { id: string; paint?: object }[]) {
+    for (const { id, paint } of [...style().layers, ...this.plans.flatMap(planLayers)] as { id: string; paint?: object }[]) {
       for (const [name, value] of Object.entries<unknown>((paint ?? {}) as Record<string, unknown>)) this.chart.setPaintProperty(id, name as "background-color", value as string);
     }
   }
@@ -195,14 +216,31 @@ export class MapStage implements Stage {
   private showCells(): void {
     if (this.loaded) this.source("cells").setData({ type: "FeatureCollection", features: this.store.cells });
     if (this.loaded) this.source("unseen").setData({ type: "FeatureCollection", features: this.store.unseen });
+    if (this.loaded) this.source("coverage").setData({ type: "FeatureCollection", features: this.store.coverage });
   }
 
   private showNames(): void {
     this.source("names").setData({ type: "FeatureCollection", features: [...this.zoneNames, ...this.regionNames] });
   }
 
+  /** Plans may be others after the server was started again. */
+  private showPlans(): void {
+    if (!this.loaded) return;
+    for (const layer of this.plans.flatMap(planLayers)) this.chart.removeLayer(layer.id);
+    for (const plan of this.plans) this.chart.removeSource(planLayer(plan));
+    this.plans = this.store.plans;
+    for (const plan of this.plans) {
+      this.chart.addSource(planLayer(plan), planSource(plan));
+      for (const layer of planLayers(plan)) this.chart.addLayer(layer, PLANS_BELOW);
+    }
+    this.showLayers();
+  }
+
   private showLayers(): void {
     if (!this.loaded) return;
+    for (const plan of this.plans) {
+      for (const { id } of planLayers(plan)) this.chart.setLayoutProperty(id, "visibility", this.store.shows(planLayer(plan)) ? "visible" : "none");
+    }
     for (const [layer, ids] of Object.entries(LAYERS_OF)) {
       const visibility = this.store.shows(layer as Layer) ? "visible" : "none";
       for (const id of ids) this.chart.setLayoutProperty(id, "visibility", visibility);

@@ -2,6 +2,7 @@
 
 import { Lines, packed } from "./lines";
 import type { Store } from "./store";
+import { claimCell, trackCell } from "./symbols";
 import { mercatorX, mercatorY, unitsPerMetre } from "./view";
 import { col, type Table } from "./wire";
 import { COLOUR, bookOf, conditionColour, css, type Rgb } from "./words";
@@ -17,6 +18,7 @@ export interface Marks {
   heading: Float32Array; // radians clockwise from north
   shape: Uint8Array;
   flags: Uint8Array;
+  cell: Uint8Array; // of the atlas of symbols plus one, 0 = none
   rgb: Float32Array;
   alpha: Float32Array;
   major: Float32Array; minor: Float32Array; turn: Float32Array; // ellipse in Mercator units, radians
@@ -26,16 +28,16 @@ export interface Marks {
 }
 
 const DEG = Math.PI / 180;
-const lines = new Lines(); // one for all pictures: only the newest is drawn
+const shared = new Lines(); // one for all pictures of a map: only the newest is drawn
 
-export function build(store: Store): Marks {
+export function build(store: Store, lines: Lines = shared): Marks {
   const { picture } = store;
   const room = picture ? picture.tracks.n + picture.claims.n : 0;
   const f64 = (): Float64Array => new Float64Array(room);
   const f32 = (): Float32Array => new Float32Array(room);
   const marks: Marks = {
     n: 0, x: f64(), y: f64(), vx: f64(), vy: f64(), heading: f32(), shape: new Uint8Array(room),
-    flags: new Uint8Array(room), rgb: new Float32Array(room * 3), alpha: f32(), major: f32(), minor: f32(),
+    flags: new Uint8Array(room), cell: new Uint8Array(room), rgb: new Float32Array(room * 3), alpha: f32(), major: f32(), minor: f32(),
     turn: f32(), keys: [], anchor: store.anchor, lines,
   };
   lines.begin(0, store.anchor);
@@ -76,13 +78,15 @@ export const fade = (ageS: number): number => Math.max(0.35, Math.min(1, 1.05 - 
 function addTracks(marks: Marks, store: Store, table: Table): void {
   if (!table.n) return;
   const places = placesOf(table);
-  const [id, status, ages] = [col(table, "id"), col(table, "status"), col(table, "age")];
+  const [id, status, ages, kind] = [col(table, "id"), col(table, "status"), col(table, "age"), col(table, "kind")];
   for (let row = 0; row < table.n; row++) {
     const key = `t${id[row]!}`;
     const tentative = status[row] === 0;
-    const colour = tentative ? COLOUR.tentative : store.claimsOfTrack.has(id[row]!) ? COLOUR.agreed : COLOUR.track;
+    const agreed = store.claimsOfTrack.has(id[row]!);
+    const colour = tentative ? COLOUR.tentative : agreed ? COLOUR.agreed : COLOUR.track;
     const i = add(marks, places, row, key, colour, true);
     marks.shape[i] = tentative ? Shape.dot : status[row] === 2 ? Shape.coasting : Shape.dart;
+    marks.cell[i] = trackCell(kind[row]!, status[row]!, agreed);
     marks.alpha[i] = fade(ages[row]!);
     marks.flags[i] = (store.alarmed.has(key) ? Flag.alarmed : 0) | (store.selected === key ? Flag.selected : 0);
   }
@@ -100,6 +104,7 @@ function addClaims(marks: Marks, store: Store, table: Table): void {
     const state = condition[row]!;
     const i = add(marks, places, row, key, conditionColour(state), state !== 2 && ages[row]! < 15);
     marks.shape[i] = source[row]! === 8 ? Shape.drone : source[row]! >= 6 ? Shape.ship : Shape.aircraft;
+    marks.cell[i] = claimCell(source[row]!, state);
     marks.alpha[i] = fade(ages[row]!);
     marks.flags[i] =
       (state >= 1 && state <= 3 ? state : 0) |
@@ -110,6 +115,7 @@ function addClaims(marks: Marks, store: Store, table: Table): void {
 
 function addLines(marks: Marks, store: Store): void {
   const { picture } = store;
+  const { lines } = marks;
   if (!picture) return;
   let room = picture.good.n * 16 + picture.directions.n * (6 + 2 * ARC) + 16;
   if (store.shows("trails")) for (const key of marks.keys) room += 2 * (store.trails.of.get(key)?.size ?? 0);
@@ -130,12 +136,12 @@ function addLines(marks: Marks, store: Store): void {
       }
     }
   }
-  if (store.shows("claims") && picture.good.n) addGood(store);
-  if (store.shows("tracks") && picture.directions.n) addDirections(picture.directions);
+  if (store.shows("claims") && picture.good.n) addGood(store, lines);
+  if (store.shows("tracks") && picture.directions.n) addDirections(picture.directions, lines);
 }
 
 /** Seven dashes from where a claim is believed to be to where it was last good. */
-function addGood(store: Store): void {
+function addGood(store: Store, lines: Lines): void {
   const { good, claims } = store.picture!;
   const [row, latitude, longitude] = [col(good, "row"), col(good, "latitude"), col(good, "longitude")];
   for (let g = 0; g < good.n; g++) {
@@ -152,7 +158,7 @@ function addGood(store: Store): void {
 
 const ARC = 6; // pieces of a wedge's far end
 /** A wedge per bearing that nothing explains: its middle, and one standard deviation to either side, closed at the sensor's reach. */
-function addDirections(table: Table): void {
+function addDirections(table: Table, lines: Lines): void {
   const grey = packed(COLOUR.tentative);
   const [latitude, longitude, azimuth, sigma, reach, ages] = ["latitude", "longitude", "azimuth", "sigma", "reach", "age"].map((c) =>
     col(table, c),

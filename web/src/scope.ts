@@ -2,7 +2,9 @@
 
 import { Flag, Shape, colourOf, runAhead, type Marks } from "./marks";
 import { symbolPx } from "./layer";
-import type { Store } from "./store";
+import { drawCell } from "./symbols";
+import { outlines, planLayer } from "./plans";
+import type { PlanLayer, Store } from "./store";
 import { tint } from "./theme";
 import { latitudeOf, longitudeOf, mercatorX, mercatorY, pixelX, pixelY, unitsPerMetre, type Stage, type View } from "./view";
 
@@ -12,6 +14,7 @@ export class ScopeStage implements Stage {
   private marks: Marks | null = null;
   private size = { width: 0, height: 0 }; // kept: to ask for it makes the browser lay out the page
   private asked = false;
+  private plans: { layer: PlanLayer; lines: [number, number][][] }[] = [];
   private x: number;
   private y: number;
   zoom: number;
@@ -35,7 +38,8 @@ export class ScopeStage implements Stage {
     });
     box.addEventListener("wheel", (e) => { e.preventDefault(); this.zoomBy(-Math.sign(e.deltaY) * 0.25); }, { passive: false });
     store.on("site", () => this.redraw());
-    store.on("alarms", () => this.redraw());
+    store.on("plans", () => void this.readPlans());
+    for (const topic of ["alarms", "coverage"] as const) store.on(topic, () => this.redraw());
     store.on("layers", () => this.redraw());
   }
 
@@ -55,6 +59,9 @@ export class ScopeStage implements Stage {
   flyTo(latitude: number, longitude: number, zoom = Math.max(this.zoom, 11)): void {
     [this.x, this.y, this.zoom] = [mercatorX(longitude), mercatorY(latitude), zoom];
     this.redraw();
+  }
+  jumpTo(latitude: number, longitude: number, zoom: number): void {
+    this.flyTo(latitude, longitude, zoom);
   }
   panBy(x: number, y: number): void {
     const { worldPx } = this.view();
@@ -95,6 +102,8 @@ export class ScopeStage implements Stage {
     ink.setTransform(ratio, 0, 0, ratio, 0, 0);
     ink.fillStyle = tint["map-sea"];
     ink.fillRect(0, 0, view.width, view.height);
+    this.drawPlans(ink, view);
+    if (this.store.shows("coverage")) this.drawCoverage(ink, view);
     this.drawSite(ink, view);
     for (const r of this.store.shows("regions") ? this.store.regions : []) {
       ink.strokeStyle = tint["map-region"];
@@ -105,6 +114,36 @@ export class ScopeStage implements Stage {
       ink.setLineDash([]);
     }
     if (this.marks) this.drawMarks(ink, view, this.marks);
+  }
+
+  private async readPlans(): Promise<void> {
+    const read = this.store.plans.map(async (plan) => ({ layer: planLayer(plan), lines: await outlines(plan) }));
+    const done = await Promise.allSettled(read);
+    this.plans = done.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+    for (const one of done) if (one.status === "rejected") console.warn("plan:", one.reason);
+    this.redraw();
+  }
+
+  private drawCoverage(ink: CanvasRenderingContext2D, view: View): void {
+    for (const { geometry, properties } of this.store.coverage) {
+      if (geometry.type !== "Polygon") continue;
+      ink.strokeStyle = [tint["line-1"], tint["line-2"], tint["line-3"]][Number(properties?.["hue"])]!;
+      ink.setLineDash(properties?.["kind"] === "predicted" ? [6, 5] : []);
+      ink.beginPath();
+      for (const [lon, lat] of geometry.coordinates[0]!) ink.lineTo(pixelX(view, mercatorX(lon!)), pixelY(view, mercatorY(lat!)));
+      ink.stroke();
+    }
+    ink.setLineDash([]);
+  }
+
+  private drawPlans(ink: CanvasRenderingContext2D, view: View): void {
+    ink.strokeStyle = tint["map-plan"];
+    ink.lineWidth = 1.2;
+    for (const { lines } of this.plans.filter(({ layer }) => this.store.shows(layer))) {
+      ink.beginPath();
+      for (const line of lines) line.forEach(([lon, lat], i) => ink[i ? "lineTo" : "moveTo"](pixelX(view, mercatorX(lon)), pixelY(view, mercatorY(lat))));
+      ink.stroke();
+    }
   }
 
   private drawSite(ink: CanvasRenderingContext2D, view: View): void {
@@ -164,13 +203,13 @@ export class ScopeStage implements Stage {
         ink.stroke();
       }
       ink.lineWidth = 1.8;
-      symbol(ink, marks, i, size);
+      symbol(ink, marks, i, size, drawCell(ink, marks, i, size, () => this.redraw()));
       ink.restore();
     }
   }
 }
 
-function symbol(ink: CanvasRenderingContext2D, marks: Marks, i: number, s: number): void {
+function symbol(ink: CanvasRenderingContext2D, marks: Marks, i: number, s: number, drawn: "" | "turned" | "framed"): void {
   const [shape, flags] = [marks.shape[i]!, marks.flags[i]!];
   const path = (points: readonly (readonly [number, number])[], closed = true): void => {
     ink.beginPath();
@@ -179,7 +218,11 @@ function symbol(ink: CanvasRenderingContext2D, marks: Marks, i: number, s: numbe
   };
   ink.save();
   ink.rotate(marks.heading[i]!);
-  if (shape <= Shape.coasting) {
+  if (drawn === "turned") ink.lineWidth = 1.8;
+  else if (drawn === "framed") {
+    path([[0, -1.5], [0, -2]], false); // the course
+    ink.stroke();
+  } else if (shape <= Shape.coasting) {
     path([[0, -0.95], [0.66, 0.68], [0, 0.38], [-0.66, 0.68]]);
     if (shape === Shape.dart) ink.fill();
     ink.stroke();

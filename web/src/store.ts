@@ -1,17 +1,20 @@
 // All that the page knows: the last picture, the lists that came as text, the trails, and what is selected.
 
+import type { Plan } from "./plans";
 import { Trails } from "./trails";
 import { mercatorX, mercatorY } from "./view";
 import { decode, col, type Picture } from "./wire";
 import { bookOf, type Act, type Alarm, type Feed, type LikelySource, type Output, type Reason, type Region, type RemoteSaid, type Sensor, type Site } from "./words";
 
-export type Topic = "site" | "picture" | "alarms" | "acts" | "feeds" | "regions" | "names" | "link" | "select" | "layers" | "cells" | "unseen" | "mode" | "replay" | "theme";
+export type Topic = "site" | "picture" | "alarms" | "acts" | "feeds" | "regions" | "names" | "link" | "select" | "layers" | "cells" | "unseen" | "coverage" | "plans" | "mode" | "replay" | "theme";
 export type LinkState = "wait" | "live" | "stale" | "lost";
-export const LAYERS = ["tracks", "claims", "trails", "ellipses", "labels", "zones", "sensors", "regions", "cells", "unseen", "airfields"] as const;
-export type Layer = (typeof LAYERS)[number];
+export const LAYERS = ["tracks", "claims", "trails", "ellipses", "labels", "zones", "sensors", "regions", "cells", "unseen", "coverage", "airfields"] as const;
+export type FixedLayer = (typeof LAYERS)[number];
+export type PlanLayer = `plan:${string}`; // the site's own, known once the server has told
+export type Layer = FixedLayer | PlanLayer;
 
 export type Message =
-  | { type: "hello"; version: string; site: Site; replay?: boolean; offers?: string[] }
+  | { type: "hello"; version: string; site: Site; replay?: boolean; offers?: string[]; plans?: Plan[] }
   | { type: "alarms"; alarms: Alarm[] }
   | { type: "acts"; acts: Record<string, Standing>; test?: Act }
   | { type: "feeds"; time_ns: string; feeds: Feed[] }
@@ -48,6 +51,8 @@ export class Store {
   sources: LikelySource[] = [];
   cells: GeoJSON.Feature[] = []; // of the ten minutes chosen
   unseen: GeoJSON.Feature[] = []; // what could be here that nobody has seen
+  coverage: GeoJSON.Feature[] = []; // how far sensors can see, and did
+  plans: Plan[] = []; // maps of the site's own
   link: LinkState = "wait";
   selected = ""; // "t7" a track, "c0:7471234" a claim (address book, address), "" nothing
   readonly names = new Map<string, string>();
@@ -136,6 +141,10 @@ export class Store {
         this.version = message.version;
         this.canReplay = message.replay ?? false;
         this.offers = new Set(message.offers ?? []);
+        if (message.plans && JSON.stringify(message.plans) !== JSON.stringify(this.plans)) { // a replay does not tell
+          this.plans = message.plans;
+          this.emit("plans");
+        }
         this.emit("site");
         break;
       case "alarms":
@@ -214,6 +223,12 @@ export class Store {
     if (alarm.subject !== "claim") return "";
     for (const key of this.claimRow.keys()) if (key.endsWith(`:${alarm.subject_id}`)) return `c${key}`;
     return "";
+  }
+
+  /** Where the site says that it is. */
+  get origin(): { latitude: number; longitude: number } | null {
+    const found = this.site?.features.find((f) => f.properties?.["kind"] === "origin")?.geometry;
+    return found?.type === "Point" ? { latitude: found.coordinates[1]!, longitude: found.coordinates[0]! } : null;
   }
 
   /** The site on the Mercator square: what is near it is drawn to a fraction of a pixel. */

@@ -7,7 +7,7 @@ const KEPT = "lapwing.theme";
 const NAMES = [
   "mark-chosen", "mark-alarm", "mark-alarm-name", "mark-halo", "map-sea", "map-land", "map-coast", "map-border", "map-place",
   "map-airfield", "map-site", "map-reach", "map-zone", "map-zone-fill", "map-zone-name", "map-region", "map-region-fill",
-  "map-region-name", "map-source", "map-text", "cell-low", "cell-some", "cell-many", "cell-few",
+  "map-region-name", "map-source", "map-plan", "map-plan-name", "line-1", "line-2", "line-3", "map-text", "cell-low", "cell-some", "cell-many", "cell-few",
 ] as const;
 type Name = (typeof NAMES)[number];
 

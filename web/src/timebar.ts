@@ -133,6 +133,7 @@ export class Timebar {
     this.play.setAttribute("aria-label", still ? "Play" : "Pause");
     this.rates.forEach((button, i) => button.setAttribute("aria-pressed", String(RATES[i] === rate)));
     say($("replay-time"), `${day(atMs)} ${utc(atMs)} UTC`);
+    say($("past-time"), `${utc(atMs)} UTC`);
     const real = told?.rate_real ?? 0;
     const slow = real > 0 && real < 0.8 * rate ? `: this machine does ${real.toFixed(real < 10 ? 1 : 0)}×` : "";
     say($("replay-more"), state === "preparing" ? ` ${Math.round(100 * (told?.share ?? 0))} %` : state === "playing" ? slow : "");

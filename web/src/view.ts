@@ -22,6 +22,7 @@ export const pixelY = (view: View, y: number): number => (y - view.y) * view.wor
 export interface Stage {
   view(): View;
   flyTo(latitude: number, longitude: number, zoom?: number): void;
+  jumpTo(latitude: number, longitude: number, zoom: number): void;
   panBy(x: number, y: number): void;
   zoomBy(steps: number): void;
   redraw(): void;

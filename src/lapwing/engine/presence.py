@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from lapwing.engine.coverage import FARTHEST
+from lapwing.engine.coverage import merged as merged_farthest
 from lapwing.engine.hours import Hours
 from lapwing.engine.parts import HOUR_NS
 from lapwing.integrity.cells import library_cells
@@ -61,6 +63,7 @@ class Presence:
         self.persons = Hours(folder / "persons", PERSONS, _merged_persons)
         self.cells = Hours(folder / "cells", CELLS, _merged_cells)
         self.feeds = Hours(folder / "feeds", FEEDS, _merged_feeds)
+        self.farthest = Hours(folder / "farthest", FARTHEST, merged_farthest)  # engine/coverage.py fills it
         self._origin = (origin.latitude_rad, origin.longitude_rad, origin.height_ellipsoid_m)
         self._added_ns = 0
 
@@ -77,7 +80,7 @@ class Presence:
 
     def flush(self) -> None:
         """Write what is remembered. Raises OSError."""
-        for store in (self.persons, self.cells, self.feeds):
+        for store in (self.persons, self.cells, self.feeds, self.farthest):
             store.flush()
 
 

@@ -1,6 +1,6 @@
 """Replay: the same journal, the same pictures, bit for bit. Recovery is the same path from a later start."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lapwing import __version__
@@ -9,7 +9,7 @@ from lapwing.engine.journal import Journal, JournalError, Tick
 from lapwing.engine.plan import Plan
 from lapwing.engine.state import State, start
 from lapwing.engine.tick import step
-from lapwing.records import FIELDS, Picture
+from lapwing.records import FIELDS, Frame, Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class Replayed:
     tick: Tick
     state: State
     picture: Picture
+    frames: Sequence[Frame] = ()  # that were received in it
 
 
 def base(journal: Journal, plan: Plan, *, newest: bool) -> State:
@@ -75,7 +76,7 @@ def replay(journal: Journal, plan: Plan, state: State) -> Iterator[Replayed]:
     """Every committed tick after the state's."""
     for tick, frames in journal.ticks(state.tick):
         state, picture = step(state, frames, tick.tick, tick.time_ns, plan)
-        yield Replayed(tick, state, picture)
+        yield Replayed(tick, state, picture, frames)
 
 
 @dataclass(frozen=True, slots=True)

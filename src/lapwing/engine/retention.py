@@ -15,7 +15,7 @@ from lapwing.engine.cell_history import BIN_NS
 from lapwing.engine.parts import HOUR_NS
 
 BY_HOUR = ("history", "tracks")
-PRESENCE = ("presence/persons", "presence/cells", "presence/feeds")
+PRESENCE = ("presence/persons", "presence/cells", "presence/feeds", "presence/farthest")
 BY_NUMBER = {"cells": BIN_NS, "alarms": DAY_NS, **dict.fromkeys(PRESENCE, HOUR_NS)}  # N.parquet: how long is one
 LONGEST_NS = 2 * HOUR_NS  # a part begins in its hour and is never longer than this
 Span = tuple[int, int]  # since_ns, until_ns

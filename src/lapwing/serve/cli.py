@@ -336,6 +336,7 @@ def warm() -> None:
 
 app.command(name="alarm-test")(plainly(cli_desk.alarm_test))
 app.add_typer(cli_users.users, name="users")
+app.add_typer(cli_desk.basemap, name="basemap")
 app.command()(plainly(cli_history.handover))
 app.command()(plainly(cli_history.search))
 app.command()(plainly(cli_history.stats))

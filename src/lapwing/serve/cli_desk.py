@@ -1,11 +1,13 @@
-"""Commands for the desk: test the alarm outputs. Registered, and their failures told, by cli.py."""
+"""Commands for the desk: test the alarm outputs, add a plan. Registered, and their failures told, by cli.py."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lapwing.serve.plainly import Trouble
+from lapwing.serve.plainly import Trouble, plainly
+
+basemap = typer.Typer(no_args_is_help=True, help="Maps of the site's own, shown over the base map.")
 
 
 def alarm_test(
@@ -33,3 +35,43 @@ def alarm_test(
     typer.echo(text)
     if not good:
         raise typer.Exit(1)
+
+
+@basemap.callback()
+def _group() -> None:
+    """Maps of the site's own, shown over the base map."""
+
+
+@basemap.command()
+@plainly
+def add(
+    site: Annotated[Path, typer.Argument(help="The site file, to which a [[plan]] is written.")],
+    file: Annotated[Path, typer.Argument(help="A .geojson or .pmtiles file (vector tiles or images).")],
+    name: Annotated[str, typer.Option(help="Shown in the legend; without it, the file's name.")] = "",
+    credit: Annotated[str, typer.Option(help="Who made it, shown on the map; without it, what the file says.")] = "",
+    label: Annotated[str, typer.Option(help="Which property names a feature.")] = "name",
+) -> None:
+    """Add a plan to a site file: the file is examined, its SHA-256 is written beside its name.
+
+    The file stays where it is; it is served by this site's own page from then on (from the next start), to nobody else.
+    """
+    from lapwing.serve.plan_files import PlanFileError
+    from lapwing.serve.site import examined, load
+    from lapwing.serve.site_edit import EditError, with_plan
+    from lapwing.serve.site_plans import read
+    from lapwing.serve.versions import replace_text
+
+    load(site)  # mistakes that are there already are told first
+    text, folder, path = site.read_text(encoding="utf-8"), site.resolve().parent, file.resolve()
+    try:
+        content, sha256, _ = read(path)
+        shown = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()
+        entry = {"name": name or path.stem, "file": shown, "sha256": sha256}
+        entry |= {key: value for key, value in (("credit", credit), ("label", label)) if value and value != "name"}
+        made = with_plan(text, entry)
+    except (PlanFileError, EditError) as error:
+        raise Trouble(str(error)) from None
+    examined(made, site)
+    replace_text(site, made)
+    what = f"{content.features} features" if content.kind == "geojson" else f"{content.kind} tiles"
+    typer.echo(f"{site}: plan {entry['name']!r} added: {what}, sha256 {sha256[:16]}...; shown from the next start on")

@@ -17,9 +17,11 @@ from lapwing.serve.accounts import AccountError, Accounts
 from lapwing.serve.acts import ActError, Acts, acts_file
 from lapwing.serve.listening import serve_web
 from lapwing.serve.outputs.run import Outputs
+from lapwing.serve.plan_files import PlanFileError
 from lapwing.serve.runtime import Runtime
 from lapwing.serve.sapient_tasks import TaskDesk, TaskError, tasks_file
-from lapwing.serve.site import SiteFile
+from lapwing.serve.site import SiteError, SiteFile
+from lapwing.serve.site_plans import Plan, plans_of
 from lapwing.serve.web import WebOptions, create_app
 from lapwing.serve.web_config import ConfigDesk
 from lapwing.serve.wire_text import word
@@ -275,6 +277,13 @@ class _Run:
         except ActError as error:
             raise JournalError(str(error)) from error
 
+    def _plans(self) -> tuple[Plan, ...]:
+        """The site's own plans. Raises SiteError where one is another file by now."""
+        try:
+            return plans_of(self.entry.plan, self.wish.site_folder)
+        except PlanFileError as error:
+            raise SiteError("site", [f"plan: {error}"]) from error
+
     async def _serve(
         self, runtime: Runtime, summary: Summary, outputs: Outputs, acts: Acts | None
     ) -> asyncio.Task[None]:
@@ -291,6 +300,7 @@ class _Run:
 
         names, tasks = tuple(self.entry.web.names), self._tasks(runtime)
         options = WebOptions(host, wanted, names, acts=acts, ringer=outputs, nodes=runtime.nodes, tasks=tasks)
+        options = replace(options, plans=self._plans())
         options = replace(options, journal=self.wish.folder, accounts=self._accounts(), config=self.wish.config)
         app = create_app(runtime.shelf, self.site, options, outputs.rows)
         web = asyncio.create_task(serve_web(app, host, wanted, up))

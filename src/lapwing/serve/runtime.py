@@ -8,13 +8,14 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lapwing.engine import codec
 from lapwing.engine.alarm_history import AlarmHistory
 from lapwing.engine.cell_history import CellHistory
+from lapwing.engine.coverage import Coverage
 from lapwing.engine.history import History
 from lapwing.engine.journal import Journal, JournalError
 from lapwing.engine.plan import TICK_NS, Plan
@@ -24,7 +25,7 @@ from lapwing.engine.retention import expire
 from lapwing.engine.state import State
 from lapwing.engine.tick import step
 from lapwing.engine.track_history import TrackHistory
-from lapwing.records import Picture
+from lapwing.records import Frame, Picture
 from lapwing.serve import recordings
 from lapwing.serve.clock import Clock, SystemClock
 from lapwing.serve.feeds import listen_to, reason
@@ -83,6 +84,7 @@ class Runtime:
         self.alarms = AlarmHistory(alarms_folder(folder), plan.site.origin)
         self.tracks = TrackHistory(tracks_folder(folder))
         self.presence = Presence(presence_folder(folder), plan.site.origin)
+        self.coverage = Coverage(plan.site, self.presence.farthest)
         stores = Stores(self.history, self.cells, self.alarms, self.tracks, self.presence)
         self.shelf = PictureShelf(self.journal, stores)
         self.inbox = Inbox(self.clock)
@@ -106,13 +108,14 @@ class Runtime:
         replayed = 0
         for row in replay(self.journal, self.plan, state):
             state, picture = row.state, row.picture
-            self._note(picture)
+            self._note(picture, row.frames)
             replayed += 1
         if replayed:
             log.info("recovered: %d ticks of the journal run again, now at tick %d", replayed, state.tick)
         return state, picture
 
-    def _note(self, picture: Picture) -> None:
+    def _note(self, picture: Picture, frames: Sequence[Frame]) -> None:
+        self.coverage.add(picture, frames)
         self.alarms.add(picture)
         self.tracks.add(picture)
         if picture.tick % HISTORY_TICKS == 0:
@@ -211,7 +214,7 @@ class Runtime:
         self.counts.ticks += 1
         self.counts.step_s_total += took
         self.counts.step_s_max = max(self.counts.step_s_max, took)
-        self._note(picture)
+        self._note(picture, frames)
         self.witness(picture)
         return picture
 
@@ -219,6 +222,7 @@ class Runtime:
         """The state of the last tick, and everything that must be as new as it."""
         if self._digest is not None:
             self.journal.witness(*self._digest)
+        self.coverage.flush()
         errors: list[OSError] = []
         for store in (self.history, self.cells, self.alarms, self.tracks, self.presence):  # one fails, the rest goes on
             try:

@@ -21,7 +21,9 @@ from lapwing.serve.outputs.entries import SecretReference
 from lapwing.serve.outputs.entries_alarms import NO_ZONE
 from lapwing.serve.outputs.kinds import KINDS, OutputEntry
 from lapwing.serve.outputs.quiet import QuietEntry
+from lapwing.serve.plan_files import PlanFileError
 from lapwing.serve.site_mistakes import sentence
+from lapwing.serve.site_plans import PlanEntry, checked, plan_of
 from lapwing.serve.site_sensors import FORBID, Height, Latitude, Longitude, Name, Place, SensorEntry
 from lapwing.serve.site_web import WebEntry
 from lapwing.serve.sources import packaged, split_source
@@ -220,6 +222,7 @@ class SiteFile(BaseModel):
     sensor: list[SensorEntry] = []
     zone: list[ZoneEntry] = []
     output: list[OutputEntry] = []
+    plan: list[PlanEntry] = []
     journal: JournalEntry = JournalEntry()
     web: WebEntry = WebEntry()
     privacy: PrivacyEntry = PrivacyEntry()
@@ -232,10 +235,12 @@ class SiteFile(BaseModel):
             ("sensor", [s.name for s in self.sensor]),
             ("zone", [z.name for z in self.zone]),
             ("output", [o.name for o in self.output]),
+            ("plan", [p.name for p in self.plan]),
         ):
             double = sorted({n for n in names if names.count(n) > 1})
             if double:
                 raise ValueError(f"two {kind}s are named {double[0]!r}; names must differ")
+        checked(self.plan)
         for o in self.output:
             if getattr(o, "unacknowledged_s", 0.0) and not self.web.may_act():
                 raise ValueError(
@@ -278,6 +283,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "feed": FeedEntry,
     "sensor": SensorEntry,
     "zone": ZoneEntry,
+    "plan": PlanEntry,
     "journal": JournalEntry,
     "web": WebEntry,
     "privacy": PrivacyEntry,
@@ -295,7 +301,7 @@ def essence(text: str) -> object:
         table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError):
         return text
-    return {key: value for key, value in table.items() if key not in ("output", "web", "journal")}
+    return {key: value for key, value in table.items() if key not in ("output", "web", "journal", "plan")}
 
 
 def parse(text: str, path: str = "site") -> SiteFile:
@@ -330,9 +336,19 @@ def examined(text: str, path: Path) -> tuple[SiteFile, Site]:
     if missing:
         raise SiteError(str(path), [f"feed {f.feed!r}: there is no file {f.path}" for f in missing])
     refused = [f"output {o.name!r}: {o.refusal()}" for o in entry.output if o.refusal()]
+    refused += [f"plan {p.name!r}: {why}" for p in entry.plan if (why := _unfit(p, folder))]
     for f in site.feeds:
         if why := unusable(f.tls, listens=f.transport == "sapient"):
             refused.append(f"feed {f.feed!r}: {why}")
     if refused:
         raise SiteError(str(path), refused)
     return entry, site
+
+
+def _unfit(plan: PlanEntry, folder: Path) -> str:
+    """Why a plan cannot be shown, or nothing."""
+    try:
+        plan_of(plan, folder)
+    except PlanFileError as error:
+        return str(error)
+    return ""

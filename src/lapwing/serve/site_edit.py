@@ -1,4 +1,5 @@
-"""Changing one zone in the text of a site file, and nothing else: comments, order and the rest stay as they were.
+"""Changing one zone in the text of a site file, or adding a plan, and nothing else: comments, order and the rest stay
+as they were.
 
 The text is cut at its `[[zone]]` headers; afterwards the result is parsed and compared with what was wanted, so that
 a file written in an unusual way is refused rather than broken.
@@ -55,6 +56,23 @@ def with_zone(text: str, replaces: str, zone: dict[str, Any] | None) -> str:
         good = False
     if not good:
         raise EditError(BY_HAND)
+    return made
+
+
+def with_plan(text: str, plan: dict[str, Any]) -> str:
+    """The text with one more [[plan]] at its end. Raises EditError."""
+    try:
+        before = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise EditError(f"the file is not valid TOML: {error}") from None
+    block = "\n".join(["[[plan]]", *(f"{k} = {_value(v)}" for k, v in plan.items())]) + "\n"
+    made = text + ("" if text.endswith("\n") else "\n") + "\n" + block
+    try:
+        good = tomllib.loads(made) == before | {"plan": [*before.get("plan", []), plan]}
+    except (tomllib.TOMLDecodeError, TypeError):
+        good = False
+    if not good:
+        raise EditError(f"the plans of this file are written in a way that only a person can change; add:\n{block}")
     return made
 
 

@@ -23,4 +23,6 @@ def words(entry: SiteFile, site: Site) -> list[str]:
     """One line a feed and output, and one about the page."""
     out = [f"feed {feed.feed!r}: {explain(feed)}" for feed in site.feeds]
     out += [f"output {output.name!r}: {output.explain()}" for output in entry.output]
+    for plan in entry.plan:
+        out.append(f"plan {plan.name!r}: {plan.file}, served from this machine only, shown to who sees the page")
     return [*out, f"page: {entry.web.explain()}"]

@@ -3,7 +3,7 @@
 Refuses to know sockets: a Teller is one listener's memory and gives the messages that are due.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,10 +36,15 @@ def parcel(picture: Picture, origin: Position, more: Mapping[str, str]) -> Parce
     )
 
 
-def hello(site: Site, *, replay: bool, offers: Iterable[str] = ()) -> str:
-    """The first message; `replay` says whether recorded pictures can be had, `offers` which further lists can."""
+def hello(
+    site: Site, *, replay: bool, offers: Iterable[str] = (), plans: Sequence[Mapping[str, Any]] | None = None
+) -> str:
+    """The first message; `replay` says whether recorded pictures can be had, `offers` which further lists can,
+    `plans` which maps of its own the site has (None: not told here)."""
     told = {"type": "hello", "version": __version__, "site": wire_text.site(site), "replay": replay}
     told["offers"] = sorted(offers)
+    if plans is not None:
+        told["plans"] = plans
     return wire_text.dump(told | {"fields": field_table()})
 
 

@@ -127,7 +127,7 @@ class Versions:
             if now.text == text:
                 return now
             made = _insert(db, name, note, text)
-            _replace(self.site, text)
+            replace_text(self.site, text)
             return made
 
 
@@ -137,7 +137,7 @@ def _insert(db: sqlite3.Connection, name: str, note: str, text: str) -> Version:
     return Version(int(cursor.lastrowid or 0), at_ns, name, note, text)
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_text(path: Path, text: str) -> None:
     """The file is the old one or the new one, whatever happens."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".new")
     try:

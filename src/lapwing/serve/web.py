@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
 import polars as pl
-from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response, WebSocket
+from fastapi import Depends, FastAPI, HTTPException, Query, Response, WebSocket
 from fastapi import Path as PathParameter
 from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from lapwing import __version__
 from lapwing.engine.presence import Presence
 from lapwing.records import Array, Frame, Picture, Position, Site
-from lapwing.serve import metrics, web_cells, wire_sensors, wire_text, wire_unseen
+from lapwing.serve import metrics, web_cells, wire_text
 from lapwing.serve.accounts import Accounts
 from lapwing.serve.acts import Acts, acts_file
 from lapwing.serve.answers import Static, bad_query, json, only_known, refused, send
@@ -29,18 +29,21 @@ from lapwing.serve.guard import Guard
 from lapwing.serve.remote_id import RemoteText
 from lapwing.serve.sapient_nodes import NodeBook
 from lapwing.serve.sapient_tasks import TaskDesk
+from lapwing.serve.site_plans import Plan
 from lapwing.serve.telling import SECOND_NS, Parcel, Teller, hello, parcel
 from lapwing.serve.web_acts import ActsDesk, add_acts_routes
 from lapwing.serve.web_alarm_test import Ringer, add_alarm_test_routes
 from lapwing.serve.web_config import ConfigDesk, add_config_routes
+from lapwing.serve.web_coverage import add_coverage_routes
 from lapwing.serve.web_handover import add_handover_routes
 from lapwing.serve.web_history import add_past_routes
 from lapwing.serve.web_holds import add_hold_routes
 from lapwing.serve.web_login import Gate, add_login_routes
+from lapwing.serve.web_picture import add_picture_routes
+from lapwing.serve.web_plans import add_plan_routes, told_plans
 from lapwing.serve.web_replay import ReplayDesk, add_replay_routes
 from lapwing.serve.web_tasks import add_task_routes
 from lapwing.serve.web_why import why
-from lapwing.serve.wire import encode_picture
 
 STATIC = Path(__file__).with_name("static")
 INT64_MAX = 2**63 - 1
@@ -49,7 +52,6 @@ HISTORY_S_DEFAULT = 600
 CELLS_S_DEFAULT = 10_800
 Moment = Annotated[int | None, Query(ge=0, le=INT64_MAX)]
 OutputRows = Callable[[], list[dict[str, Any]]]  # health of every output, now
-PICTURE_TYPE = "application/vnd.lapwing.picture"
 
 
 class Shelf(Protocol):
@@ -106,6 +108,7 @@ class WebOptions:
     nodes: NodeBook | None = None  # the SAPIENT nodes of the site
     tasks: TaskDesk | None = None  # where orders to them are taken; None: nowhere
     journal: Path | None = None  # the folder that replays are made from; None: no replay
+    plans: tuple[Plan, ...] = ()  # maps of the site's own
 
 
 class _Desk:
@@ -159,7 +162,9 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
     app.add_exception_handler(RequestValidationError, bad_query)
     app.add_exception_handler(StarletteHTTPException, refused)
     add_login_routes(app, options.accounts, options.port)
-    _add_picture_routes(app, desk)
+    add_picture_routes(app, desk.picture, site.origin)
+    add_plan_routes(app, options.plans)
+    add_coverage_routes(app, shelf, site, desk.picture)
     _add_evidence_routes(app, desk)
     _add_history_routes(app, desk)
     if options.acts is not None:
@@ -187,7 +192,7 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
         offers.append("holds")
         add_replay_routes(app, shelf, ReplayDesk(options.journal))
         add_hold_routes(app, options.journal)
-    desk.hello = hello(site, replay=options.journal is not None, offers=offers)
+    desk.hello = hello(site, replay=options.journal is not None, offers=offers, plans=told_plans(options.plans))
 
     @app.websocket("/v1/live")
     async def live(socket: WebSocket) -> None:
@@ -199,70 +204,6 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
         app.add_middleware(Gate, accounts=options.accounts, port=options.port)
     app.add_middleware(Guard, bound=options.host, allowed=options.allowed_hosts)
     return app
-
-
-def _add_picture_routes(app: FastAPI, desk: _Desk) -> None:
-    known = [Depends(only_known)]
-
-    def of_tick(request: Request, make: Callable[[Picture], Any]) -> Response:
-        picture = desk.picture()
-        tag = f'"{picture.tick}"'
-        headers = {"ETag": tag, "Cache-Control": "no-cache"}
-        if tag in request.headers.get("if-none-match", ""):
-            return Response(status_code=304, headers=headers)
-        made = make(picture)
-        if isinstance(made, bytes):
-            return Response(made, media_type=PICTURE_TYPE, headers=headers)
-        told = {"tick": picture.tick, "time_ns": str(picture.time_ns), **made}
-        return Response(wire_text.dump(told), media_type="application/json", headers=headers)
-
-    @app.get("/v1/picture", dependencies=known)
-    def picture(request: Request) -> Response:
-        """The latest picture as one binary message: the same bytes as on the WebSocket."""
-        return of_tick(request, lambda p: encode_picture(p, desk.origin))
-
-    @app.get("/v1/tracks", dependencies=known)
-    def tracks(request: Request, existence_min: Annotated[float, Query(ge=0, le=1)] = 0.0) -> Response:
-        """Tracks of the latest picture; the tick is the ETag."""
-        return of_tick(request, lambda p: {"tracks": wire_text.tracks(p.tracks, desk.origin, existence_min)})
-
-    @app.get("/v1/claims", dependencies=known)
-    def claims(request: Request) -> Response:
-        """Claims of the latest picture with what integrity makes of them."""
-        return of_tick(request, lambda p: {"claims": wire_text.claims(p.claims, p.integrity, desk.origin)})
-
-    @app.get("/v1/alarms", dependencies=known)
-    def alarms(request: Request) -> Response:
-        """Alarms that stand or were cleared lately, most urgent first."""
-        return of_tick(request, lambda p: {"alarms": wire_text.alarms(p.alarms, desk.origin)})
-
-    @app.get("/v1/regions", dependencies=known)
-    def regions(request: Request) -> Response:
-        """Regions of GNSS interference and their likely sources."""
-        return of_tick(request, lambda p: _interference(p, desk.origin))
-
-    @app.get("/v1/feeds", dependencies=known)
-    def feeds(request: Request) -> Response:
-        """Health of every feed."""
-        return of_tick(request, lambda p: {"feeds": wire_text.feeds(p.feeds)})
-
-    @app.get("/v1/sensors", dependencies=known)
-    def sensors(request: Request) -> Response:
-        """How far every sensor is off, with one sigma."""
-        return of_tick(request, lambda p: {"sensors": wire_sensors.sensors(p.sensors)})
-
-    @app.get("/v1/unseen", dependencies=known)
-    def unseen(request: Request) -> Response:
-        """How many small drones could be where, that nobody has seen."""
-        return of_tick(request, lambda p: wire_unseen.unseen(p.unseen, desk.origin))
-
-
-def _interference(picture: Picture, origin: Position) -> dict[str, Any]:
-    verdict = picture.integrity
-    return {
-        "regions": wire_text.regions(verdict.interference, origin),
-        "sources": wire_text.sources(verdict.sources, origin),
-    }
 
 
 def _add_evidence_routes(app: FastAPI, desk: _Desk) -> None:

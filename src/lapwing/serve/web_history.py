@@ -25,7 +25,7 @@ def add_past_routes(app: FastAPI, past: Past, site: Site, acts: Path | None, lat
     """GET /v1/history/tracks, /v1/stats, and the page /history.html. `acts`: the file of people's acts. `latest()` is
     the picture, or raises HTTPException."""
     known = [Depends(only_known)]
-    add_files(app, "history.html", "history.js", "history.css")
+    add_files(app, "history.html", "history.js", "history.css", "theme.js")
 
     @app.get("/v1/history/tracks", dependencies=known)
     def found(

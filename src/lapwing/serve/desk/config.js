@@ -2,7 +2,6 @@
 
 const $ = (id) => document.getElementById(id);
 let now = 0; // the version that the editor began from
-document.documentElement.dataset.theme = localStorage.getItem("lapwing.theme") ?? "dark";
 
 function h(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);

@@ -218,7 +218,6 @@ async function back(hoursBack) {
   await show();
 }
 
-document.documentElement.dataset.theme = localStorage.getItem("lapwing.theme") === "light" ? "light" : "dark"; // as the live page
 site = await ask("/v1/site", {});
 say($("site-name"), site.name);
 document.title = `History: ${site.name}`;
