@@ -9,6 +9,7 @@ export class Link {
   private socket: WebSocket | null = null;
   private tries = 0;
   private lastMs = 0;
+  private undrawn = 0; // tick of the newest picture, until it is drawn
 
   aside = false; // the past is being shown: only alarms and what people did about them are taken, by `live`
 
@@ -30,7 +31,10 @@ export class Link {
       else {
         this.tries = 0;
         this.lastMs = performance.now();
-        if (!this.aside) this.store.takePicture(data);
+        if (!this.aside) {
+          this.store.takePicture(data);
+          this.undrawn = this.store.picture?.tick ?? 0;
+        }
         this.live.nowMs = this.aside ? timeOf(data) : this.store.nowMs;
         if (this.store.link !== "live") this.store.setLink("live");
       }
@@ -41,6 +45,12 @@ export class Link {
       setTimeout(() => this.open(), Math.min(10_000, 500 * 2 ** Math.min(this.tries, 5)));
     };
     this.socket = socket;
+  }
+
+  /** A frame was drawn: the server, which measures where the time goes, is told once per picture. */
+  drawn(): void {
+    if (this.undrawn && !this.aside && this.socket?.readyState === WebSocket.OPEN) this.socket.send(`drawn ${this.undrawn}`);
+    this.undrawn = 0;
   }
 
   private text(message: Message): void {

@@ -157,6 +157,7 @@ let asked = 0;
 let cost = 0;
 stage.onFrame(() => {
   counters.frames += 1;
+  link.drawn();
   if (asked) cost = 0.8 * cost + 0.2 * (performance.now() - asked);
   asked = 0;
 });

@@ -291,7 +291,8 @@ class _Run:
 
         names, tasks = tuple(self.entry.web.names), self._tasks(runtime)
         options = WebOptions(host, wanted, names, acts=acts, ringer=outputs, nodes=runtime.nodes, tasks=tasks)
-        options = replace(options, journal=self.wish.folder, accounts=self._accounts(), config=self.wish.config)
+        options = replace(options, timing=runtime.timing, journal=self.wish.folder)
+        options = replace(options, accounts=self._accounts(), config=self.wish.config)
         app = create_app(runtime.shelf, self.site, options, outputs.rows)
         web = asyncio.create_task(serve_web(app, host, wanted, up))
         listening = asyncio.create_task(started.wait())
