@@ -21,6 +21,8 @@ from lapwing.serve.outputs.entries import SecretReference
 from lapwing.serve.outputs.entries_alarms import NO_ZONE
 from lapwing.serve.outputs.kinds import KINDS, OutputEntry
 from lapwing.serve.outputs.quiet import QuietEntry
+from lapwing.serve.site_history import HistoryEntry
+from lapwing.serve.site_link import SiteLinkEntry
 from lapwing.serve.site_mistakes import sentence
 from lapwing.serve.site_sensors import FORBID, Height, Latitude, Longitude, Name, Place, SensorEntry
 from lapwing.serve.site_web import WebEntry
@@ -220,7 +222,9 @@ class SiteFile(BaseModel):
     sensor: list[SensorEntry] = []
     zone: list[ZoneEntry] = []
     output: list[OutputEntry] = []
+    site_link: Annotated[list[SiteLinkEntry], Field(max_length=8)] = []
     journal: JournalEntry = JournalEntry()
+    history: HistoryEntry = HistoryEntry()
     web: WebEntry = WebEntry()
     privacy: PrivacyEntry = PrivacyEntry()
     unseen: UnseenEntry = UnseenEntry()
@@ -232,6 +236,7 @@ class SiteFile(BaseModel):
             ("sensor", [s.name for s in self.sensor]),
             ("zone", [z.name for z in self.zone]),
             ("output", [o.name for o in self.output]),
+            ("site_link", [k.name for k in self.site_link]),
         ):
             double = sorted({n for n in names if names.count(n) > 1})
             if double:
@@ -280,6 +285,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "zone": ZoneEntry,
     "journal": JournalEntry,
     "web": WebEntry,
+    "history": HistoryEntry,
+    "site_link": SiteLinkEntry,
     "privacy": PrivacyEntry,
     "unseen": UnseenEntry,
     **dict.fromkeys(("origin", "at", "second", "receiver"), Place),
@@ -295,7 +302,9 @@ def essence(text: str) -> object:
         table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError):
         return text
-    return {key: value for key, value in table.items() if key not in ("output", "web", "journal")}
+    return {
+        key: value for key, value in table.items() if key not in ("output", "site_link", "web", "journal", "history")
+    }
 
 
 def parse(text: str, path: str = "site") -> SiteFile:
@@ -330,6 +339,8 @@ def examined(text: str, path: Path) -> tuple[SiteFile, Site]:
     if missing:
         raise SiteError(str(path), [f"feed {f.feed!r}: there is no file {f.path}" for f in missing])
     refused = [f"output {o.name!r}: {o.refusal()}" for o in entry.output if o.refusal()]
+    if entry.history.refusal():
+        refused.append(f"[history]: {entry.history.refusal()}")
     for f in site.feeds:
         if why := unusable(f.tls, listens=f.transport == "sapient"):
             refused.append(f"feed {f.feed!r}: {why}")

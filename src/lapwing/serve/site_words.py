@@ -8,9 +8,16 @@ from lapwing.serve.outputs.entries import secret
 from lapwing.serve.site import SiteFile
 
 
-def missing(site: Site) -> list[str]:
-    """Secrets of feeds that the site names and that are not there: it would not start."""
+def missing(entry: SiteFile, site: Site, folder: Path) -> list[str]:
+    """Secrets of feeds, links and the database that the site names and that are not there: it would not start.
+    `folder`: of the site file."""
     out = []
+    others = [("[history]", entry.history.password), *((f"site link {k.name!r}", k.token) for k in entry.site_link)]
+    for where, reference in others:
+        try:
+            secret(reference, folder)
+        except OSError as error:
+            out.append(f"{where}: {error}")
     for feed in site.feeds:
         try:
             secret(feed.secret, Path())
@@ -23,4 +30,7 @@ def words(entry: SiteFile, site: Site) -> list[str]:
     """One line a feed and output, and one about the page."""
     out = [f"feed {feed.feed!r}: {explain(feed)}" for feed in site.feeds]
     out += [f"output {output.name!r}: {output.explain()}" for output in entry.output]
+    out += [f"site link {link.name!r}: {link.explain()}" for link in entry.site_link]
+    if entry.history.postgres:
+        out.append(f"history: {entry.history.explain()}")
     return [*out, f"page: {entry.web.explain()}"]

@@ -25,6 +25,7 @@ from lapwing.serve.accounts import Accounts
 from lapwing.serve.acts import Acts, acts_file
 from lapwing.serve.answers import Static, bad_query, json, only_known, refused
 from lapwing.serve.guard import Guard
+from lapwing.serve.links import Links
 from lapwing.serve.remote_id import RemoteText
 from lapwing.serve.sapient_nodes import NodeBook
 from lapwing.serve.sapient_tasks import TaskDesk
@@ -36,6 +37,7 @@ from lapwing.serve.web_config import ConfigDesk, add_config_routes
 from lapwing.serve.web_handover import add_handover_routes
 from lapwing.serve.web_history import add_past_routes
 from lapwing.serve.web_holds import add_hold_routes
+from lapwing.serve.web_links import add_link_routes
 from lapwing.serve.web_live import add_live_routes
 from lapwing.serve.web_login import Gate, add_login_routes
 from lapwing.serve.web_replay import ReplayDesk, add_replay_routes
@@ -107,6 +109,7 @@ class WebOptions:
     nodes: NodeBook | None = None  # the SAPIENT nodes of the site
     tasks: TaskDesk | None = None  # where orders to them are taken; None: nowhere
     journal: Path | None = None  # the folder that replays are made from; None: no replay
+    links: Links | None = None  # to other sites, whose pictures are shown beside this one
     timing: Timing | None = None  # where the time goes; None: it is measured from here on only
 
 
@@ -192,6 +195,9 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
         add_replay_routes(app, shelf, ReplayDesk(options.journal))
         add_hold_routes(app, options.journal)
     add_live_routes(app, desk)
+    if options.links:
+        offers.append("links")
+        add_link_routes(app, options.links, PICTURE_TYPE)
     desk.hello = hello(site, replay=options.journal is not None, offers=offers)
 
     app.mount("/", Static(directory=options.static, html=True, check_dir=False))
