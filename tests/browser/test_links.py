@@ -53,6 +53,7 @@ def test_another_site_is_seen_beside_ours_and_never_mixed(two, launch):
     elsewhere = seat.page.locator(".alarm.elsewhere")
     assert elsewhere.count() == 3
     assert "North, Terminal" in elsewhere.first.inner_text()
+    assert "NaN" not in seat.page.locator("#alarm-list").inner_text()
     assert elsewhere.first.locator("input").count() == 0  # nothing can be done about it here
     seat.page.locator("#tab-feeds").click()
     item = seat.page.locator(".feed", has_text="other site")

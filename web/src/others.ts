@@ -110,7 +110,7 @@ export function otherAlarms(store: Store, stage: Stage): HTMLElement[] {
         h("button", { type: "button", "data-elsewhere": `${o.number}:${a.id}`, click: go },
           drawing([{ d: mark.path, fill: "none", stroke: mark.colour, "stroke-width": "2" }]),
           h("span", { class: "head" }, h("b", {}, a.priority), h("span", { class: "rule" }, a.rule), h("span", { class: "zone" }, `${o.name}${a.zone && `, ${a.zone}`}`)),
-          h("span", { class: "since" }, utc(msOf(a.raised_ns))), h("span", { class: "reason" }, a.reason), h("span", { class: "state" }, a.state)));
+          h("span", { class: "since", "data-raised": String(msOf(a.raised_ns)) }), h("span", { class: "reason" }, a.reason), h("span", { class: "state" }, a.state)));
     }),
   ]);
 }
@@ -135,6 +135,7 @@ export function otherItems(): HTMLElement[] {
 export class Others {
   private drawn: Mark[] = [];
   private known = new Set<string>();
+  private alarms = "[]";
   private told = false; // whether the first alarms were heard: those are not news
 
   constructor(private readonly store: Store, private readonly stage: () => Stage) {
@@ -157,7 +158,10 @@ export class Others {
       others = others.map((o) => ({ ...o, state: o.picture ? "old" as const : "never" as const, age_s: (o.age_s ?? 0) + AGAIN_MS / 1000 }));
     }
     this.announce();
-    for (const topic of ["alarms", "feeds"] as const) this.store.emit(topic);
+    const key = othersKey();
+    if (key !== this.alarms) this.store.emit("alarms"); // makes everything be drawn anew: only where it must
+    this.alarms = key;
+    this.store.emit("feeds");
     this.stage().redraw();
   }
 
@@ -191,7 +195,7 @@ export class Others {
       for (const mark of this.inView(o, view)) {
         this.symbol(ink, mark, o.colour, alpha);
         this.drawn.push(mark);
-        if (boxes.length < LABELS_MAX && this.store.shows("labels") && this.stage().zoom >= LABEL_ZOOM) boxes.push(label(ink, mark, o, alpha));
+        if (boxes.length < LABELS_MAX && this.store.shows("labels") && this.stage().zoom >= LABEL_ZOOM) label(ink, mark, o, alpha, boxes);
       }
     }
     return boxes;
@@ -237,9 +241,12 @@ export class Others {
   }
 }
 
-function label(ink: CanvasRenderingContext2D, m: Mark, o: Other, alpha: number): Box {
+function label(ink: CanvasRenderingContext2D, m: Mark, o: Other, alpha: number, boxes: Box[]): void {
   const text = `${o.name} ${m.label}${oldness(o) && ` ${oldness(o)}`}`;
   ink.font = "600 11px 'Open Sans', sans-serif";
+  const box: Box = [m.x + 10, m.y - 7, m.x + 16 + ink.measureText(text).width, m.y + 7];
+  if (boxes.some((b) => box[0] < b[2] && box[2] > b[0] && box[1] < b[3] && box[3] > b[1])) return;
+  boxes.push(box);
   ink.textBaseline = "middle";
   ink.lineJoin = "round";
   ink.strokeStyle = faint(tint["mark-halo"], 0.9);
@@ -249,5 +256,4 @@ function label(ink: CanvasRenderingContext2D, m: Mark, o: Other, alpha: number):
   ink.fillStyle = o.colour;
   ink.fillText(text, m.x + 12, m.y);
   ink.globalAlpha = 1;
-  return [m.x + 10, m.y - 7, m.x + 16 + ink.measureText(text).width, m.y + 7];
 }

@@ -19,7 +19,7 @@ class SiteLinkEntry(Tls):
     name: Annotated[str, Field(min_length=1, max_length=40)]
     to: str
     token: SecretReference = ""
-    colour: Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")] = "#56b4e9"
+    colour: Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")] = "#d5b8ff"
 
     @field_validator("to")
     @classmethod
