@@ -29,7 +29,7 @@ export class Lists {
   private readonly health: Health;
 
   constructor(private readonly store: Store, private readonly stage: Stage, private readonly changed: () => void) {
-    this.health = new Health(store, () => { if (this.tab === "feeds") this.drawFeeds(); });
+    this.health = new Health(store, stage, () => { if (this.tab === "feeds") this.drawFeeds(); });
     for (const tab of ["tracks", "claims", "feeds"] as const) $(`tab-${tab}`).addEventListener("click", () => this.show(tab));
     $("tabs").addEventListener("keydown", (event) => this.arrow(event));
     $("filter").addEventListener("input", () => this.draw());
@@ -125,7 +125,7 @@ export class Lists {
   }
 
   private drawFeeds(): void {
-    if (document.activeElement?.closest("#list a")) return; // somebody is among the links: they are not taken from under the fingers
+    if (document.activeElement?.closest("#list a, #list .order")) return; // somebody is among links or fields: they are not taken from under the fingers
     const { feeds, feedsMs } = this.store;
     const items = feeds.map((f) => {
       const silent = f.received_ns === "0" ? Infinity : (feedsMs - msOf(f.received_ns)) / 1000;
