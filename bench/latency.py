@@ -17,12 +17,18 @@ JSON:
   in it.
 - `painted_ms`: what the browser needs from the list's change to its next frame.
 - `stages`: the server's own account (`/v1/timing`), and the run's summary.
+
+With `--cpu` nothing is sent and no page is open: the same looks go through the runtime's own ticks as fast as they can,
+and what is printed is processor time per tick and stage. That is what a machine that does nothing else needs at least;
+it hardly depends on what else runs here.
 """
 
 import argparse
 import json
+import math
 import multiprocessing
 import os
+import random
 import re
 import subprocess
 import sys
@@ -32,6 +38,7 @@ import time
 import urllib.request
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -39,6 +46,13 @@ from bench.page import GL
 from bench.sky import Sky, free_port, play, site
 from playwright.sync_api import Page, sync_playwright
 
+from lapwing.engine.plan import make_plan
+from lapwing.serve import timing
+from lapwing.serve.runtime import Runtime
+from lapwing.serve.site import parse
+from lapwing.serve.wire import encode_picture
+
+TICK_S = 0.2
 HOOK = """
 window.bench = { told: {}, shown: {}, painted: {}, pictures: [] };
 const { set, get } = Object.getOwnPropertyDescriptor(WebSocket.prototype, "onmessage");
@@ -165,6 +179,43 @@ def watch(url: str, log: Path, wish: argparse.Namespace, player: multiprocessing
         return out
 
 
+def processor_time(sky: Sky, wish: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Milliseconds of processor time of every stage and of whole ticks, with and without a large look in them."""
+    timing.time = SimpleNamespace(perf_counter=time.thread_time, monotonic=time.monotonic)  # type: ignore[attr-defined]
+    timing.WINDOW_S = 1e9
+    ports = dict.fromkeys([*(f"far {k}" for k in range(sky.radars)), "gate", "nodes"], 1)
+    text = site(sky, ports, 1)
+    runtime = Runtime(make_plan(parse(text).site(folder)), text, folder, 4096.0)
+    rng, begin_ns = random.Random(1), time.time_ns()
+    took: dict[str, list[float]] = {"with a look": [], "without": []}
+    for tick in range(1, round((wish.warm + wish.seconds) / TICK_S)):
+        t_s, chunks = tick * TICK_S, []
+        now_ns = begin_ns + round(t_s * 1e9)
+        for k in range(sky.radars):
+            due = math.floor((t_s - k * sky.period_s / sky.radars) / sky.period_s)
+            if due != math.floor((t_s - TICK_S - k * sky.period_s / sky.radars) / sky.period_s):
+                told = {"time": (now_ns - 50_000_000) * 1e-9, "detections": sky.look(t_s, rng)}
+                chunks.append((f"far {k}", now_ns - 50_000_000, json.dumps(told).encode() + b"\n"))
+        if t_s > wish.warm > t_s - TICK_S:
+            runtime.timing = timing.Timing()
+        began = time.thread_time()
+        picture = runtime._advance(chunks, now_ns)
+        if t_s > wish.warm:
+            took["with a look" if chunks else "without"].append(1000.0 * (time.thread_time() - began))
+    runtime._close()
+    runtime.journal.close()
+    began = time.thread_time()
+    encode_picture(picture, runtime.plan.site.origin)
+    return {
+        "tracks": len(picture.tracks),
+        "looks_per_s": wish.looks,
+        "tick_ms": {name: percentiles(values) for name, values in took.items()},
+        "share_of_a_core": round(sum(map(sum, took.values())) / 1000.0 / wish.seconds, 2),
+        "encode_ms": round(1000.0 * (time.thread_time() - began), 1),
+        "stages": {r["stage"]: [r["p50_ms"], r["p95_ms"], r["max_ms"]] for r in runtime.timing.rows() if r["n"]},
+    }
+
+
 def main() -> None:
     """Run and report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -176,8 +227,13 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, default=15)
     parser.add_argument("--chromium", default="/usr/bin/chromium")
     parser.add_argument("--profile", default="", help="where py-spy, if it is there, writes what the server did")
+    parser.add_argument("--cpu", action="store_true", help="processor time only, without sockets and page")
     wish = parser.parse_args()
     sky = Sky(wish.tracks, wish.rate, wish.looks)
+    if wish.cpu:
+        with tempfile.TemporaryDirectory() as name:
+            print(json.dumps(processor_time(sky, wish, Path(name)), indent=1))
+        return
     ports = {name: free_port() for name in [*(f"far {k}" for k in range(sky.radars)), "gate", "nodes"]}
     with tempfile.TemporaryDirectory() as name:
         folder, log = Path(name), Path(name) / "sent.jsonl"

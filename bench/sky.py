@@ -155,6 +155,8 @@ class Player:
         self.intruders = [(since, spot) for since, spot in self.intruders if t_s - since < STAYS_S]
         seen = [polar(*spot_at(spot, t_s - since), self.rng) for since, spot in self.intruders]
         kinds = {"multirotor": 0.9}
+        if self.spot == 0:  # an empty look before the first detection would not say what is measured
+            return GATE_S, "gate"
         self._look("gate", [d | {"kinds": kinds} for d in seen], [spot for _, spot in self.intruders])
         return GATE_S, "gate"
 
