@@ -150,7 +150,9 @@ def settings_text(k: Known) -> str:
     flat = "height_m_mean = 0.0\nheight_m_sigma = 0.5\nheight_m_min = -5.0\nheight_m_max = 5.0\n"
     return (
         f"noise_horizontal_m2ps3 = {k.noise_m2ps3}\nlifetime_s = {k.lifetime_s}\n"
-        f"[clutter]\nmemory_s = 0.0\n[prior]\nspeed_mps_sigma = {k.speed_mps_sigma}\n" + flat * (k.polar is not None)
+        f"[clutter]\nmemory_s = 0.0\n[visibility]\nhidden_s = 0.0\n[prior]\nspeed_mps_sigma = {k.speed_mps_sigma}\n"
+        + flat
+        * (k.polar is not None)
     )
 
 

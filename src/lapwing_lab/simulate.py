@@ -53,7 +53,7 @@ def _settings(s: Scenario, folder: Path) -> None:
     known = s.table.get("known", {})
     if known:
         lines = [f"{k} = {v}" for k, v in known.items() if not isinstance(v, dict)]
-        lines += ["[clutter]", "memory_s = 0.0"]  # as even as the scenario says
+        lines += ["[clutter]", "memory_s = 0.0", "[visibility]", "hidden_s = 0.0"]  # as even as the scenario says
         lines += ["[prior]", *(f"{k} = {v}" for k, v in known.get("prior", {}).items())]
         (folder / "settings.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

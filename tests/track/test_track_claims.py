@@ -274,3 +274,23 @@ def test_who_has_not_said_where_it_is_has_its_newest_frame_as_evidence():
     )
     claims = claims_step(claims, later, SETTINGS, ORIGIN, at(4))
     assert claims.frame_seq.tolist() == [0, 0]  # of 8 its own first (0), of 9 still that of its place, not 1
+
+
+@pytest.mark.parametrize(
+    ("add", "saturated", "height", "sigma"),
+    [(-96.0, 0.0, 2_904.0, 50.0), (-96.0, 1.0, 3_000.0, 200.0), (None, 0.0, 3_000.0, 200.0)],
+)
+def test_a_height_is_pressure_and_what_the_aircraft_adds_and_its_error_lasts(add, saturated, height, sigma):
+    """Velocity messages say geometric less pressure altitude; a hundred reports do not average its error away."""
+    claims = claims_start(SETTINGS)
+    for k in range(1, 101):
+        values = [(k * 0.5, Source.ADSB, 1, Field.ALTITUDE_BARO_M, 3_000.0)]
+        if add is not None:
+            values.append((k * 0.5, Source.ADSB, 1, Field.GEOMETRIC_MINUS_BARO_M, add))
+            values.append((k * 0.5, Source.ADSB, 1, Field.GEOMETRIC_MINUS_BARO_SATURATED, saturated))
+        where = (k * 0.5, Source.ADSB, 1, (5e3, 4e3 + 40.0 * k, 0.0), 0)
+        claims = claims_step(claims, said([where], values), SETTINGS, ORIGIN, at(k * 0.5))
+    up = level(claims.mean[0, :3], height)[2]
+    assert abs(claims.mean[0, 2] - up) < 1.0
+    assert 0.85 * sigma < np.sqrt(claims.cov[0, 2, 2]) < sigma
+    assert np.sqrt(claims.cov[0, 0, 0]) < 25.0

@@ -9,7 +9,7 @@ from tests.track.test_track_registration import CONFIG, NOISE, ORIGIN, SETTINGS,
 
 from lapwing.engine.registering import noise_of
 from lapwing.records import ANONYMOUS, Detections, Drift, Registration, Space
-from lapwing.track import DriftSettings, make_sensor
+from lapwing.track import DriftSettings, looks, make_sensor
 from lapwing.track import registration as reg
 from lapwing.track.drift import judged
 
@@ -137,7 +137,7 @@ def sequence(seed, seconds, step_s, turn_rad):
     x = traffic(rng, 12)
     x[:, :2] -= 0.5 * seconds * x[:, 3:5] * 0.2
     x[:, 3:5] *= 0.2  # slow, so that they stay
-    off, pairs, out = rng.normal(0, 25.0, (len(x), 3)), reg.begin("r", sensor.space.value, settings), []
+    off, pairs, out = rng.normal(0, 25.0, (len(x), 3)), looks.begin("r", sensor.space.value, settings), []
     P = np.tile(np.diag([625.0] * 3 + [1.0] * 3), (len(x), 1, 1))
     for t in range(4, seconds + 1, 4):
         now = x.copy()
@@ -148,8 +148,8 @@ def sequence(seed, seconds, step_s, turn_rad):
         R = np.tile(np.diag([NOISE[c] ** 2 for c in sensor.space.value]), (len(z), 1, 1))
         nobody = np.full(len(z), ANONYMOUS, dtype=np.int64)
         scan = Detections("r", sensor.space, t * SECOND, np.full(len(z), t * SECOND), z, R, nobody, np.arange(len(z)))
-        claims = reg.Reference(t * SECOND, np.arange(len(x)), said, P)
-        pairs = reg.collect(pairs, scan, sensor, claims, settings)
+        claims = looks.Reference(t * SECOND, np.arange(len(x)), said, P)
+        pairs = looks.collect(pairs, scan, sensor, claims, settings)
         if t % 12 == 0:
             before = pairs.found.drift
             pairs = reg.solve(pairs, sensor, t * SECOND, noise_of(CONFIG, sensor.space.value), settings)

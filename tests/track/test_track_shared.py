@@ -21,8 +21,7 @@ from lapwing.records import (
     Tracks,
     TrackStatus,
 )
-from lapwing.track import TargetPrior, make_sensor, shared, tracklets, watch_step
-from lapwing.track import registration as reg
+from lapwing.track import TargetPrior, looks, make_sensor, shared, tracklets, watch_step
 
 SECOND = 1_000_000_000
 NOISE = {"range_m": 30.0, "azimuth_rad": 0.0035, "elevation_rad": 0.006}
@@ -89,7 +88,7 @@ def compared(seed, spaces, biases, known, n=8, seconds=180, x=None):
     rng = np.random.default_rng(seed)
     anchor, sensor = make_sensor(A, ORIGIN, spaces[0]), make_sensor(OTHER, ORIGIN, spaces[1])
     x, settings = drones(rng, n) if x is None else x, shared.pairing(SETTINGS)
-    pairs, plots = reg.begin("B", sensor.space.value, settings), tracklets.Plots.empty()
+    pairs, plots = looks.begin("B", sensor.space.value, settings), tracklets.Plots.empty()
     for k in range(1, seconds // 2 + 1):
         x = moved(rng, x)
         if k % 2 == 0:
@@ -99,7 +98,7 @@ def compared(seed, spaces, biases, known, n=8, seconds=180, x=None):
         scan, _ = scan_of(rng, sensor, x, biases[1], 2 * k * SECOND)
         reference = tracklets.tracklets(plots, anchor, LOW, 1.0, NOBODY)
         if len(reference.address):
-            pairs = reg.collect(pairs, scan, sensor, reference, settings)
+            pairs = looks.collect(pairs, scan, sensor, reference, settings)
     return shared.solve_both(pairs, (sensor, anchor), known, SETTINGS)
 
 
@@ -142,7 +141,7 @@ def test_nothing_says_who_is_right_where_both_stand_in_one_place():
     rng = np.random.default_rng(1)
     anchor, sensor = make_sensor(A, ORIGIN, DEEP), make_sensor(beside, ORIGIN, DEEP)
     settings, x = shared.pairing(SETTINGS), drones(rng, 8)
-    pairs, plots = reg.begin("B", sensor.space.value, settings), tracklets.Plots.empty()
+    pairs, plots = looks.begin("B", sensor.space.value, settings), tracklets.Plots.empty()
     turn = np.radians(2.0) * np.eye(6)[1]
     for k in range(1, 91):
         x = moved(rng, x)
@@ -152,7 +151,7 @@ def test_nothing_says_who_is_right_where_both_stand_in_one_place():
         if k % 2 == 0:
             plots = tracklets.gathered(plots, scan, *surely(scan, who, x), locates=True)
         elif len((reference := tracklets.tracklets(plots, anchor, LOW, 1.0, NOBODY)).address):
-            pairs = reg.collect(pairs, scan, sensor, reference, settings)
+            pairs = looks.collect(pairs, scan, sensor, reference, settings)
     loose = shared.Before(np.zeros(6), PRIOR)
     j = shared.solve_both(pairs, (sensor, anchor), (loose, loose), SETTINGS)
     difference, sigma = j.difference
@@ -264,7 +263,7 @@ def test_the_anchor_changes_only_for_a_sensor_of_which_much_more_is_known():
     def chosen(known_a, known_b, current=()):
         pairs = {}
         for name, n in (("A", known_a), ("B", known_b)):
-            p = reg.begin(name, DEEP.value, SETTINGS)
+            p = looks.begin(name, DEEP.value, SETTINGS)
             pairs[name] = replace(p, found=replace(p.found, observable=(np.arange(6) < n).astype(np.int64)))
         return choose_anchor(plots, pairs, frozenset(current), plan).sensor
 
@@ -273,9 +272,9 @@ def test_the_anchor_changes_only_for_a_sensor_of_which_much_more_is_known():
     assert chosen(0, 1) == "B"
     assert chosen(0, 1, ("A",)) == chosen(0, 2, ("A",)) == "A"
     assert chosen(0, 3, ("A",)) == "B"
-    only = {"A": reg.begin("A", DEEP.value, SETTINGS)}
+    only = {"A": looks.begin("A", DEEP.value, SETTINGS)}
     assert choose_anchor(plots, only, frozenset(), plan) is None
-    both = only | {"B": reg.begin("B", DEEP.value, SETTINGS)}
+    both = only | {"B": looks.begin("B", DEEP.value, SETTINGS)}
     unsaid = replace(plan, sensors={n: replace(c, align=False) for n, c in plan.sensors.items()})
     assert choose_anchor(plots, both, frozenset(), unsaid) is None  # only where the site's file says so
     assert choose_anchor(plots, both, frozenset(), plan) is not None

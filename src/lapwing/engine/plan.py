@@ -23,6 +23,7 @@ from lapwing.track import (
     SensorModel,
     TargetPrior,
     TrackSettings,
+    VisibilitySettings,
     Watch,
 )
 
@@ -40,7 +41,9 @@ class Plan:
     sensors: Mapping[str, SensorConfig]
     rules: tuple[Rule, ...]
     order: OrderSettings = OrderSettings()
-    tracking: TrackSettings = TrackSettings(prior=LOW, modes=AIR, clutter=ClutterSettings())
+    tracking: TrackSettings = TrackSettings(
+        prior=LOW, modes=AIR, clutter=ClutterSettings(), visibility=VisibilitySettings()
+    )
     claims: ClaimSettings = ClaimSettings()
     integrity: IntegritySettings = IntegritySettings()
     life: LifeSettings = LifeSettings()

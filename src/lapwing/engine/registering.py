@@ -9,14 +9,15 @@ import numpy as np
 from lapwing.engine.plan import Plan
 from lapwing.engine.state import State
 from lapwing.records import Against, Array, Detections, Integrity, Registration, SensorConfig, Space
-from lapwing.track import drift, registration, shared
-from lapwing.track.registration import B, Pairs, RegistrationSettings
+from lapwing.track import drift, looks, registration, shared
+from lapwing.track.looks import B, Pairs, Reference, RegistrationSettings
 from lapwing.track.sensors import SensorModel
 from lapwing.track.shared import Before, Shared
 from lapwing.track.tracklets import SPACES, Plots, tracklets
 
 NOISE_M2PS3 = 1.0  # of a target over the few seconds of a tracklet
 PAIRS_MAX = 100_000  # of plots and tracklets that are tried at once: a flood of plots tells nothing of biases
+THERE = 0.5  # existence of a track that may be where a plot comes from
 CLAIMS_GROWN = 1.25  # of variances learned from claims, whose errors last
 
 
@@ -36,15 +37,15 @@ def register(
     known = {s.sensor: s for s in state.sensors}
     settings, verdict = plan.registration, state.verdict
     judged = verdict is not None and len(verdict) == len(state.claims)
-    reference = registration.trusted(state.claims, verdict, settings) if verdict is not None and judged else None
-    out = []
+    reference = looks.trusted(state.claims, verdict, settings) if verdict is not None and judged else None
+    others, out = _unexplained(state), []
     for scan in scans:
         model = plan.model(scan.sensor, scan.space)
-        mine = pairs.get(scan.sensor, registration.begin(scan.sensor, scan.space.value, settings))
+        mine = pairs.get(scan.sensor, looks.begin(scan.sensor, scan.space.value, settings))
         before = known.get(scan.sensor, mine.found)
         out.append(registration.corrected(scan, model, before, plan.tracking.prior))
         if reference is not None and abs(scan.scan_ns - to_ns) < settings.fresh_s * 1e9:
-            mine = registration.collect(mine, scan, model, reference, settings)
+            mine = looks.collect(mine, scan, model, reference, settings, others)
         pairs[scan.sensor] = mine
     due = _due(pairs, to_ns, settings)
     for name in due:
@@ -89,12 +90,12 @@ def _alike(
             reference = tracklets(plots, anchor, plan.tracking.prior, NOISE_M2PS3, _explained(state))
         mine = now.get(scan.sensor)
         if mine is None or mine.anchor != anchor.sensor:
-            fresh = registration.begin(scan.sensor, scan.space.value, settings)
+            fresh = looks.begin(scan.sensor, scan.space.value, settings)
             mine = Shared(anchor.sensor, fresh, shared.unsaid(plan.registration))
         few = len(reference.address) * len(scan) <= PAIRS_MAX
         if len(reference.address) and few and abs(scan.scan_ns - reference.time_ns) < settings.fresh_s * 1e9:
             model = plan.model(scan.sensor, scan.space)
-            mine = replace(mine, pairs=registration.collect(mine.pairs, scan, model, reference, settings))
+            mine = replace(mine, pairs=looks.collect(mine.pairs, scan, model, reference, settings))
         now[scan.sensor] = mine
     for name in due:
         if name in now and now[name].anchor == anchor.sensor:
@@ -122,6 +123,15 @@ def _rank(model: SensorModel, pairs: Pairs, current: bool, plan: Plan) -> tuple[
     stated = sum(t > 0.0 for t in plan.sensors[model.sensor].tolerance)
     known = int(pairs.found.observable.sum()) + 2 * current
     return -known, -int(current), -stated, -int(model.measures_height)
+
+
+def _unexplained(state: State) -> Reference | None:
+    """Shown tracks that no claim agrees with: what is there and says nothing. Their names are no addresses."""
+    if state.shown is None or state.verdict is None:
+        return None
+    tracks = state.shown.tracks
+    rows = np.flatnonzero((tracks.existence > THERE) & ~np.isin(tracks.track_id, state.verdict.track_id))
+    return Reference(tracks.time_ns, -1 - tracks.track_id[rows], tracks.mean[rows], tracks.cov[rows])
 
 
 def _explained(state: State) -> Array:

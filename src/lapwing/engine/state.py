@@ -11,7 +11,7 @@ from lapwing.engine.plan import Plan
 from lapwing.integrity import IntegrityState
 from lapwing.records import Claims, Classes, FeedHealth, Integrity, NodeAlert, Registration, Tracks, Unseen
 from lapwing.track import Watch
-from lapwing.track.registration import Pairs
+from lapwing.track.looks import Pairs
 from lapwing.track.shared import Shared
 from lapwing.track.unseen import UnseenState
 

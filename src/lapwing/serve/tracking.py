@@ -39,6 +39,7 @@ from lapwing.track import (
     MicroDoppler,
     SensorModel,
     TrackSettings,
+    VisibilitySettings,
     Watch,
     classes,
 )
@@ -89,7 +90,7 @@ def load_site(path: Path) -> Site:
 def load_settings(path: Path | None) -> TrackSettings:
     """Settings of a live site, with those of a TOML file in their place: its modes of motion too, unless the file says
     what the noise of the one is. Raises TrackingError."""
-    settings = TrackSettings(prior=LOW, clutter=ClutterSettings())
+    settings = TrackSettings(prior=LOW, clutter=ClutterSettings(), visibility=VisibilitySettings())
     if path is None:
         return dataclasses.replace(settings, modes=AIR)
     try:
@@ -97,8 +98,12 @@ def load_settings(path: Path | None) -> TrackSettings:
         prior = dataclasses.replace(settings.prior, **_numbers(table.pop("prior", {})))
         learn = dataclasses.replace(ClutterSettings(), **_numbers(table.pop("clutter", {})))
         clutter = learn if learn.memory_s > 0.0 else None
+        seeing = dataclasses.replace(VisibilitySettings(), **_numbers(table.pop("visibility", {})))
+        visibility = seeing if seeing.hidden_s > 0.0 else None
         modes = () if {"noise_horizontal_m2ps3", "noise_vertical_m2ps3"} & set(table) else AIR
-        return dataclasses.replace(settings, prior=prior, modes=modes, clutter=clutter, **_numbers(table))
+        return dataclasses.replace(
+            settings, prior=prior, modes=modes, clutter=clutter, visibility=visibility, **_numbers(table)
+        )
     except (tomllib.TOMLDecodeError, TypeError, AttributeError) as error:
         raise TrackingError(f"{path}: not tracker settings: {error}") from None
 

@@ -7,12 +7,12 @@ from lapwing.track.claims import claims_start, claims_step, predict_claims
 from lapwing.track.classes import Classifier, ClassSettings, Envelopes
 from lapwing.track.drift import DriftSettings
 from lapwing.track.intersection import intersected
+from lapwing.track.looks import RegistrationSettings
 from lapwing.track.making import make_sensor
 from lapwing.track.microdoppler import MicroDoppler
 from lapwing.track.motions import AIR, AIRCRAFT, FIXED_WING, MULTIROTOR, SHIP, Mode
 from lapwing.track.pairs import PairSensor
 from lapwing.track.posterior import mode_probabilities
-from lapwing.track.registration import RegistrationSettings
 from lapwing.track.sensors import BearingSensor, PositionSensor, RadarSensor, SensorModel
 from lapwing.track.settings import (
     ClaimSettings,
@@ -22,6 +22,7 @@ from lapwing.track.settings import (
     TargetBirths,
     TargetPrior,
     TrackSettings,
+    VisibilitySettings,
 )
 from lapwing.track.smoothing import smoothed
 from lapwing.track.state import TrackerState, start
@@ -59,6 +60,7 @@ __all__ = [
     "TrackerState",
     "UnseenSettings",
     "UnseenState",
+    "VisibilitySettings",
     "Watch",
     "claims_start",
     "claims_step",

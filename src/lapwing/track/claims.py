@@ -20,6 +20,7 @@ from lapwing.track.settings import ClaimSettings
 from lapwing.track.speakers import SHIP, Columns, keys_of, seat
 
 NS = 1e-9
+HEIGHT_LASTS = 0.8  # share of the variance of a height that is the same in every report of one speaker
 ROUNDS_MAX = 64  # newest position reports of one speaker that one step weighs
 COLUMN = {f: i for i, f in enumerate(FIELDS)}
 COLUMN_OF_CODE = np.full(max(FIELDS) + 1, -1, dtype=np.int64)
@@ -129,15 +130,19 @@ def _sigma_m(c: Columns, at: Array, settings: ClaimSettings, to_ns: int) -> Floa
 def _height(
     c: Columns, at: Array, settings: ClaimSettings, to_ns: int
 ) -> tuple[Float64[Array, " k"], Float64[Array, " k"]]:
-    """Height over the ellipsoid and its standard deviation. Pressure altitude stands in where nothing better was
-    said; ships float."""
+    """Height over the ellipsoid and its standard deviation: as said, else pressure altitude and what the aircraft says
+    to add to it (velocity messages), else pressure altitude alone; ships float."""
     height, sigma = np.zeros(len(at)), np.full(len(at), settings.height_unknown_m_sigma)
     sigma[SHIP[c.source[at]]] = settings.height_ellipsoid_m_sigma
-    for field, known in (
-        (Field.ALTITUDE_BARO_M, settings.height_baro_m_sigma),
-        (Field.HEIGHT_ELLIPSOID_M, settings.height_ellipsoid_m_sigma),
+    pressure, pressure_fresh = _fresh(c, at, Field.ALTITUDE_BARO_M, settings, to_ns)
+    add, add_fresh = _fresh(c, at, Field.GEOMETRIC_MINUS_BARO_M, settings, to_ns)
+    saturated, _ = _fresh(c, at, Field.GEOMETRIC_MINUS_BARO_SATURATED, settings, to_ns)
+    said, said_fresh = _fresh(c, at, Field.HEIGHT_ELLIPSOID_M, settings, to_ns)
+    for value, fresh, known in (
+        (pressure, pressure_fresh, settings.height_baro_m_sigma),
+        (pressure + add, pressure_fresh & add_fresh & ~(saturated > 0), settings.height_ellipsoid_m_sigma),
+        (said, said_fresh, settings.height_ellipsoid_m_sigma),
     ):
-        value, fresh = _fresh(c, at, field, settings, to_ns)
         height, sigma = np.where(fresh, value, height), np.where(fresh, known, sigma)
     return height, sigma
 
@@ -195,6 +200,8 @@ def _weigh_positions(
         _begin(c, who[fresh], z[now][fresh], R[now][fresh], age_s, settings)
         free_s[who[fresh]] = age_s
         begun[who[fresh]] = True
+        lasting = HEIGHT_LASTS * np.square(sigma_up[now])
+        c.cov[who, 2, 2] = np.maximum(c.cov[who, 2, 2], np.where(believed | fresh, lasting, 0.0))
         _note(c, who, believed, again, p, row, settings)
     return begun
 

@@ -254,6 +254,7 @@ def _added(
         flat=np.concatenate([state.flat, np.zeros(e, dtype=np.int64)]),
         radar_m=np.concatenate([state.radar_m, np.zeros((e, 3))]),
         unplaced=np.concatenate([state.unplaced, np.ones(e, dtype=np.int64)]),
+        visible=np.concatenate([state.visible, np.ones((e, len(state.sensors)))]),
         hypotheses=hypotheses,
     )
 

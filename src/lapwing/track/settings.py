@@ -75,6 +75,16 @@ class ClutterSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class VisibilitySettings:
+    """How long a target stays seen by, and hidden from, one sensor (`track.visible`)."""
+
+    start: float = 0.95  # probability that a sensor sees a track that another one began
+    seen_s: float = 1e5  # mean
+    hidden_s: float = 1e5  # mean
+    speed_mps_max: float = 60.0  # what flies faster is large: every sensor sees it
+
+
+@dataclass(frozen=True, slots=True)
 class TrackSettings:
     """Motion, existence and life cycle."""
 
@@ -90,6 +100,7 @@ class TrackSettings:
     exactness: Exactness = field(default_factory=Exactness)
     crossings: CrossingSettings = field(default_factory=CrossingSettings)
     clutter: ClutterSettings | None = None  # None: as each sensor's model says
+    visibility: VisibilitySettings | None = None  # None: every sensor sees whatever is in its coverage
     gate_d2: float | None = None  # None: the quantile at 0.9999 for the sensor's degrees of freedom
     confirm_existence: float = 0.95
     confirm_hits: float = 2.5  # summed association probability

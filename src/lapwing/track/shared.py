@@ -2,7 +2,7 @@
 one sensor, p = 2 b of both, d columns.
 
 The anchor's tracklets (`track.tracklets`) are references, the other sensor's raw plots are paired with them as plots
-are paired with claims (`registration.collect`: wide gates, mixture per look, many starts). A tracklet is as far off as
+are paired with claims (`looks.collect`: wide gates, mixture per look, many starts). A tracklet is as far off as
 its sensor, so the biases of both are solved for at once, each with its own prior. What one says that the other does not
 is the difference, known well; who is right is said by geometry (two places), by what cooperative traffic has told of
 one of them, or by the tolerance stated for one of them, and by nothing else. What that leaves open is not observable
@@ -19,7 +19,8 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from lapwing.records import BIASES, Array, Registration
-from lapwing.track.registration import STAGES, B, Line, Pairs, RegistrationSettings, least_squares, residuals, score
+from lapwing.track.looks import B, Pairs, RegistrationSettings
+from lapwing.track.registration import STAGES, Line, least_squares, residuals, score
 from lapwing.track.sensors import SensorModel
 from lapwing.track.tracklets import slopes, turned
 
@@ -85,7 +86,7 @@ def merged(found: Registration, bias: Array, sigma: Array, observable: Array, lo
 
 def pairing(settings: RegistrationSettings) -> RegistrationSettings:
     """The settings by which plots are paired with tracklets: a tracklet has said all of its own noise."""
-    return replace(settings, apart_s=APART_S, claim_m=1.0)
+    return replace(settings, apart_s=APART_S, claim_m=1.0, lasting=(0.0, 0.0))
 
 
 def solve_both(
@@ -139,7 +140,7 @@ def _fit(
         line = _both(pairs, models, mean, b)
         for _ in range(times):
             weight = score(pairs, line, b, inflation)[1]
-            b, Y = least_squares(pairs, line, weight / inflation, sigma)
+            b, Y = least_squares(line, weight / inflation, sigma, 0.0)
     return b, Y, weight
 
 
@@ -152,7 +153,7 @@ def _both(
     own = residuals(replace(pairs, at=at), sensor, mean[:B] + b[:B])
     H = sensor.expect(at)[1]
     J = np.concatenate([own.J, -(H[:, :, :3] @ turned(at, anchor))], axis=2)
-    return Line(b, own.nu, J, own.look)
+    return Line(b, own.nu, J, own.E, own.look, own.whose, own.weighed)
 
 
 def unbiased(at: Float64[Array, "k 6"], model: SensorModel, bias: Float64[Array, " b"]) -> Float64[Array, "k 6"]:

@@ -1,8 +1,8 @@
 """What the silence of a sensor that only listens is worth. Axes: n tracks, l local hypotheses, m detections.
 
 A radar that misses a target is evidence against it. A direction finder hears what transmits: of a track that radar
-follows, its silence says that the target is quiet, not that it is gone. Of a track that only directions have seen,
-silence is all the evidence there is against it.
+follows, its silence says that the target is quiet, not that it is gone. Of a track that only directions have seen, or
+that no sensor that locates sees any more (`track.visible`), silence is all the evidence there is against it.
 """
 
 import numpy as np
@@ -16,14 +16,13 @@ from lapwing.track.sensors import SensorModel
 LISTENING = (Space.AZIMUTH, Space.AZIMUTH_ELEVATION, Space.RANGE_DIFFERENCE)
 
 
-def heed_silence(
-    said: Evidence, existence: Float64[Array, " l"], unplaced: Int64[Array, " l"], sensor: SensorModel
-) -> Evidence:
-    """The evidence, with misses by a listening sensor of tracks that others see taken for nothing."""
+def heed_silence(said: Evidence, existence: Float64[Array, " l"], followed: Array, sensor: SensorModel) -> Evidence:
+    """The evidence, with misses by a listening sensor of tracks that others see (`followed`) taken for nothing."""
     if sensor.space not in LISTENING:
         return said
-    deaf = unplaced == 0
-    return said._replace(log_miss=np.where(deaf, 0.0, said.log_miss), r_miss=np.where(deaf, existence, said.r_miss))
+    return said._replace(
+        log_miss=np.where(followed, 0.0, said.log_miss), r_miss=np.where(followed, existence, said.r_miss)
+    )
 
 
 def still_unplaced(

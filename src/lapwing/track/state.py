@@ -69,15 +69,16 @@ class TrackerState:
     # 1: only directions have seen it. Of such tracks, and no others, the silence of a direction finder says something
     untimely: int = 0  # plots, and scans, put aside since the start because their time cannot be (`track.timely`)
     clutter: tuple[ClutterMap, ...] = ()  # what each sensor that locates has shown of its clutter
+    visible: Float64[Array, "n _"] = field(default_factory=lambda: np.zeros((0, 0)))
+    # probability that each of `sensors` sees the track (`track.visible`); ones where settings do not ask
     restarts: int = 0  # times that the clock jumped too far and the tracker began anew
 
     def __post_init__(self) -> None:
         if not len(self.unplaced):  # left out: a sensor that locates has seen every track
             object.__setattr__(self, "unplaced", np.zeros(len(self.tracks), dtype=np.int64))
-        if not len(self.unplaced) == len(self.hits) == len(self.flat) == len(self.radar_m) == len(self.tracks):
-            raise ValueError(
-                f"TrackerState.hits, flat, radar_m, unplaced, tracks ({len(self.tracks)}) differ in length"
-            )
+        if not len(self.visible):
+            object.__setattr__(self, "visible", np.ones((len(self.tracks), len(self.sensors))))
+        same_length(self, "tracks", "hits", "flat", "radar_m", "unplaced", "visible")
         same_length(self, "sensors", "undetected", "looked_ns")
         same_length(self, "hidden", "hidden_mean", "hidden_cov")
         freeze_columns(self)

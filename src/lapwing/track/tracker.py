@@ -22,7 +22,7 @@ from lapwing.kernel.branching import branch
 from lapwing.kernel.hypotheses import Branches, Limits
 from lapwing.kernel.manoeuvre import matched
 from lapwing.records import Array, Detections, Innovations, Tracks, TrackStatus
-from lapwing.track import clutter
+from lapwing.track import clutter, visible
 from lapwing.track.association import NS, PROBABILITY_MAX, Locals, Pairs, evidence, gate
 from lapwing.track.flat import widened
 from lapwing.track.life import PROBABLY, Everyone, Posterior, Told, everyone, judge, worth_keeping
@@ -65,7 +65,9 @@ def _after(
     new = newborn(state, scan, place, sensor, settings, to_ns)
     learned = clutter.found(state.clutter, scan)
     clutter_per_scan, clutter_intensity = clutter.expected(learned, scan.z, sensor, settings.clutter)
-    p_detect = np.minimum(sensor.p_detect(prior.mean), PROBABILITY_MAX)
+    p_seen = np.minimum(sensor.p_detect(prior.mean), PROBABILITY_MAX)
+    sees = visible.seen_by(state, scan, settings.visibility)
+    p_detect = p_seen * sees[state.hypotheses.track]
     flood = _flood(scan, prior, p_detect, clutter_per_scan, settings)
     clutter_intensity = np.maximum(clutter_intensity, CLUTTER_MIN / sensor.volume) * flood
 
@@ -73,11 +75,13 @@ def _after(
     said, pairs = evidence(prior, pairs, p_detect, new.intensity, clutter_intensity, settings)
     false = said.p_new * (1.0 - said.r_new) / np.sqrt(flood)  # one flood must not make the map blind for half an hour
     maps = clutter.after(state.clutter, learned, scan, false, sensor, settings.clutter)
-    said = heed_silence(said, prior.existence, state.unplaced[state.hypotheses.track], sensor)
+    followed = (state.unplaced == 0) & (state.visible.max(axis=1, initial=0.0) >= PROBABLY)
+    said = heed_silence(said, prior.existence, followed[state.hypotheses.track], sensor)
     branches = branch(state.hypotheses.forest, said, _limits(settings))
     posterior = corrected(prior, pairs, branches, new, scan, sensor, settings)
     told = _told(posterior, pairs, branches, len(state.tracks))
 
+    sees = _sees(state, scan, sees, visible.of_tracks(p_seen, prior.first), (told, posterior), settings)
     both, hits = everyone(state.tracks, state.hits, scan, posterior, told, to_ns)
     both = judge(both, hits, scan, told, settings)
     flat, radar_m = _seen_flat(state, scan, sensor, told)
@@ -90,12 +94,27 @@ def _after(
         flat=flat[alive],
         radar_m=radar_m[alive],
         unplaced=still_unplaced(state.unplaced, told.assigned, len(scan), sensor)[alive],
+        visible=sees[alive],
         hypotheses=_survivors(posterior, branches, alive, settings.exactness.merge_d2),
         clutter=maps,
         cut=state.cut + branches.cut + int(shed) + int(flood > 1.0),
     )
     innovations = _innovations(after.tracks, alive, scan, told, settings)
     return looked(state, after, scan, sensor, settings, recycled), innovations
+
+
+def _sees(
+    state: TrackerState,
+    scan: Detections,
+    sees: Float64[Array, " n"],
+    p_seen: Float64[Array, " n"],
+    found: tuple[Told, Posterior],
+    settings: TrackSettings,
+) -> Float64[Array, "h s"]:
+    """Which sensor sees which track, after the scan."""
+    told, posterior = found
+    given = np.minimum(told.assigned / np.maximum(posterior.track_existence[: len(told.assigned)], 1e-300), 1.0)
+    return visible.after_look(state, scan, sees, p_seen, given, settings.visibility)
 
 
 def _flood(

@@ -17,7 +17,7 @@ from jaxtyping import Float64, Int64
 
 from lapwing.records import Array, Detections, Innovations, Space, Tracks, TrackStatus
 from lapwing.records.arrays import freeze_columns, same_length
-from lapwing.track.registration import Reference, jacobian
+from lapwing.track.looks import Reference, jacobian
 from lapwing.track.sensors import SensorModel
 from lapwing.track.settings import TargetPrior
 
