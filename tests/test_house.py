@@ -82,6 +82,18 @@ def test_no_code_can_label_a_track_hostile_or_command_an_effector():
                 assert allowed.search(line), f"{name_of(path)}:{number}: {line.strip()}"
 
 
+TRACKING = ("assignment", "beliefs", "branching", "gating", "gaussian", "hypotheses", "manoeuvre", "marginals")
+
+
+def test_the_trackers_kernels_let_go_of_pythons_lock():
+    """They run for tens of milliseconds in a thread; the server must read, answer and encode meanwhile."""
+    for name in TRACKING:
+        lines = (SRC / "lapwing" / "kernel" / f"{name}.py").read_text().splitlines()
+        marked = [line for line in lines if line.startswith("@njit")]
+        assert marked, name
+        assert all("nogil=True" in line for line in marked), name
+
+
 def test_the_web_offers_reading_only():
     from lapwing.records import Position, Site
     from lapwing.serve.web import WebOptions, create_app

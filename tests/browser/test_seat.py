@@ -209,3 +209,22 @@ def test_what_could_be_here_unseen_is_shown_when_asked_for(stand, launch):
     seat.until(lambda: "Terminal 0.01" in told.inner_text(), "the expected number in the zone")
     seat.until(lambda: "on=unseen" in seat.page.url, "the layer in the address")
     assert seat.complaints == []
+
+
+def test_where_the_time_goes_is_told_beside_the_feeds(stand, launch):
+    seat = Seat(launch(), stand.url + "#list=feeds")
+    seat.until(lambda: seat.read("frames") > 3, "the first picture on the map")
+
+    def drawn() -> int:
+        told = seat.page.evaluate("fetch('/v1/timing').then((answer) => answer.json())")
+        return next(row["n"] for row in told["stages"] if row["stage"] == "page")
+
+    seat.until(lambda: drawn() == 1, "to the server that it has drawn the picture")
+    stand.advance(5)
+    seat.until(lambda: drawn() == 2, "to the server that it has drawn the next")
+    seat.page.reload(wait_until="commit")
+    item = seat.page.locator(".feed", has_text="Where the time goes")
+    seat.until(lambda: item.count() == 1, "where the time goes")
+    assert re.search(r"page\s*[\d.]+ ms of 40", item.inner_text())
+    assert "nothing yet of 80: detections become tracks" in re.sub(r"\s+", " ", item.inner_text())
+    assert seat.complaints == []

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from lapwing.engine import codec
 from lapwing.engine.labels import Labels, labelled
-from lapwing.engine.order import OrderSettings, Window, order
+from lapwing.engine.order import OrderSettings, Window, order, refolded, thinned
 from lapwing.records import ANONYMOUS, Detections, Position, SensorConfig, Space, Tracks
 from lapwing.track import TrackSettings, make_sensor, watch_start, watch_step
 
@@ -114,6 +114,11 @@ def test_any_order_of_arrival_inside_the_window_gives_the_same_tracks_to_the_las
         assert not faults
         if rng.random() < 0.2:
             window = codec.decode(codec.encode(window))  # a checkpoint in between changes nothing
+        if rng.random() < 0.2:
+            thin = codec.decode(codec.encode(thinned(window)))
+            assert [belief for _, belief in thin.snapshots] == [None] * len(window.snapshots)
+            assert codec.encode(refolded(thin, step)) == codec.encode(window)  # nor does leaving out what folds again
+            window = refolded(thin, step)
     assert codec.encode(window.now) == codec.encode(straight)
     assert len(straight.tracker.tracks)
 

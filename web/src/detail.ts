@@ -5,6 +5,7 @@ import { ask, frameLink } from "./evidence";
 import { nameOf } from "./labels";
 import { claimKey, heardBy } from "./lists";
 import { SeenBy } from "./seen";
+import { linesOfOther } from "./others";
 import type { Store } from "./store";
 import { col, HEIGHT_UNKNOWN, type Table } from "./wire";
 import { Why } from "./why";
@@ -55,14 +56,21 @@ export class Detail {
     $("detail").hidden = !key;
     if (!key || !this.store.picture) return;
     this.title.textContent = nameOf(this.store, key);
-    this.evidence.hidden = this.store.replaying; // it is of the live picture
-    this.past.hidden = !this.store.canReplay;
+    const elsewhere = key.startsWith("o");
+    this.evidence.hidden = this.store.replaying || elsewhere; // it is of the live picture
+    this.past.hidden = !this.store.canReplay || elsewhere;
     this.past.textContent = this.alarm() ? "Show from 60 s before its alarm" : "Show its last 60 s";
-    const lines = key.startsWith("t") ? this.track(Number(key.slice(1))) : this.claim(key.slice(1));
+    const lines = elsewhere ? this.other(key) : key.startsWith("t") ? this.track(Number(key.slice(1))) : this.claim(key.slice(1));
     const doors = (): HTMLElement[] => [...this.list.querySelectorAll<HTMLElement>("a, button")];
     const at = doors().indexOf(document.activeElement as HTMLElement);
     this.list.replaceChildren(...lines.map(([name, ...value]) => h("div", {}, h("dt", {}, name), h("dd", {}, ...value))));
     if (at >= 0) (doors()[at] ?? this.title.nextElementSibling as HTMLElement).focus(); // drawn anew under the fingers
+  }
+
+  private other(key: string): Line[] {
+    const told = linesOfOther(key);
+    this.kind.textContent = told.kind;
+    return told.lines;
   }
 
   private track(id: number): Line[] {

@@ -1,8 +1,11 @@
-// Beside the feeds: SAPIENT nodes, what people ordered of them, and holds on the record. Asked for while the list is looked at.
+// Beside the feeds: where the time goes, SAPIENT nodes, what people ordered of them, and holds on the record. Asked for while
+// the list is looked at.
 
 import { h } from "./dom";
 import { ask } from "./evidence";
+import { Orders } from "./orders";
 import type { Store } from "./store";
+import type { Stage } from "./view";
 import { day, duration, msOf, utc } from "./words";
 
 const AGAIN_MS = 10_000;
@@ -20,7 +23,8 @@ interface Hold {
   hold: number; stands: boolean; since_ns: string; until_ns: string; by: string; why: string; laid_ns: string;
   lifted_ns: string; lifted_by: string; lifted_why: string;
 }
-interface Known { nodes: Node[]; tasks: Task[]; holds: Hold[] }
+interface Stretch { stage: string; meaning: string; budget_ms: number; n: number; p50_ms: number; p95_ms: number; p99_ms: number; max_ms: number }
+interface Known { nodes: Node[]; tasks: Task[]; holds: Hold[]; stages: Stretch[] }
 
 const when = (ns: string): string => `${day(msOf(ns))} ${utc(msOf(ns))}`;
 const line = (name: string, ...value: (globalThis.Node | string)[]): HTMLElement => h("div", {}, h("dt", {}, name), h("dd", {}, ...value));
@@ -29,12 +33,14 @@ const item = (state: "fine" | "faults" | "quiet", name: string, what: string, li
     h("h3", {}, h("i", { "aria-hidden": true }, { quiet: "✕", faults: "!", fine: "✓" }[state]), name, h("span", {}, what)), h("dl", {}, ...lines));
 
 export class Health {
-  private known: Known = { nodes: [], tasks: [], holds: [] };
+  private known: Known = { nodes: [], tasks: [], holds: [], stages: [] };
   private failed = "";
   private asked = -Infinity;
+  private readonly orders: Orders;
 
   /** `changed` is called when there is something new to draw. */
-  constructor(private readonly store: Store, private readonly changed: () => void) {
+  constructor(private readonly store: Store, stage: Stage, private readonly changed: () => void) {
+    this.orders = new Orders(stage, () => void this.ask());
     store.on("mode", () => { this.asked = -Infinity; });
     store.on("site", () => { this.asked = -Infinity; });
   }
@@ -43,10 +49,10 @@ export class Health {
   items(): HTMLElement[] {
     if (this.store.replaying || !this.store.offers.size) return [];
     if (performance.now() - this.asked > AGAIN_MS) void this.ask();
-    const { nodes, tasks, holds } = this.known;
+    const { nodes, tasks, holds, stages } = this.known;
     return [
-      ...(this.failed ? [h("li", { class: "feed quiet" }, this.failed)] : []),
-      ...nodes.map((n) => nodeItem(n, this.store.nowMs)), ...(tasks.length ? [taskItem(tasks)] : []), ...(holds.length ? [holdItem(holds)] : []),
+      ...(this.failed ? [h("li", { class: "feed quiet" }, this.failed)] : []), ...(stages.length ? [timingItem(stages)] : []),
+      ...nodes.map((n) => nodeItem(n, this.store.nowMs, this.store.offers.has("tasks") ? this.orders.of(n) : null)), ...(tasks.length ? [taskItem(tasks)] : []), ...(holds.length ? [holdItem(holds)] : []),
     ];
   }
 
@@ -55,8 +61,9 @@ export class Health {
     const list = async <K extends keyof Known>(name: K): Promise<Known[K]> =>
       this.store.offers.has(name) ? (await ask<Known>(`/v1/${name}`))[name] : ([] as unknown as Known[K]);
     try {
+      const stages = this.store.offers.has("timing") ? (await ask<Known>("/v1/timing")).stages : [];
       const [nodes, tasks, holds] = await Promise.all([list("nodes"), list("tasks"), list("holds")]);
-      this.known = { nodes, tasks, holds };
+      this.known = { nodes, tasks, holds, stages };
       this.failed = "";
     } catch (error) {
       this.failed = `Nodes, tasks and holds cannot be told: ${(error as Error).message}`;
@@ -65,17 +72,31 @@ export class Health {
   }
 }
 
-function nodeItem(n: Node, nowMs: number): HTMLElement {
+function nodeItem(n: Node, nowMs: number, order: HTMLElement | null): HTMLElement {
   const well = n.state === "connected" && (n.system === "OK" || !n.system);
   const state = n.state !== "connected" ? "quiet" : well ? "fine" : "faults";
   const can = [...n.commands.map((c) => (c.units ? `${c.command} (${c.units})` : c.command)), ...(n.regions.length ? [`regions: ${n.regions.join(", ")}`] : [])];
-  return item(state, n.name || n.node, `SAPIENT node, ${n.state}`, [
+  const told = item(state, n.name || n.node, `SAPIENT node, ${n.state}`, [
     ...(n.why ? [line("Because", n.why)] : []),
     line("Is", n.types.join(", ").toLowerCase().replaceAll("_", " ") || "does not say"), line("Node", n.node), line("Feed", n.feed),
     line("Says", `${n.system || "nothing yet"}${n.mode && `, mode ${n.mode}`}${n.remarks.length ? `: ${n.remarks.join("; ")}` : ""}`),
     line("Last status", n.status_ns === "0" ? "never" : `${duration((Math.max(nowMs, Date.now()) - msOf(n.status_ns)) / 1000)} ago`),
     line("Can be asked", can.join("; ") || "nothing"),
   ]);
+  if (order) told.append(order);
+  return told;
+}
+
+const ms = (value: number): string => (value < 10 ? value.toFixed(1) : value.toFixed(0));
+
+/** Where the time goes from a sensor's message to the screen, over the last minute: 95 of 100 took at most so long. */
+function timingItem(stages: Stretch[]): HTMLElement {
+  const over = (s: Stretch): boolean => s.n > 0 && s.p95_ms > s.budget_ms;
+  const total = stages[stages.length - 1]!;
+  const what = total.n ? `${ms(total.p95_ms)} of ${ms(total.budget_ms)} ms to the screen` : "no page has drawn yet";
+  return item(over(total) ? "faults" : "fine", "Where the time goes", what, stages.map((s) =>
+    line(s.stage, s.n ? h("b", {}, `${ms(s.p95_ms)} ms`) : "nothing yet", ` of ${ms(s.budget_ms)}${over(s) ? ", over its budget" : ""}: ${s.meaning}`,
+      s.n ? ` (half ${ms(s.p50_ms)}, longest ${ms(s.max_ms)})` : "")));
 }
 
 /** What was ordered, in words: its JSON without what stands beside it. */

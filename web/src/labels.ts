@@ -2,6 +2,7 @@
 
 import { symbolPx } from "./layer";
 import { Flag, Shape, colourOf, runAhead, type Marks } from "./marks";
+import { nameOfOther } from "./others";
 import type { Box } from "./remote";
 import type { Store } from "./store";
 import { faint, tint } from "./theme";
@@ -104,6 +105,7 @@ export class Labels {
 }
 
 export function nameOf(store: Store, key: string): string {
+  if (key.startsWith("o")) return nameOfOther(key);
   if (key.startsWith("t")) return `T${key.slice(1)}`;
   const [book, address] = key.slice(1).split(":").map(Number) as [number, number];
   return store.names.get(key.slice(1)) ?? nameAddress(address, book);

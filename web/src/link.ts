@@ -9,6 +9,7 @@ export class Link {
   private socket: WebSocket | null = null;
   private tries = 0;
   private lastMs = 0;
+  private undrawn = 0; // tick of the newest picture, until it is drawn
 
   beside = false; // and the live picture is shown beside it: `live` takes everything
   aside = false; // the past is being shown: only alarms and what people did about them are taken, by `live`
@@ -31,7 +32,10 @@ export class Link {
       else {
         this.tries = 0;
         this.lastMs = performance.now();
-        if (!this.aside) this.store.takePicture(data);
+        if (!this.aside) {
+          this.store.takePicture(data);
+          this.undrawn = this.store.picture?.tick ?? 0;
+        }
         if (this.aside && this.beside) this.live.takePicture(data);
         else this.live.nowMs = this.aside ? timeOf(data) : this.store.nowMs;
         if (this.store.link !== "live") this.setState("live");
@@ -48,6 +52,12 @@ export class Link {
   private setState(state: LinkState): void {
     this.live.setLink(state);
     this.store.setLink(state);
+  }
+
+  /** A frame was drawn: the server, which measures where the time goes, is told once per picture. */
+  drawn(): void {
+    if (this.undrawn && !this.aside && this.socket?.readyState === WebSocket.OPEN) this.socket.send(`drawn ${this.undrawn}`);
+    this.undrawn = 0;
   }
 
   private text(message: Message): void {

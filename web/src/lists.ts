@@ -4,6 +4,7 @@ import { $, h, say, seldom } from "./dom";
 import { frameLink } from "./evidence";
 import { Health } from "./health";
 import { nameOf } from "./labels";
+import { otherItems, otherRows, type OtherRow } from "./others";
 import type { Store } from "./store";
 import type { Stage } from "./view";
 import { col, HEIGHT_UNKNOWN } from "./wire";
@@ -28,7 +29,7 @@ export class Lists {
   private readonly health: Health;
 
   constructor(private readonly store: Store, private readonly stage: Stage, private readonly changed: () => void) {
-    this.health = new Health(store, () => { if (this.tab === "feeds") this.drawFeeds(); });
+    this.health = new Health(store, stage, () => { if (this.tab === "feeds") this.drawFeeds(); });
     for (const tab of ["tracks", "claims", "feeds"] as const) $(`tab-${tab}`).addEventListener("click", () => this.show(tab));
     $("tabs").addEventListener("keydown", (event) => this.arrow(event));
     $("filter").addEventListener("input", () => this.draw());
@@ -84,7 +85,8 @@ export class Lists {
     const by = this.sortBy[tab];
     $("list").querySelectorAll("th").forEach((th, i) => th.setAttribute("aria-sort", i !== by.at ? "none" : by.down ? "descending" : "ascending"));
     const wanted = $<HTMLInputElement>("filter").value.trim().toLowerCase();
-    const rows = tab === "tracks" ? trackRows(this.store) : claimRows(this.store);
+    const own = tab === "tracks" ? trackRows(this.store) : claimRows(this.store);
+    const rows = this.store.replaying ? own : withOthers(own, otherRows(tab));
     const all = rows.n;
     let order = Array.from({ length: all }, (_, i) => i);
     if (wanted) order = order.filter((i) => [...rows.cells(i), rows.note(i)].some((c) => c.toLowerCase().includes(wanted)));
@@ -123,7 +125,7 @@ export class Lists {
   }
 
   private drawFeeds(): void {
-    if (document.activeElement?.closest("#list a")) return; // somebody is among the links: they are not taken from under the fingers
+    if (document.activeElement?.closest("#list a, #list .order")) return; // somebody is among links or fields: they are not taken from under the fingers
     const { feeds, feedsMs } = this.store;
     const items = feeds.map((f) => {
       const silent = f.received_ns === "0" ? Infinity : (feedsMs - msOf(f.received_ns)) / 1000;
@@ -142,7 +144,7 @@ export class Lists {
         ));
     });
     const focused = document.activeElement === $("list");
-    $("list").replaceChildren(h("ul", { class: "feeds" }, ...(items.length ? items : [h("li", { class: "none" }, "No feeds yet.")]), ...this.store.outputs.map(outputItem), ...this.store.sensors.map(sensorItem), ...this.health.items()));
+    $("list").replaceChildren(h("ul", { class: "feeds" }, ...(items.length ? items : [h("li", { class: "none" }, "No feeds yet.")]), ...this.store.outputs.map(outputItem), ...this.store.sensors.map(sensorItem), ...(this.store.replaying ? [] : otherItems()), ...this.health.items()));
     if (focused) $("list").focus();
   }
 }
@@ -176,6 +178,17 @@ function sensorItem(s: Sensor): HTMLElement {
   const drifts = Object.values(s.biases).some((b) => b.moved_ns !== "0" || b.outside_ns !== "0");
   return h("li", { class: `feed ${drifts ? "faults" : "fine"}` }, h("h3", {}, s.sensor, h("span", {}, drifts ? "drifts" : rows.length ? "off by, taken out" : "nothing known of its errors")),
     h("dl", {}, ...rows, h("div", {}, h("dt", {}, "Rests on"), h("dd", {}, `${s.looks} looks at trusted traffic${s.shared ? `, ${s.shared} at tracks that it shares` : ""}`)), ...differs));
+}
+
+/** Our rows together with those of other sites. */
+function withOthers(own: Rows, others: OtherRow[]): Rows {
+  if (!others.length) return own;
+  const either = <T>(mine: (i: number) => T, theirs: (row: OtherRow) => T) => (i: number): T => (i < own.n ? mine(i) : theirs(others[i - own.n]!));
+  const number = (text: string): number | string => (text !== "" && Number.isFinite(Number.parseFloat(text)) ? Number.parseFloat(text) : text);
+  return {
+    n: own.n + others.length, key: either(own.key, (o) => o.key), cells: either(own.cells, (o) => o.cells), note: either(own.note, (o) => o.site),
+    state: either(own.state, (o) => (o.old ? "coasting" : "")), sort: own.sort.map((by, at) => either(by, (o) => number(o.cells[at]!))),
+  };
 }
 
 /** Sorts row numbers by a column, ties by another one. Numbers are compared as numbers, words in the order of the alphabet. */

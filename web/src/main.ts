@@ -20,6 +20,7 @@ import { MapStage } from "./map";
 import { build } from "./marks";
 import { Me } from "./me";
 import { Measure } from "./measure";
+import { Others } from "./others";
 import { Remote } from "./remote";
 import { Replay } from "./replay";
 import { ScopeStage } from "./scope";
@@ -73,7 +74,7 @@ await Promise.all(["400 12px 'Open Sans'", "600 12px 'Open Sans'"].map((f) => do
 const stage = openStage(store, $("map"));
 const measure = new Measure(stage, () => remember());
 const sketch = new Sketch(store, stage);
-const labels = new Labels(store, stage, $<HTMLCanvasElement>("labels"), [new Remote(store, still), measure, sketch], still);
+const labels = new Labels(store, stage, $<HTMLCanvasElement>("labels"), [new Remote(store, still), new Others(store, () => stage), measure, sketch], still);
 const remember = (): void => hash.write(store, { tab: lists.tab, centre: stage.centre, zoom: stage.zoom, pastMs: replay.on ? replay.atMs : null, split: split.on, kiosk: wish.kiosk, measure: measure.on ? measure.points : null, coverage: coverage.words });
 const link = new Link(store, live, 5);
 const replay = new Replay(store, link);
@@ -164,6 +165,7 @@ let asked = 0;
 let cost = 0;
 stage.onFrame(() => {
   counters.frames += 1;
+  link.drawn();
   if (asked) cost = 0.8 * cost + 0.2 * (performance.now() - asked);
   asked = 0;
 });

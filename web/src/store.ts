@@ -1,6 +1,7 @@
 // All that the page knows: the last picture, the lists that came as text, the trails, and what is selected.
 
 import type { Plan } from "./plans";
+import { whereOther } from "./others";
 import { Trails } from "./trails";
 import { mercatorX, mercatorY } from "./view";
 import { decode, col, type Picture } from "./wire";
@@ -247,6 +248,7 @@ export class Store {
 
   /** Where a selected thing is now, or the receiver that heard what has no place, or null. */
   where(key: string): { latitude: number; longitude: number } | null {
+    if (key.startsWith("o")) return whereOther(key);
     if (!this.picture) return null;
     const table = key.startsWith("t") ? this.picture.tracks : this.picture.claims;
     const row = key.startsWith("t") ? this.trackRow.get(Number(key.slice(1))) : this.claimRow.get(key.slice(1));

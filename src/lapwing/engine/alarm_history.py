@@ -6,6 +6,7 @@ nothing, so that after a crash the replayed tail writes the same again. Holds no
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,7 @@ class AlarmHistory:
         self._origin = (origin.latitude_rad, origin.longitude_rad, origin.height_ellipsoid_m)
         self._waiting = _none()
         self._signature = b""
+        self.older: Callable[[int, int], pl.DataFrame] | None = None  # asked of the days before what is kept here
 
     def add(self, picture: Picture) -> None:
         """Remember the alarms of one picture; cheap when none has changed its state or priority."""
@@ -76,12 +78,24 @@ class AlarmHistory:
         self._waiting = _none()
 
     def query(self, since_ns: int, until_ns: int) -> pl.DataFrame:
-        """Alarms raised in since_ns <= time < until_ns, in order of raising."""
+        """Alarms raised in since_ns <= time < until_ns, in order of raising; also from where older ones are kept."""
+        rows = self.here(since_ns, until_ns)
+        kept_ns = min([until_ns, *(int(p.stem) * DAY_NS for p in self._days())])
+        if self.older is None or since_ns >= kept_ns:
+            return rows
+        old = self.older(since_ns, kept_ns).join(rows, on=["raised_ns", "alarm_id"], how="anti")  # some wait for a disk
+        return pl.concat([old, rows]).sort("raised_ns", "alarm_id")
+
+    def here(self, since_ns: int, until_ns: int) -> pl.DataFrame:
+        """The same, of what is kept here."""
         days = range(since_ns // DAY_NS, until_ns // DAY_NS + 1)
         waiting = self._waiting  # read before the files: what is flushed in between is then seen twice, not never
-        found = sorted(p for p in self._folder.glob("*.parquet") if p.stem.isdigit() and int(p.stem) in days)
+        found = [p for p in self._days() if int(p.stem) in days]
         rows = _merged([_none(), *(pl.read_parquet(p) for p in found), waiting])
         return rows.filter(pl.col("raised_ns").is_between(since_ns, until_ns, closed="left"))
+
+    def _days(self) -> list[Path]:
+        return sorted(p for p in self._folder.glob("*.parquet") if p.stem.isdigit())
 
 
 def _none() -> pl.DataFrame:

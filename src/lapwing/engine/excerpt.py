@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lapwing.engine.journal import Journal, JournalError
-from lapwing.engine.replay import thaw
+from lapwing.engine.replay import read
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ def excerpt(journal: Journal, folder: Path, since_ns: int, until_ns: int) -> Exc
     if span is None:
         raise JournalError(f"the journal in {journal.folder} holds nothing of that interval")
     first, last = span
-    usable = (t for t in journal.checkpoints_before(first) if thaw(journal.state_at(t) or b"") is not None)
+    usable = (t for t in journal.checkpoints_before(first) if read(journal.state_at(t) or b"") is not None)
     after = next(usable, 0)
     if after == 0 and journal.first_tick() != 1:
         raise JournalError(

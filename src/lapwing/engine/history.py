@@ -3,6 +3,7 @@
 Parts are written at checkpoints under `history/YYYY-MM-DD/HH/first-last.parquet` (engine/parts.py).
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,9 @@ COLUMNS = {
 }
 
 
+Older = Callable[[int, int, int, int], pl.DataFrame]  # since_ns, until_ns, kind, ident: rows with these COLUMNS
+
+
 class History:
     """The store of one site. One writer; readers may come from other threads."""
 
@@ -34,6 +38,8 @@ class History:
         self._parts = Parts(folder, COLUMNS)
         self._origin = (origin.latitude_rad, origin.longitude_rad, origin.height_ellipsoid_m)
         self.forget_after, self.flush = self._parts.forget_after, self._parts.flush
+        self.oldest_ns = self._parts.oldest_ns
+        self.older: Older | None = None  # asked of one subject's time before what is kept here
 
     def add(self, picture: Picture) -> None:
         """Remember one picture (call about once a second)."""
@@ -76,5 +82,10 @@ class History:
             rows = rows.filter(pl.col("kind") == kind)
         if ident is not None:
             rows = rows.filter(pl.col("id") == ident)
+        if self.older is not None and kind is not None and ident is not None:
+            kept_ns = self.oldest_ns()
+            kept_ns = until_ns if kept_ns is None else min(kept_ns, until_ns)
+            if since_ns < kept_ns:
+                rows = pl.concat([self.older(since_ns, kept_ns, kind, ident).lazy(), rows])
         table = rows.sort("time_ns", "kind", "id", maintain_order=True).collect()
         return {name: table[name].to_numpy() for name in COLUMNS}

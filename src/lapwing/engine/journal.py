@@ -44,6 +44,11 @@ CUT = (
 STATE_BYTES_MAX = 1 << 30  # of a checkpoint: what unpacks to more was not made by this software
 
 
+def packed(state: bytes) -> bytes:
+    """A state as the journal keeps it. Takes long for a large one; may be called from any thread."""
+    return zlib.compress(state, 1)
+
+
 class JournalError(Exception):
     """The journal cannot be used; the message is one sentence for a person."""
 
@@ -159,9 +164,13 @@ class Journal:
         self._write("UPDATE ticks SET digest=? WHERE tick=?", (digest, tick))
 
     def checkpoint(self, tick: int, through_seq: int, state: bytes, keep: int = 21) -> None:
-        """Store a state; of older ones keep the first (the base of what is retained), the last few (ten minutes at
-        one every 30 s, so that a replay of what just happened begins near) and one in ten."""
-        self._write("INSERT OR REPLACE INTO checkpoints VALUES (?,?,?)", (tick, through_seq, zlib.compress(state, 1)))
+        """Store a state: `packed`, and then as `keep_packed` does."""
+        self.keep_packed(tick, through_seq, packed(state), keep)
+
+    def keep_packed(self, tick: int, through_seq: int, state: bytes, keep: int = 21) -> None:
+        """Store a state that is packed already; of older ones keep the first (the base of what is retained), the last
+        few (ten minutes at one every 30 s, so that a replay of what just happened begins near) and one in ten."""
+        self._write("INSERT OR REPLACE INTO checkpoints VALUES (?,?,?)", (tick, through_seq, state))
         self._write(
             "DELETE FROM checkpoints WHERE tick NOT IN (SELECT tick FROM checkpoints ORDER BY tick DESC LIMIT ?)"
             " AND tick != (SELECT min(tick) FROM checkpoints) AND tick % 1500 != 0",

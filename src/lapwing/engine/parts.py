@@ -75,6 +75,15 @@ class Parts:
         frames = [*(pl.scan_parquet(p) for p in known), self._table(rows).lazy()]
         return pl.concat(frames).filter(pl.col("time_ns").is_between(since_ns, until_ns, closed="left"))
 
+    def oldest_ns(self) -> int | None:
+        """Time of the first row, or None."""
+        rows = list(self._rows)  # before the files, as above
+        for path in sorted(p for p in self._folder.glob("*/*/*.parquet") if PART.search(p.name)):
+            first = pl.scan_parquet(path).select(pl.col("time_ns").min()).collect().item()
+            if first is not None:
+                return int(first)
+        return int(rows[0][0][0]) if rows else None
+
     def _near(self, since_ns: int, until_ns: int) -> list[Path]:
         """Parts that can hold rows of an interval: a part begins in the hour it is filed under and is never longer than
         two (an hour of rows may wait for a disk)."""

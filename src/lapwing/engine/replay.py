@@ -1,11 +1,13 @@
 """Replay: the same journal, the same pictures, bit for bit. Recovery is the same path from a later start."""
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lapwing import __version__
 from lapwing.engine import codec
 from lapwing.engine.journal import Journal, JournalError, Tick
+from lapwing.engine.order import refolded, thinned
 from lapwing.engine.plan import Plan
 from lapwing.engine.state import State, start
 from lapwing.engine.tick import step
@@ -29,7 +31,7 @@ def base(journal: Journal, plan: Plan, *, newest: bool) -> State:
     oldest = journal.first_checkpoint()
     trimmed = oldest is not None if first is None else first > 1
     kept = journal.latest_checkpoint() if newest else oldest if trimmed else None
-    state = None if kept is None else thaw(kept[1])
+    state = None if kept is None else thaw(kept[1], plan)
     if state is not None:
         if len(state.feeds) != len(plan.site.feeds):
             raise JournalError("the journal belongs to a site with other feeds")
@@ -46,7 +48,7 @@ def base_before(journal: Journal, plan: Plan, tick: int) -> State:
     """The newest state before a tick that a replay can begin with: a checkpoint, else the very start.
     Raises JournalError when the journal holds none."""
     for at in journal.checkpoints_before(tick):
-        state = thaw(journal.state_at(at) or b"")
+        state = thaw(journal.state_at(at) or b"", plan)
         if state is not None:
             return state
     if journal.first_tick() != 1:
@@ -59,12 +61,18 @@ MAKE = f"{__version__} {len(FIELDS)} fields"
 
 
 def freeze(state: State) -> bytes:
-    """A checkpoint."""
-    return codec.encode((MAKE, state))
+    """A checkpoint: the state without what its own scans give again."""
+    return codec.encode((MAKE, dataclasses.replace(state, window=thinned(state.window))))
 
 
-def thaw(data: bytes) -> State | None:
-    """The state in a checkpoint, or None when another version of this software made it."""
+def thaw(data: bytes, plan: Plan) -> State | None:
+    """The state in a checkpoint, whole, or None when another version of this software made it."""
+    state = read(data)
+    return None if state is None else dataclasses.replace(state, window=refolded(state.window, plan.take))
+
+
+def read(data: bytes) -> State | None:
+    """What a checkpoint holds, not yet made whole, or None when another version of this software made it."""
     try:
         make, state = codec.decode(data)
     except (codec.CodecError, ValueError, TypeError):

@@ -5,7 +5,7 @@ Pure: the same state, frames and time give the same bits. Nothing here reads a c
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -30,11 +30,19 @@ EXAMPLE_BYTES = 64
 JUDGE_TICKS = 5  # integrity and alarms look once a second, and at once after every scan
 
 
-def step(state: State, frames: Sequence[Frame], tick: int, to_ns: int, plan: Plan) -> tuple[State, Picture]:
-    """The world at `to_ns`, given what came since the state's time."""
+def _nobody(_part: str) -> None:
+    """Nobody wants to know."""
+
+
+def step(
+    state: State, frames: Sequence[Frame], tick: int, to_ns: int, plan: Plan, done: Callable[[str], None] = _nobody
+) -> tuple[State, Picture]:
+    """The world at `to_ns`, given what came since the state's time. `done` hears the name of every part that is done
+    (serve/timing.py has a clock); nothing comes back from it."""
     to_ns = max(to_ns, state.time_ns)  # a clock set back must not take the world back
     decoded, feeds = _decode(state, frames, to_ns, plan)
     alerts = standing(state.alerts, decoded, to_ns)
+    done("decode")
     scans = tuple(scan for d in decoded for scan in d.scans)
     mine = tuple(scan for scan in scans if scan.sensor in plan.sensors)
     registered, mine = register(state, mine, to_ns, plan)
@@ -45,18 +53,22 @@ def step(state: State, frames: Sequence[Frame], tick: int, to_ns: int, plan: Pla
     inside = track.predict_tracks(window.now.tracker, to_ns, plan.tracking)
     labels, shown = labelled(state.labels, inside)
     health = tuple(f.health for f in feeds)
+    done("track")
     known, verdict, memory = state.integrity, state.verdict, state.alarms
     judge = verdict is None or due or tick % JUDGE_TICKS == 0 or not _same_speakers(state.claims, claims)
     if verdict is None or judge:
         known, verdict = integrity.step(state.integrity, claims, shown, plan.integrity)
+    done("integrity")
     said = classes.claimed(shown.track_id, claims, verdict, plan.classes)
     said = said + log_likelihoods(window.now.declared, inside.track_id, plan.reliability)
     kinds = classes.probabilities(window.now.features, inside.track_id, said, plan.classes)
     what = Classes(shown.track_id, kinds)
+    done("track")
     if judge:
         world = World(to_ns, shown, claims, verdict, health, known_sensors, what, alerts)
         memory = alarm.step(state.alarms, world, plan.rules, plan.life)
     alarms = alarm.columns(memory)
+    done("alarm")
     through = frames[-1].seq if frames else state.through_seq
     hidden, could_be = _unseen(state, mine, Shown(shown, what, Unseen.empty()), to_ns, plan)
     belief = (window, labels, *registered, claims, known, verdict, memory, alerts, hidden, Shown(shown, what, could_be))

@@ -16,7 +16,7 @@ I64 = NDArray[np.int64]
 FAR = 1e15  # stands for infinity in sums
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def prices(cost: F64) -> tuple[F64, F64, float]:
     """Potentials u (t,), v (c,) with u + v <= cost, equal along the cheapest full assignment of rows, and its cost.
     cost (t, c), c >= t, finite."""
@@ -59,7 +59,7 @@ def prices(cost: F64) -> tuple[F64, F64, float]:
     return u[1:], v[1:], total
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _keep_best(score: F64, parent: I64, choice: I64, count: int, k: int) -> int:
     """Moves the k best of the first `count` results to the front, best first; how many there are."""
     order = np.argsort(-score[:count], kind="mergesort")[:k]
@@ -69,7 +69,7 @@ def _keep_best(score: F64, parent: I64, choice: I64, count: int, k: int) -> int:
     return len(order)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _walk(
     cost: F64,
     u: F64,
@@ -125,7 +125,7 @@ def _walk(
     return count, floor, nodes_max
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def k_best(cost: F64, before: F64, k: int, log_range: float, nodes_max: int) -> tuple[F64, I64, I64, bool]:
     """The k best pairings over all parents, no worse than log_range below the best: log weight (h,), parent (h,),
     detection of each track or -1 (h, t), best first; and whether nodes_max cut the search short.

@@ -14,7 +14,7 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def local_weights(forest: Forest, locals_: int) -> F64:
     """Marginal weight of each local hypothesis (l,): of a track they sum to one less the weight of its absence."""
     weight = np.zeros(locals_)
@@ -30,7 +30,7 @@ def local_weights(forest: Forest, locals_: int) -> F64:
     return weight
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def best_choice(forest: Forest, n: int) -> I64:
     """The local hypothesis of each track (n,) in its cluster's most probable global hypothesis, or -1."""
     best = np.full(n, -1, np.int64)
@@ -42,7 +42,7 @@ def best_choice(forest: Forest, n: int) -> I64:
     return best
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def edges(
     local_first: I64, pair_first: I64, detection: I64, psi: F64, missed: F64, absent: F64, m: int
 ) -> tuple[I64, I64, F64, I64]:
@@ -68,7 +68,7 @@ def edges(
     return track[:found], det[:found], weight[:found], edge_of
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def match(group: I64, weight: F64, mean: F64, cov: F64, n: int) -> tuple[F64, F64, F64]:
     """Total weight (n,), mean (n, 6) and covariance (n, 6, 6) of each group's mixture. A group of one is copied."""
     d = mean.shape[1]
@@ -88,7 +88,7 @@ def match(group: I64, weight: F64, mean: F64, cov: F64, n: int) -> tuple[F64, F6
     return total, mu, out
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _apart2(L: F64, a: F64, b: F64) -> float:
     """Squared distance of a and b by the covariance L L'."""
     total, y = 0.0, np.empty(len(a))
@@ -101,7 +101,7 @@ def _apart2(L: F64, a: F64, b: F64) -> float:
     return total
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _cholesky(P: F64, L: F64) -> None:
     for i in range(len(P)):
         for j in range(i + 1):
@@ -111,7 +111,7 @@ def _cholesky(P: F64, L: F64) -> None:
             L[i, j] = np.sqrt(max(total, 1e-300)) if i == j else total / L[j, j]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _middle(w: F64, mean: F64, cov: F64, mu: F64, out: F64) -> None:
     """Moments over the modes of one local hypothesis, into mu (6,) and out (6, 6)."""
     mu[:] = 0.0
@@ -125,7 +125,7 @@ def _middle(w: F64, mean: F64, cov: F64, mu: F64, out: F64) -> None:
                 out[a, b] += w[j] * (cov[j, a, b] + (mean[j, a] - mu[a]) * (mean[j, b] - mu[b]))
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def merge(track_of: I64, rows: I64, r: F64, weight: F64, belief: tuple[F64, F64, F64], merge_d2: float) -> I64:
     """Makes one of local hypotheses of a track that say nearly the same: the more probable one (its place in `rows`,
     for each place) takes over weight, existence and spread, in place. `rows` are sorted by track; belief = (mode
@@ -164,7 +164,7 @@ def merge(track_of: I64, rows: I64, r: F64, weight: F64, belief: tuple[F64, F64,
     return into
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _pour(a: int, b: int, r: F64, weight: F64, belief: tuple[F64, F64, F64]) -> None:
     """Local hypothesis b into a, mode by mode: moments kept."""
     w, mean, cov = belief
@@ -189,7 +189,7 @@ def _pour(a: int, b: int, r: F64, weight: F64, belief: tuple[F64, F64, F64]) -> 
         r[a] = total / weight[a]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def keep(forest: Forest, alive: NDArray[np.bool_], row: I64, local: I64) -> Forest:
     """The forest of the tracks that are `alive`, renamed by `row`, their local hypotheses by `local`; what has become
     the same is one, what no longer depends on each other is apart."""
@@ -236,7 +236,7 @@ def keep(forest: Forest, alive: NDArray[np.bool_], row: I64, local: I64) -> Fore
     )
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def summary(best: I64, track: I64, there: F64, mean: F64, cov: F64) -> tuple[I64, F64, F64, F64]:
     """Of each track (h,): the local hypothesis it stands at (the best choice, or where that has none the weightiest; -1
     for no local hypothesis), total existence, mean there, and the second moment of all about that place. there (l,) is

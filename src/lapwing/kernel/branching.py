@@ -29,7 +29,7 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _root(parent: I64, i: int) -> int:
     while parent[i] != i:
         parent[i] = parent[parent[i]]
@@ -37,7 +37,7 @@ def _root(parent: I64, i: int) -> int:
     return i
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _groups(forest: Forest, ev: Evidence) -> tuple[I64, I64]:
     """Clusters (0..c-1) and detections (c + j) group by group: the nodes, and where each group begins."""
     c, m = len(forest.member_first) - 1, len(ev.r_new)
@@ -59,7 +59,7 @@ def _groups(forest: Forest, ev: Evidence) -> tuple[I64, I64]:
     return order, np.array(first)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _product(forest: Forest, clusters: I64, limit: int) -> tuple[I64, F64, I64]:
     """Members, log weights and choices (g, t) of several clusters as one, its best `limit` hypotheses."""
     total = 0
@@ -85,7 +85,7 @@ def _product(forest: Forest, clusters: I64, limit: int) -> tuple[I64, F64, I64]:
     return members, weight, table
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _costs(table: I64, weight: F64, ev: Evidence, column: I64, d: int) -> tuple[F64, F64]:
     """Assignment costs (g, t, d + t) and log weights before assignment (g,); column[j] is j's place in the group."""
     g, t = table.shape
@@ -102,7 +102,7 @@ def _costs(table: I64, weight: F64, ev: Evidence, column: I64, d: int) -> tuple[
     return cost, before
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _one_track(table: I64, before: F64, ev: Evidence, column: I64, limits: Limits) -> tuple[F64, I64, I64]:
     """What `k_best` gives for one track: all it may be and take, best first."""
     g = len(table)
@@ -126,7 +126,7 @@ def _one_track(table: I64, before: F64, ev: Evidence, column: I64, limits: Limit
     return score[order], parent[order], pick[order]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _normalised(score: F64, weight_min: float) -> F64:
     """Weights of the hypotheses worth keeping; `score` falls."""
     weight = np.exp(score - score[0])
@@ -138,7 +138,7 @@ def _normalised(score: F64, weight_min: float) -> F64:
     return kept
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _add_child(track: int, r: float, local: int, pair: int, kids: tuple) -> int:
     child_track, child_r, part_child, part_local, part_pair, part_weight = kids
     child = len(child_track)
@@ -151,7 +151,7 @@ def _add_child(track: int, r: float, local: int, pair: int, kids: tuple) -> int:
     return child
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _branch(
     members: I64, before: F64, table: I64, dets: I64, ev: Evidence, limits: Limits, column: I64, kids: tuple, out: tuple
 ) -> tuple[float, int]:
@@ -211,7 +211,7 @@ def _branch(
     return lost, 1 if cut else 0
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _collapse(members: I64, dets: I64, ev: Evidence, limits: Limits, kids: tuple, out: tuple) -> float:
     """Marginal: one Gaussian per track, mixed from its local hypotheses and their pairs. Expected targets lost."""
     child_track, child_r, part_child, part_local, part_pair, part_weight = kids
@@ -250,7 +250,7 @@ def _collapse(members: I64, dets: I64, ev: Evidence, limits: Limits, kids: tuple
     return lost
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _members(forest: Forest, clusters: I64, total: int) -> I64:
     """The tracks of some clusters, `total` of them."""
     members = np.empty(total, np.int64)
@@ -262,7 +262,7 @@ def _members(forest: Forest, clusters: I64, total: int) -> I64:
     return members
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def branch(forest: Forest, ev: Evidence, limits: Limits) -> Branches:
     """The posterior of every cluster given one scan."""
     c = len(forest.member_first) - 1

@@ -14,7 +14,7 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _strips(z: F64) -> tuple[I64, I64, F64]:
     """Detections in strips from south to north, as many in each as there are strips, from west to east within: the
     order, where each strip begins, and the northern coordinate of its southernmost."""
@@ -31,7 +31,7 @@ def _strips(z: F64) -> tuple[I64, I64, F64]:
     return order, first, south
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _at_least(values: F64, lo: int, hi: int, wanted: float) -> int:
     """The first place in the rising values[lo:hi] that is not below `wanted`."""
     while lo < hi:
@@ -43,7 +43,7 @@ def _at_least(values: F64, lo: int, hi: int, wanted: float) -> int:
     return lo
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _window(
     x: float, v: float, P: tuple[float, float, float], ages: tuple[float, float], wide: tuple[float, float]
 ) -> tuple[float, float]:
@@ -57,7 +57,7 @@ def _window(
     return min(a, b) - reach, max(a, b) + reach
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _walk(mean: F64, cov: F64, z: F64, R: F64, age_s: F64, gate: float, room: int) -> I64:
     """The pairs (k, 2), by track and there by detection; as soon as there are `room`, no more."""
     order, first, south = _strips(z)

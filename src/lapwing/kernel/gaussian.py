@@ -27,7 +27,7 @@ class Conditioned(NamedTuple):
     log_likelihood: F64  # of nu, (k,)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _factor(S: F64, L: F64, M: F64) -> float:
     """Cholesky factor L of S and its inverse M, in place; the log determinant of S."""
     log_det = 0.0
@@ -50,7 +50,7 @@ def _factor(S: F64, L: F64, M: F64) -> float:
     return log_det
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def invert_small(S: F64) -> tuple[F64, F64]:
     """Inverse (k, d, d) and log determinant (k,) of symmetric positive definite S, by Cholesky per pair."""
     k, d = S.shape[0], S.shape[1]
@@ -78,7 +78,7 @@ def condition(cov: F64, H: F64, R: F64, nu: F64) -> Conditioned:
     return Conditioned(gain, S, nis, -0.5 * (nis + log_det + H.shape[1] * LOG_2PI))
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def settle(mean: F64, cov: F64, axis: int, toward: F64, sigma: float) -> None:
     """Where component `axis` has become vaguer than `sigma`, a Kalman update with a prior at `toward` (n,) brings it
     back to sigma: in place, the caller made the arrays. What no sensor measures so keeps a finite covariance."""
@@ -95,7 +95,7 @@ def settle(mean: F64, cov: F64, axis: int, toward: F64, sigma: float) -> None:
                     cov[e, i, j] -= column[i] * column[j] / S
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def not_positive(cov: F64, relative: float) -> NDArray[np.bool_]:
     """True where a Cholesky pivot of cov (n, d, d) falls below `relative` times its diagonal entry."""
     n, d = cov.shape[0], cov.shape[1]
@@ -140,7 +140,7 @@ def make_positive(cov: F64) -> None:
         cov[bad] = 0.5 * (lifted + np.swapaxes(lifted, 1, 2)) * spread
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def symmetric(cov: F64) -> None:
     """Each of cov (n, d, d) made symmetric, in place."""
     for e in range(len(cov)):

@@ -65,7 +65,7 @@ class Branches(NamedTuple):
     cut: int  # clusters whose search was cut short
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def no_ints() -> list[int]:
     """An empty list of integers, typed."""
     out = [0]
@@ -73,7 +73,7 @@ def no_ints() -> list[int]:
     return out
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def no_floats() -> list[float]:
     """An empty list of floats, typed."""
     out = [0.0]
@@ -81,7 +81,7 @@ def no_floats() -> list[float]:
     return out
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def distinct(table: I64, weight: F64) -> tuple[I64, F64]:
     """Rows that differ, with the sums of equal rows' weights."""
     h, t = table.shape
@@ -103,7 +103,7 @@ def distinct(table: I64, weight: F64) -> tuple[I64, F64]:
     return table[:kept], weight[:kept]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def emit(names: I64, table: I64, weight: F64, out: tuple) -> None:
     """Writes a cluster down; tracks that are the same in all its hypotheses become clusters of their own."""
     member, member_first, log_weight, weight_first, choice, choice_first = out
@@ -133,7 +133,7 @@ def emit(names: I64, table: I64, weight: F64, out: tuple) -> None:
         choice_first.append(len(choice))
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def joined(one: I64, two: list[int], shift: int) -> I64:
     """Array and list end to end; what is not negative in the list is shifted."""
     out = np.empty(len(one) + len(two), np.int64)
@@ -143,7 +143,7 @@ def joined(one: I64, two: list[int], shift: int) -> I64:
     return out
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def joined_floats(one: F64, two: list[float]) -> F64:
     """The same for floats."""
     out = np.empty(len(one) + len(two))

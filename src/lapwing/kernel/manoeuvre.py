@@ -19,7 +19,7 @@ IMPOSSIBLE = 1e300  # stands for infinity, which would make NaN of differences
 LIKELY_MIN = 1e-9  # a mode's probability never falls lower: it must be able to come back
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def changes(rates: F64, dt_s: float) -> F64:
     """Probability (M, M) of being in mode j dt_s after i: the exponential of the rates (1/s, rows sum to zero), by
     uniformisation-safe squaring of a short power series."""
@@ -54,7 +54,7 @@ def changes(rates: F64, dt_s: float) -> F64:
     return total
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _mixed(w: F64, mean: F64, cov: F64, T: F64, out: tuple[F64, F64, F64]) -> None:
     """One local hypothesis mixed: into out (w (M,), mean (M, 6), cov (M, 6, 6))."""
     M = len(w)
@@ -83,7 +83,7 @@ def _mixed(w: F64, mean: F64, cov: F64, T: F64, out: tuple[F64, F64, F64]) -> No
                 to_cov[j, b, a] = to_cov[j, a, b]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def predict_modes(w: F64, mean: F64, cov: F64, T: F64, dt_s: float, modes: F64) -> tuple[F64, F64, F64]:
     """Probabilities (l, M), means (l, M, 6) and covariances (l, M, 6, 6) dt_s later: mixed by T (M, M), then moved."""
     M = len(modes)
@@ -99,7 +99,7 @@ def predict_modes(w: F64, mean: F64, cov: F64, T: F64, dt_s: float, modes: F64) 
     return to_w, to_mean, to_cov
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def spread_modes(start: F64, mean: F64, cov: F64, dt_s: F64, modes: F64) -> tuple[F64, F64, F64]:
     """Gaussians (n, 6), (n, 6, 6) of which nothing is known about the mode but `start` (M,), each moved dt_s (n,)."""
     n, M = len(mean), len(modes)
@@ -114,7 +114,7 @@ def spread_modes(start: F64, mean: F64, cov: F64, dt_s: F64, modes: F64) -> tupl
     return w, to_mean, to_cov
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def gathered(old: tuple[F64, F64, F64], new: tuple[F64, F64, F64], local: I64, row: I64) -> tuple[F64, F64, F64]:
     """The local hypotheses `local` of old (w, mean, cov), or where that is -1 those `row` of new."""
     p, M = len(local), new[0].shape[1]
@@ -127,7 +127,7 @@ def gathered(old: tuple[F64, F64, F64], new: tuple[F64, F64, F64], local: I64, r
     return w, mean, cov
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def matched(w: F64, mean: F64, cov: F64, covering: bool) -> tuple[F64, F64]:
     """Mean (l, 6) and covariance (l, 6, 6) over the modes. `covering`: instead of the mixture's covariance one whose
     gate holds every mode's gate (its value is at most one more), however improbable the mode."""
@@ -157,7 +157,7 @@ def matched(w: F64, mean: F64, cov: F64, covering: bool) -> tuple[F64, F64]:
     return mu, out
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _innovation_cov(
     P: F64, H: F64, R: F64, times: tuple[float, float], mode: tuple[F64, F64, F64], work: tuple[F64, F64, F64, F64]
 ) -> None:
@@ -187,7 +187,7 @@ def _innovation_cov(
             S[b, a] = total
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _rounded_away(S_factor: F64, R_factor: F64) -> bool:
     """Whether S = H P H' + R has a pivot below that of R, which a covariance P cannot give: rounding has eaten what an
     old measurement says of such a mode, and a gain made of it would be noise. Both given as Cholesky factors."""
@@ -197,7 +197,7 @@ def _rounded_away(S_factor: F64, R_factor: F64) -> bool:
     return short
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def weigh_pairs(
     belief: tuple[F64, F64], local: I64, detection: I64, R: F64, H: F64, nu: F64, age_s: F64, free_s: F64, modes: F64
 ) -> tuple[F64, F64, F64]:
@@ -239,7 +239,7 @@ def weigh_pairs(
     return nearest, nis, like
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _less(P: F64, A: F64, only_ground: bool) -> None:
     """P - A A' in place, A (6, d); only_ground leaves the variances of height and climb as they are."""
     for i in range(6):
@@ -253,7 +253,7 @@ def _less(P: F64, A: F64, only_ground: bool) -> None:
             P[c, i] = P[i, c]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def correct_rows(
     belief: tuple[F64, F64, F64],
     rows: I64,

@@ -15,7 +15,7 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _others(values: F64, order: I64, group: I64, first: int, last: int, out: F64) -> None:
     """out[e] = sum of `values` over the other members of e's group, for order[first:last], which lists pairs group by
     group."""
@@ -38,7 +38,7 @@ def _others(values: F64, order: I64, group: I64, first: int, last: int, out: F64
         start = stop
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _components(track: I64, detection: I64, n: int, m: int) -> I64:
     """A label per pair, the same for pairs that are connected."""
     parent = np.arange(n + m)
@@ -60,7 +60,7 @@ def _components(track: I64, detection: I64, n: int, m: int) -> I64:
     return label
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _messages(
     psi: F64, track: I64, detection: I64, label: I64, orders: tuple[I64, I64], tolerance: float, sweeps_max: int
 ) -> tuple[F64, F64, int]:

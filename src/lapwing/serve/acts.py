@@ -212,15 +212,29 @@ def acts_file(journal_folder: Path) -> Path:
     return journal_folder / "acts.sqlite"
 
 
-def read_acts(path: Path, alarms: set[int] | None = None, until_ns: int = INT64_MAX) -> tuple[Act, ...]:
-    """All acts (about these alarms, before a picture's time), oldest first; none where nobody ever did anything. Makes
-    no file, changes none. Raises ActError."""
+def journal_of(path: Path) -> str:
+    """What tells these acts from those of another journal: when the first was; "" where nobody ever did anything.
+    Raises ActError."""
+    first = read_acts(path, until_act=1)
+    return str(first[0].at_ns) if first else ""
+
+
+def read_acts(
+    path: Path,
+    alarms: set[int] | None = None,
+    until_ns: int = INT64_MAX,
+    after: int = 0,
+    until_act: int = INT64_MAX,
+) -> tuple[Act, ...]:
+    """All acts (about these alarms, before a picture's time, after one act and up to another), oldest first; none where
+    nobody ever did anything. Makes no file, changes none. Raises ActError."""
     if not path.exists():
         return ()
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
             db.execute("PRAGMA busy_timeout=5000")
-            rows = db.execute(f"SELECT {COLUMNS} FROM acts WHERE picture_ns < ? ORDER BY act", (until_ns,))
+            sql = f"SELECT {COLUMNS} FROM acts WHERE picture_ns < ? AND act > ? AND act <= ? ORDER BY act"
+            rows = db.execute(sql, (until_ns, after, until_act))
             return tuple(Act(*row) for row in rows if alarms is None or row[3] in alarms)
     except sqlite3.Error as error:
         raise ActError(f"what people did about alarms cannot be read from {path}: {error}") from error

@@ -63,7 +63,7 @@ def run(
     from lapwing.serve.staying import stay
 
     _logging(verbose, log_json)
-    if lacking := missing(load(site)[1]):  # mistakes are told before anything is compiled
+    if lacking := missing(*load(site), site.parent):  # mistakes are told before anything is compiled
         raise SiteError(str(site), lacking)
     warm_up()
     beside, for_s = site.resolve().parent, seconds(for_)
@@ -109,7 +109,7 @@ def check(site: Annotated[Path, typer.Argument(help="The site file (TOML).")]) -
     from lapwing.serve.site_words import missing, words
 
     entry, frozen = load(site)
-    if lacking := missing(frozen):
+    if lacking := missing(entry, frozen, site.parent):
         raise SiteError(str(site), lacking)
     typer.echo(
         f"{site}: good. {entry.name!r}: feeds {len(frozen.feeds)}, sensors {len(frozen.sensors)}, "

@@ -11,13 +11,19 @@ TYPE = "text/plain; version=0.0.4; charset=utf-8"
 Labels = dict[str, str]
 
 
-def text(picture: Picture, outputs: Sequence[dict[str, Any]]) -> str:
-    """All metrics."""
+def text(picture: Picture, outputs: Sequence[dict[str, Any]], stages: Sequence[dict[str, Any]] = ()) -> str:
+    """All metrics. `stages`: where the time goes, as serve/timing.py tells it."""
     feeds, alarms = picture.feeds, picture.alarms
     standing = alarms.priority[alarms.state != AlarmState.CLEARED]
     by_feed = [({"feed": f.feed}, f) for f in feeds]
     by_output = [({"output": o["output"], "kind": o["kind"]}, o) for o in outputs]
     status = picture.tracks.status
+    took = [
+        ({"stage": row["stage"], "quantile": q}, row[name] / 1000.0)
+        for row in stages
+        for q, name in (("0.5", "p50_ms"), ("0.95", "p95_ms"), ("0.99", "p99_ms"))
+        if row["n"]
+    ]
     families: list[tuple[str, str, str, Iterable[tuple[Labels, float]]]] = [
         ("tick", "counter", "Ticks of the journal.", [({}, picture.tick)]),
         ("time_seconds", "gauge", "The picture's time, UTC.", [({}, picture.time_ns / 1e9)]),
@@ -39,6 +45,9 @@ def text(picture: Picture, outputs: Sequence[dict[str, Any]]) -> str:
         ("output_dropped", "gauge", "Messages given up.", [(k, o["dropped"]) for k, o in by_output]),
         ("output_failing", "gauge", "1 when the last try failed.",
          [(k, int(o["state"] == "failing")) for k, o in by_output]),
+        ("stage_seconds", "gauge", "Time of each stage on the way to the screen over the last minute.", took),
+        ("stage_budget_seconds", "gauge", "What 95 of 100 times may take.",
+         [({"stage": row["stage"]}, row["budget_ms"] / 1000.0) for row in stages]),
     ]  # fmt: skip
     return "".join(_family(*family) for family in families)
 

@@ -15,9 +15,12 @@ from lapwing.engine.plan import make_plan
 from lapwing.records import CAUSES, Alarms, AlarmState, Picture, Priority, Site, Sources, TrackStatus
 from lapwing.serve.accounts import AccountError, Accounts
 from lapwing.serve.acts import ActError, Acts, acts_file
+from lapwing.serve.links import Links
 from lapwing.serve.listening import serve_web
+from lapwing.serve.outputs.entries import secret
 from lapwing.serve.outputs.run import Outputs
 from lapwing.serve.plan_files import PlanFileError
+from lapwing.serve.postgres import Keeper, Past
 from lapwing.serve.runtime import Runtime
 from lapwing.serve.sapient_tasks import TaskDesk, TaskError, tasks_file
 from lapwing.serve.site import SiteError, SiteFile
@@ -238,8 +241,16 @@ class _Run:
             acts, behind = self._acts(runtime), (runtime.shelf.frame, runtime.nodes.connected)
             outputs = Outputs(self.entry.output, self.site, *where, behind, acts)
             runtime.watchers.append(outputs.put)
-            web = await self._serve(runtime, summary, outputs, acts)
-            await self._until_told(runtime, [web, asyncio.create_task(outputs.run())], stop)
+            accounts = self._accounts()
+            keeper = self._keeper(runtime, accounts)
+            if keeper is not None:
+                outputs.healths.append(keeper.health)
+            links = Links(self.entry.site_link, self.wish.site_folder)
+            web = await self._serve(runtime, summary, outputs, WebOptions(acts=acts, accounts=accounts, links=links))
+            beside = [web, asyncio.create_task(outputs.run())]
+            beside += [asyncio.create_task(keeper.run())] if keeper is not None else []
+            beside += [asyncio.create_task(links.run())] if links else []
+            await self._until_told(runtime, beside, stop)
         finally:
             runtime.journal.close()
         self.observer.fill(summary, runtime)
@@ -268,6 +279,19 @@ class _Run:
             log.warning("nobody can log in yet: lapwing users add SITE.toml NAME --role act")
         return accounts
 
+    def _keeper(self, runtime: Runtime, accounts: Accounts | None) -> Keeper | None:
+        """Who copies the past to a database; None where the site names none. Raises OSError: no password there."""
+        entry, config = self.entry.history, self.wish.config
+        if not entry.postgres:
+            return None
+        password = secret(entry.password, self.wish.site_folder)
+        file = None if config is None else config.versions.site
+        own = (runtime.history, runtime.alarms, acts_file(runtime.journal.folder))
+        past = Past(self.site.name, *own, file, accounts, lambda: runtime.state.time_ns)
+        keeper = Keeper(entry, password, past)
+        runtime.history.older, runtime.alarms.older = keeper.older_paths, keeper.older_alarms
+        return keeper
+
     def _acts(self, runtime: Runtime) -> Acts | None:
         """Where people's acts about alarms are kept; None where the site does not let them act. Raises JournalError."""
         if not self.entry.web.may_act():
@@ -285,7 +309,7 @@ class _Run:
             raise SiteError("site", [f"plan: {error}"]) from error
 
     async def _serve(
-        self, runtime: Runtime, summary: Summary, outputs: Outputs, acts: Acts | None
+        self, runtime: Runtime, summary: Summary, outputs: Outputs, options: WebOptions
     ) -> asyncio.Task[None]:
         """The web server's task, listening. Raises WebAddressError."""
         host = self.entry.web.host
@@ -299,9 +323,9 @@ class _Run:
             started.set()
 
         names, tasks = tuple(self.entry.web.names), self._tasks(runtime)
-        options = WebOptions(host, wanted, names, acts=acts, ringer=outputs, nodes=runtime.nodes, tasks=tasks)
-        options = replace(options, plans=self._plans())
-        options = replace(options, journal=self.wish.folder, accounts=self._accounts(), config=self.wish.config)
+        options = replace(options, host=host, port=wanted, allowed_hosts=names, ringer=outputs, tasks=tasks)
+        options = replace(options, nodes=runtime.nodes, timing=runtime.timing, journal=self.wish.folder)
+        options = replace(options, config=self.wish.config, plans=self._plans())
         app = create_app(runtime.shelf, self.site, options, outputs.rows)
         web = asyncio.create_task(serve_web(app, host, wanted, up))
         listening = asyncio.create_task(started.wait())

@@ -9,6 +9,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from lapwing.engine.alarm_history import AlarmHistory
 from lapwing.engine.cell_history import CellHistory
 from lapwing.engine.coverage import Coverage
 from lapwing.engine.history import History
-from lapwing.engine.journal import Journal, JournalError
+from lapwing.engine.journal import Journal, JournalError, packed
 from lapwing.engine.plan import TICK_NS, Plan
 from lapwing.engine.presence import Presence
 from lapwing.engine.replay import base, freeze, replay
@@ -43,6 +44,7 @@ from lapwing.serve.shelf import (
     tracks_folder,
 )
 from lapwing.serve.site import essence
+from lapwing.serve.timing import Lag, Lap, Timing
 
 log = logging.getLogger("lapwing")
 CHECKPOINT_TICKS = 150
@@ -89,7 +91,7 @@ class Runtime:
         self.shelf = PictureShelf(self.journal, stores)
         self.inbox = Inbox(self.clock)
         self.nodes = NodeBook(nodes_file(folder))
-        self.counts = Counts()
+        self.counts, self.timing = Counts(), Timing()
         self.watchers: list[Callable[[Picture], None]] = []  # see what is published, on the event loop
         self.witness: Callable[[Picture], None] = lambda _: None  # sees every tick, in the stepping thread
         self.recorded_ended = asyncio.Event()
@@ -97,6 +99,8 @@ class Runtime:
         self._digest: tuple[int, bytes] | None = None
         self._first = (0.0, 0.0)
         self._history_fails = False
+        self._packer = ThreadPoolExecutor(1, "checkpoint")
+        self._packing: tuple[int, int, Future[bytes]] | None = None  # tick, through_seq, and the state of then
         self._keep_ns, self._expired_ns, self._warned = round(keep_days * DAY_NS), 0, ""
         self.state, self._picture = self._recover()
 
@@ -141,15 +145,17 @@ class Runtime:
     def _close(self) -> None:
         try:
             self.journal.begin()
+            self._take_packed(wait=True)
             self._save_checkpoint()
             self.journal.commit()
         except JournalError as error:
             log.error("no last checkpoint: %s", error)
+        self._packer.shutdown()
 
     async def _run_live(self, stop: asyncio.Event) -> None:
         feeds = [asyncio.create_task(self._guarded(f)) for f in self.plan.site.feeds]
         ticker = asyncio.create_task(self._tick_live(stop))
-        keeper = asyncio.create_task(self.nodes.keep())
+        keeper, lag = asyncio.create_task(self.nodes.keep()), asyncio.create_task(Lag(self.timing).watch())
         try:
             await asyncio.wait([*feeds, ticker], return_when=asyncio.FIRST_COMPLETED)
             for task in (*feeds, ticker):
@@ -157,9 +163,9 @@ class Runtime:
                     task.result()
             await ticker
         finally:
-            for task in (*feeds, ticker):
+            for task in (*feeds, ticker, lag):
                 task.cancel()
-            await asyncio.gather(*feeds, ticker, return_exceptions=True)
+            await asyncio.gather(*feeds, ticker, lag, return_exceptions=True)
             keeper.cancel()  # last: the nodes' leaving is written down too
             await asyncio.gather(keeper, return_exceptions=True)
 
@@ -193,33 +199,50 @@ class Runtime:
 
     def _advance(self, chunks: list[Chunk], now_ns: int) -> Picture:
         """Journal, commit, step: one live tick."""
+        if chunks:
+            oldest_ns = chunks[0][1]
+            self.timing.came(self.state.tick + 1, oldest_ns)
+            self.timing.add("queue", (now_ns - oldest_ns) * 1e-9)
         self.journal.begin()
         return self._tick(chunks, now_ns, commit=True)
 
     def _tick(self, chunks: list[Chunk], now_ns: int, *, commit: bool) -> Picture:
-        tick = self.state.tick + 1
+        tick, lap = self.state.tick + 1, Lap(self.timing)
         if self._digest is not None:
             self.journal.witness(*self._digest)
+        self._take_packed(wait=False)
         if self.state.tick and self.state.tick % CHECKPOINT_TICKS == 0:
-            self._save_checkpoint()
+            self._save_checkpoint(beside=commit)
         frames = self.journal.append(tick, max(now_ns, self.state.time_ns), chunks)
         if commit:
             self.journal.commit()
         if self.counts.ticks == 0:
             self._first = (time.monotonic(), time.process_time())
+        lap("journal")
         began = time.perf_counter()
-        self.state, picture = step(self.state, frames, tick, max(now_ns, self.state.time_ns), self.plan)
+        self.state, picture = step(self.state, frames, tick, max(now_ns, self.state.time_ns), self.plan, lap)
         self._digest = (tick, codec.digest(picture))
+        lap("picture")
         took = time.perf_counter() - began
         self.counts.ticks += 1
         self.counts.step_s_total += took
         self.counts.step_s_max = max(self.counts.step_s_max, took)
         self._note(picture, frames)
         self.witness(picture)
+        lap("keep")
+        lap.end()
         return picture
 
-    def _save_checkpoint(self) -> None:
-        """The state of the last tick, and everything that must be as new as it."""
+    def _take_packed(self, *, wait: bool) -> None:
+        """Into the journal what was packed beside the ticks, once it is. Until then the checkpoint before it counts."""
+        if self._packing is not None and (wait or self._packing[2].done()):
+            tick, through_seq, state = self._packing
+            self._packing = None
+            self.journal.keep_packed(tick, through_seq, state.result())
+
+    def _save_checkpoint(self, *, beside: bool = False) -> None:
+        """The state of the last tick, and everything that must be as new as it. `beside`: packed in a thread of its own
+        while ticks go on, because with ten thousand tracks it takes longer than a tick."""
         if self._digest is not None:
             self.journal.witness(*self._digest)
         self.coverage.flush()
@@ -232,7 +255,11 @@ class Runtime:
         if errors and not self._history_fails:
             log.error("%s", "; ".join(map(str, errors)))
         self._history_fails = bool(errors)
-        self.journal.checkpoint(self.state.tick, self.state.through_seq, freeze(self.state))
+        if not beside:
+            self.journal.checkpoint(self.state.tick, self.state.through_seq, freeze(self.state))
+        elif self._packing is None:  # else the machine is too slow for one every 30 s: this one is left out
+            packing = self._packer.submit(lambda state: packed(freeze(state)), self.state)
+            self._packing = (self.state.tick, self.state.through_seq, packing)
         self._retain()
 
     def _retain(self) -> None:

@@ -22,6 +22,8 @@ from lapwing.serve.outputs.entries_alarms import NO_ZONE
 from lapwing.serve.outputs.kinds import KINDS, OutputEntry
 from lapwing.serve.outputs.quiet import QuietEntry
 from lapwing.serve.plan_files import PlanFileError
+from lapwing.serve.site_history import HistoryEntry
+from lapwing.serve.site_link import SiteLinkEntry
 from lapwing.serve.site_mistakes import sentence
 from lapwing.serve.site_plans import PlanEntry, checked, plan_of
 from lapwing.serve.site_sensors import FORBID, Height, Latitude, Longitude, Name, Place, SensorEntry
@@ -223,7 +225,9 @@ class SiteFile(BaseModel):
     zone: list[ZoneEntry] = []
     output: list[OutputEntry] = []
     plan: list[PlanEntry] = []
+    site_link: Annotated[list[SiteLinkEntry], Field(max_length=8)] = []
     journal: JournalEntry = JournalEntry()
+    history: HistoryEntry = HistoryEntry()
     web: WebEntry = WebEntry()
     privacy: PrivacyEntry = PrivacyEntry()
     unseen: UnseenEntry = UnseenEntry()
@@ -236,6 +240,7 @@ class SiteFile(BaseModel):
             ("zone", [z.name for z in self.zone]),
             ("output", [o.name for o in self.output]),
             ("plan", [p.name for p in self.plan]),
+            ("site_link", [k.name for k in self.site_link]),
         ):
             double = sorted({n for n in names if names.count(n) > 1})
             if double:
@@ -286,6 +291,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "plan": PlanEntry,
     "journal": JournalEntry,
     "web": WebEntry,
+    "history": HistoryEntry,
+    "site_link": SiteLinkEntry,
     "privacy": PrivacyEntry,
     "unseen": UnseenEntry,
     **dict.fromkeys(("origin", "at", "second", "receiver"), Place),
@@ -301,7 +308,8 @@ def essence(text: str) -> object:
         table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError):
         return text
-    return {key: value for key, value in table.items() if key not in ("output", "web", "journal", "plan")}
+    apart = ("output", "site_link", "web", "journal", "history", "plan")
+    return {key: value for key, value in table.items() if key not in apart}
 
 
 def parse(text: str, path: str = "site") -> SiteFile:
@@ -337,6 +345,8 @@ def examined(text: str, path: Path) -> tuple[SiteFile, Site]:
         raise SiteError(str(path), [f"feed {f.feed!r}: there is no file {f.path}" for f in missing])
     refused = [f"output {o.name!r}: {o.refusal()}" for o in entry.output if o.refusal()]
     refused += [f"plan {p.name!r}: {why}" for p in entry.plan if (why := _unfit(p, folder))]
+    if entry.history.refusal():
+        refused.append(f"[history]: {entry.history.refusal()}")
     for f in site.feeds:
         if why := unusable(f.tls, listens=f.transport == "sapient"):
             refused.append(f"feed {f.feed!r}: {why}")

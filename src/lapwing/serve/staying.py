@@ -61,7 +61,7 @@ def _desk(site: Path) -> ConfigDesk:
             entry, frozen = examined(text, site)
         except SiteError as error:
             return list(error.problems), []
-        if lacking := missing(frozen):
+        if lacking := missing(entry, frozen, site.parent):
             return lacking, []
         told = words(entry, frozen)
         if essence(text) != essence(running.text):

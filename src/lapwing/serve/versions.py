@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +50,7 @@ class Versions:
     def __init__(self, site: Path) -> None:
         self.site = site.resolve()
         self._mutex = threading.Lock()
-        path = self.site.with_name(self.site.name + ".versions.sqlite")
+        path = _beside(self.site)
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._db.executescript("PRAGMA busy_timeout=5000; PRAGMA synchronous=FULL;" + SCHEMA)
@@ -129,6 +129,24 @@ class Versions:
             made = _insert(db, name, note, text)
             replace_text(self.site, text)
             return made
+
+
+def _beside(site: Path) -> Path:
+    return site.with_name(site.name + ".versions.sqlite")
+
+
+def read_versions(site: Path, after: int = 0) -> tuple[Version, ...]:
+    """Those after a number, oldest first; none where no versions are kept. Makes no file. Raises VersionError."""
+    path = _beside(site.resolve())
+    if not path.exists():
+        return ()
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
+            db.execute("PRAGMA busy_timeout=5000")
+            rows = db.execute(f"SELECT {COLUMNS} FROM versions WHERE number > ? ORDER BY number", (after,))
+            return tuple(Version(*row) for row in rows)
+    except sqlite3.Error as error:
+        raise VersionError(f"the versions of the site file cannot be read from {path}: {error}") from error
 
 
 def _insert(db: sqlite3.Connection, name: str, note: str, text: str) -> Version:

@@ -5,14 +5,13 @@ opens the page can look; all that it takes are people's acts about alarms (web_a
 outputs (web_alarm_test.py) and orders to sensors (web_tasks.py). The doors are serve/guard.py and web_login.py.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
 import polars as pl
-from fastapi import Depends, FastAPI, HTTPException, Query, Response, WebSocket
+from fastapi import Depends, FastAPI, HTTPException, Query, Response
 from fastapi import Path as PathParameter
 from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
@@ -24,13 +23,15 @@ from lapwing.records import Array, Frame, Picture, Position, Site
 from lapwing.serve import metrics, web_cells, wire_text
 from lapwing.serve.accounts import Accounts
 from lapwing.serve.acts import Acts, acts_file
-from lapwing.serve.answers import Static, bad_query, json, only_known, refused, send
+from lapwing.serve.answers import Static, bad_query, json, only_known, refused
 from lapwing.serve.guard import Guard
+from lapwing.serve.links import Links
 from lapwing.serve.remote_id import RemoteText
 from lapwing.serve.sapient_nodes import NodeBook
 from lapwing.serve.sapient_tasks import TaskDesk
 from lapwing.serve.site_plans import Plan
-from lapwing.serve.telling import SECOND_NS, Parcel, Teller, hello, parcel
+from lapwing.serve.telling import SECOND_NS, Parcel, hello, parcel
+from lapwing.serve.timing import Timing
 from lapwing.serve.web_acts import ActsDesk, add_acts_routes
 from lapwing.serve.web_alarm_test import Ringer, add_alarm_test_routes
 from lapwing.serve.web_config import ConfigDesk, add_config_routes
@@ -38,8 +39,10 @@ from lapwing.serve.web_coverage import add_coverage_routes
 from lapwing.serve.web_handover import add_handover_routes
 from lapwing.serve.web_history import add_past_routes
 from lapwing.serve.web_holds import add_hold_routes
+from lapwing.serve.web_links import add_link_routes
+from lapwing.serve.web_live import add_live_routes
 from lapwing.serve.web_login import Gate, add_login_routes
-from lapwing.serve.web_picture import add_picture_routes
+from lapwing.serve.web_picture import PICTURE_TYPE, add_picture_routes
 from lapwing.serve.web_plans import add_plan_routes, told_plans
 from lapwing.serve.web_replay import ReplayDesk, add_replay_routes
 from lapwing.serve.web_tasks import add_task_routes
@@ -109,17 +112,20 @@ class WebOptions:
     tasks: TaskDesk | None = None  # where orders to them are taken; None: nowhere
     journal: Path | None = None  # the folder that replays are made from; None: no replay
     plans: tuple[Plan, ...] = ()  # maps of the site's own
+    links: Links | None = None  # to other sites, whose pictures are shown beside this one
+    timing: Timing | None = None  # where the time goes; None: it is measured from here on only
 
 
 class _Desk:
     """What the endpoints share: shelf, site, and the last parcel. Encodes a picture only when somebody listens."""
 
-    def __init__(self, shelf: Shelf, site: Site, clients_max: int, outputs: OutputRows) -> None:
+    def __init__(self, shelf: Shelf, site: Site, options: WebOptions, outputs: OutputRows) -> None:
         self.shelf = shelf
+        self.timing = options.timing or Timing()
         self.outputs = outputs
         self.site = site
         self.clients = 0
-        self.clients_max = clients_max
+        self.clients_max = options.clients_max
         self.acts: ActsDesk | None = None
         self._parcel: Parcel | None = None
         self._remote = RemoteText(shelf.feeds_of)
@@ -140,7 +146,8 @@ class _Desk:
             more = {"outputs": self._outputs(), "remote": self._remote.text(picture)}
             if self.acts is not None:
                 more["acts"] = self.acts.text(picture)
-            kept = self._parcel = parcel(picture, self.origin, more)
+            with self.timing.of("encode"):
+                kept = self._parcel = parcel(picture, self.origin, more)
         return kept
 
     def _outputs(self) -> str:
@@ -157,8 +164,8 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
     """The application. `options.host` must be the address it will be bound to: it decides which Host names pass."""
     options = options or WebOptions()
     app = FastAPI(title="Lapwing", version=__version__, docs_url=None, redoc_url=None)  # those load from a CDN
-    desk = _Desk(shelf, site, options.clients_max, outputs)
-    nodes, offers = options.nodes or NodeBook(), ["nodes"]
+    desk = _Desk(shelf, site, options, outputs)
+    nodes, offers = options.nodes or NodeBook(), ["nodes", "timing"]
     app.add_exception_handler(RequestValidationError, bad_query)
     app.add_exception_handler(StarletteHTTPException, refused)
     add_login_routes(app, options.accounts, options.port)
@@ -192,12 +199,11 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
         offers.append("holds")
         add_replay_routes(app, shelf, ReplayDesk(options.journal))
         add_hold_routes(app, options.journal)
+    add_live_routes(app, desk)
+    if options.links:
+        offers.append("links")
+        add_link_routes(app, options.links, PICTURE_TYPE)
     desk.hello = hello(site, replay=options.journal is not None, offers=offers, plans=told_plans(options.plans))
-
-    @app.websocket("/v1/live")
-    async def live(socket: WebSocket) -> None:
-        """Hello, then pictures and changes; see docs/wire.md."""
-        await _live(socket, desk)
 
     app.mount("/", Static(directory=options.static, html=True, check_dir=False))
     if options.accounts is not None:
@@ -217,7 +223,7 @@ def _add_evidence_routes(app: FastAPI, desk: _Desk) -> None:
     @app.get("/metrics", dependencies=known)
     def counts() -> Response:
         """The picture's counts for Prometheus."""
-        return Response(metrics.text(desk.picture(), desk.outputs()), media_type=metrics.TYPE)
+        return Response(metrics.text(desk.picture(), desk.outputs(), desk.timing.rows()), media_type=metrics.TYPE)
 
     @app.get("/v1/outputs", dependencies=known)
     def outputs() -> Response:
@@ -290,51 +296,3 @@ def _add_history_routes(app: FastAPI, desk: _Desk) -> None:
         since, until = _interval(desk, since_ns, until_ns, CELLS_S_DEFAULT)
         told = {"since_ns": str(since), "until_ns": str(until)}
         return json(told | web_cells.cells(desk.shelf.cells(since, until)))
-
-
-def _stride(socket: WebSocket) -> int | None:
-    text = socket.query_params.get("stride", "5")
-    return int(text) if text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 300 else None
-
-
-async def _live(socket: WebSocket, desk: _Desk) -> None:
-    stride = _stride(socket)
-    if stride is None:
-        await socket.close(1008, "stride must be a whole number of ticks from 1 to 300")
-        return
-    if desk.clients >= desk.clients_max:
-        await socket.close(1013, "too many listeners")
-        return
-    await socket.accept()
-    desk.clients += 1
-    tasks = [asyncio.create_task(_tell(socket, desk, stride)), asyncio.create_task(_until_gone(socket))]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()  # a bug in telling must be seen, not swallowed
-    finally:
-        desk.clients -= 1
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _until_gone(socket: WebSocket) -> None:
-    """Returns when the client has left. What it says is ignored: the socket only shows."""
-    while (await socket.receive())["type"] != "websocket.disconnect":
-        pass
-
-
-async def _tell(socket: WebSocket, desk: _Desk, stride: int) -> None:
-    """Sends the newest picture whenever one is due. Nothing is queued: while a slow client still takes the last
-    message, pictures pass it by, so it costs no memory and delays nobody."""
-    await socket.send_text(desk.hello)
-    teller, tick = Teller(stride), 0
-    while True:
-        picture = await desk.shelf.wait(tick)
-        tick = picture.tick
-        if not teller.due(picture):
-            continue
-        await desk.prepare(picture)
-        for message in teller.messages(picture, desk.parcel(picture)):
-            await send(socket, message)

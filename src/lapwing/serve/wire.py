@@ -6,6 +6,7 @@ of a column's range saturates; nothing is ever NaN. Refuses to know sockets: the
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -179,21 +180,28 @@ def encode_picture(picture: Picture, origin: Position) -> bytes:
         "good": _good_values(picture.integrity, picture.time_ns, origin),
         "directions": _direction_values(picture.directions, picture.time_ns, origin),
     }
+    counts = {
+        table: {column.name: _quantise(values[column.name], column) for column in TABLES[table]}
+        for table, values in tables.items()
+    }
+    return pack(picture.tick, picture.time_ns, counts)
+
+
+def pack(tick: int, time_ns: int, tables: Mapping[str, Mapping[str, Array]]) -> bytes:
+    """The binary message of tables whose columns are counts already, each of its type in TABLES."""
     blocks: list[bytes] = []
     offset = 0
     described: dict[str, Any] = {}
     for table, values in tables.items():
         entries = []
         for column in TABLES[table]:
-            block = _quantise(values[column.name], column).tobytes()
+            block = values[column.name].tobytes()
             entries.append([column.name, column.dtype, offset, column.scale])
             padding = -len(block) % 8
             blocks.append(block + b"\0" * padding)
             offset += len(block) + padding
         described[table] = {"n": len(values[TABLES[table][0].name]), "columns": entries}
-    header = json.dumps(
-        {"tick": picture.tick, "time_ns": str(picture.time_ns), "tables": described}, separators=(",", ":")
-    ).encode()
+    header = json.dumps({"tick": tick, "time_ns": str(time_ns), "tables": described}, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)
     return b"".join([MAGIC, len(header).to_bytes(4, "little"), header, *blocks])
 

@@ -138,8 +138,10 @@ def observe(
     their `echoes` say, too. A height that is `unmeasured` says nothing."""
     order = np.argsort(tracks.track_id, kind="stable")
     ids = tracks.track_id[order]
-    known = np.isin(ids, before.track_id)
-    at = np.searchsorted(before.track_id, ids[known])
+    at = np.searchsorted(before.track_id, ids)
+    at[at == len(before.track_id)] = 0
+    known = before.track_id[at] == ids if len(before.track_id) else np.zeros(len(ids), dtype=bool)
+    at = at[known]
 
     def old(column: Array) -> Array:
         out = np.zeros(len(ids))

@@ -12,7 +12,7 @@ The numbers are conservative guesses from the literature's warning that publishe
 the same socket, must have read them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import final
 
 import numpy as np
@@ -39,7 +39,16 @@ class MicroDoppler:
 
     def log_likelihood(self, features: Features) -> Float64[Array, "n c"]:
         """Of each track's micro-Doppler under each kind; zero where nothing was said."""
-        f = features
+        said = (features.blade_looks > 0.0) | (features.spread_looks > 0.0)
+        nothing = np.logaddexp(np.log(1.0 - self.faint), np.log(self.faint))  # 0, but for rounding: the same bits
+        out = np.full((len(said), len(self.blades)), nothing)
+        if said.any():  # most sensors say nothing of it, and special functions of many tracks take long
+            out[said] = self._of_those(features, said)
+        return out
+
+    def _of_those(self, features: Features, said: Array) -> Float64[Array, "s c"]:
+        """The same of the tracks of which something was said."""
+        f = replace(features, **{c.name: getattr(features, c.name)[said] for c in fields(features)})
         n = np.minimum(f.blade_looks, self.looks_max)[:, None]
         k = n * np.clip(f.blades, 0.0, 1.0)[:, None]
         plain = np.log(1.0 - self.faint) + self._blades(n, k, np.array(self.blades)[None, :])

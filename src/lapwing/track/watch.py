@@ -105,7 +105,7 @@ def named(after: TrackerState, before: TrackerState, scan: Detections) -> Tracke
     """The tracker with its new tracks named after the scan that began them: 62 bits of a hash of sensor, space, time,
     and their order. A count would change with every late scan that begins a track before them."""
     ids = after.tracks.track_id
-    new = np.flatnonzero(~np.isin(ids, before.tracks.track_id))
+    new = np.flatnonzero(~np.isin(ids, before.tracks.track_id, assume_unique=True))
     if not len(new):
         return after
     key = f"{scan.sensor}|{scan.space.name}|{scan.scan_ns}".encode()

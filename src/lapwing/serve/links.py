@@ -1,0 +1,196 @@
+"""Links to other Lapwing servers: their live pictures, read only, kept beside ours and never mixed with it.
+
+One task a link: it connects as any listener would, takes what comes within bounds, and tries again for ever. What a
+peer says is checked by link_wire; wrong words and floods are counted, told with the link, and end the connection when
+there are too many. Nothing is asked of a peer but its live picture, nothing of it reaches the engine, and what it says
+is not passed on to those who are linked to us. Redirections are not followed: they could lead our token elsewhere.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import websockets
+from websockets.asyncio.client import connect
+
+from lapwing.serve.feeds import reason
+from lapwing.serve.link_wire import LinkAlarm, LinkFault, LinkFeed, LinkPicture, read_picture, read_text
+from lapwing.serve.outputs.entries import secret
+from lapwing.serve.site_link import SiteLinkEntry
+
+log = logging.getLogger("lapwing")
+MESSAGE_BYTES_MAX = 4 << 20
+BYTES_PER_S_MAX, MESSAGES_PER_S_MAX = 16 << 20, 100
+FAULTS_MAX = 20  # of one connection
+OPEN_S, CLOSE_S, PAUSE_S_MIN, PAUSE_S_MAX = 10.0, 1.0, 1.0, 30.0
+SILENT_S_MAX = 20.0  # after which the connection is begun anew
+OLD_S = 5.0  # a picture a second is usual
+KNOWN_MAX = 20_000  # names
+
+
+class _Connect(connect):
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+@dataclass
+class Link:
+    """One other site: what it said last, and how the link fares. Belongs to one event loop."""
+
+    entry: SiteLinkEntry
+    folder: Path
+    up: bool | None = None  # None: nothing tried yet
+    why: str = ""
+    site: str = ""
+    picture: LinkPicture | None = None
+    packed: bytes = b""  # the picture, for our pages
+    received_s: float = 0.0  # monotonic, of the picture
+    alarms: tuple[LinkAlarm, ...] = ()
+    feeds: tuple[LinkFeed, ...] = ()
+    names: dict[str, str] = field(default_factory=dict)
+    faults: int = 0
+    last_fault: str = ""
+    _window: tuple[float, int, int] = (0.0, 0, 0)  # the second that is counted: its begin, bytes, messages
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        pause_s = PAUSE_S_MIN
+        while True:
+            began = time.monotonic()
+            try:
+                await self._listen()
+                self._lost("the other side closed the connection")
+            except websockets.ConnectionClosed as closed:
+                self._lost(f"the other side closed the connection: {str(closed.rcvd.reason)[:200]}" if closed.rcvd
+                           and closed.rcvd.reason else "the connection broke off")  # fmt: skip
+            except websockets.InvalidStatus as refused:
+                told = {401: "the token is not taken", 403: "the token may not look", 404: "there is no live picture"}
+                status = refused.response.status_code
+                self._lost(told.get(status, f"it answered {status}"))
+            except LinkFault as fault:
+                self._lost(f"given up: {fault}")
+            except TimeoutError:
+                self._lost("no answer, or nothing came any more")
+            except (OSError, websockets.WebSocketException, ValueError) as error:
+                self._lost(reason(error) if isinstance(error, OSError) else str(error)[:200] or type(error).__name__)
+            pause_s = PAUSE_S_MIN if time.monotonic() - began > 60.0 else min(2.0 * pause_s, PAUSE_S_MAX)
+            await asyncio.sleep(pause_s)
+
+    async def _listen(self) -> None:
+        token = secret(self.entry.token, self.folder)
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        opening = _Connect(
+            self.entry.live(), additional_headers=headers, ssl=self.entry.tls(self.folder), proxy=None,
+            server_hostname=self.entry.server_name or None if self.entry.to.startswith("https:") else None,
+            compression=None, open_timeout=OPEN_S, max_size=MESSAGE_BYTES_MAX, max_queue=4, user_agent_header=None,
+            close_timeout=CLOSE_S,
+        )  # fmt: skip
+        async with opening as socket:
+            faults, self.names = self.faults, {}
+            self._found()
+            while True:
+                async with asyncio.timeout(SILENT_S_MAX):
+                    message = await socket.recv()
+                self._bounded(len(message))
+                try:
+                    self._take(message)
+                except LinkFault as fault:
+                    self._fault(str(fault))
+                    if self.faults - faults >= FAULTS_MAX:
+                        raise LinkFault(f"{FAULTS_MAX} messages were wrong, the last: {fault}") from None
+
+    def _bounded(self, size: int) -> None:
+        """Raises LinkFault where more comes than a picture a second can need."""
+        began, total, count = self._window
+        now = time.monotonic()
+        if now - began >= 1.0:
+            began, total, count = now, 0, 0
+        self._window = began, total + size, count + 1
+        if total + size > BYTES_PER_S_MAX or count >= MESSAGES_PER_S_MAX:
+            self._fault("it sends too much")
+            raise LinkFault("it sends too much")
+
+    def _take(self, message: str | bytes) -> None:
+        """One message. Raises LinkFault."""
+        if isinstance(message, bytes):
+            picture = read_picture(message)
+            if picture.left_out:
+                self._fault(f"{picture.left_out} rows of a picture are nowhere on Earth")
+            self.picture, self.packed, self.received_s = picture, picture.message(), time.monotonic()
+            return
+        told = read_text(message)
+        kind = getattr(told, "type", "")
+        if kind == "hello":
+            self.site = told.site.name
+        elif kind == "alarms":
+            self.alarms = told.alarms
+        elif kind == "feeds":
+            self.feeds = told.feeds
+        elif kind == "names":
+            for gone in told.gone:
+                self.names.pop(gone, None)
+            if len(self.names) + len(told.names) > KNOWN_MAX:
+                raise LinkFault(f"it names more than {KNOWN_MAX} claims")
+            self.names |= told.names
+
+    def _fault(self, why: str) -> None:
+        self.faults, self.last_fault = self.faults + 1, why
+
+    def _found(self) -> None:
+        if self.up is not True:
+            log.info("site link %s: connected to %s", self.entry.name, self.entry.to)
+        self.up, self.why = True, ""
+
+    def _lost(self, why: str) -> None:
+        if self.up is not False:
+            log.warning("site link %s: lost: %s", self.entry.name, why)
+        self.up, self.why = False, why
+
+    def row(self, number: int) -> dict[str, Any]:
+        """As JSON, for our pages. `state`: live, old (no picture for OLD_S), or never."""
+        picture = self.picture
+        age_s = time.monotonic() - self.received_s if picture is not None else None
+        state = "never" if age_s is None else "old" if age_s > OLD_S or not self.up else "live"
+        return {
+            "number": number, "name": self.entry.name, "colour": self.entry.colour, "to": self.entry.to, "state": state,
+            "connected": self.up is True, "why": self.why, "site": self.site, "faults": self.faults,
+            "last_fault": self.last_fault, "age_s": None if age_s is None else round(age_s, 1),
+            "tick": None if picture is None else picture.tick,
+            "time_ns": None if picture is None else str(picture.time_ns),
+            "alarms": [a.model_dump() for a in self.alarms], "feeds": [f.model_dump() for f in self.feeds],
+            "names": self.names,
+        }  # fmt: skip
+
+
+class Links:
+    """All of a site."""
+
+    def __init__(self, entries: Sequence[SiteLinkEntry], folder: Path) -> None:
+        self.all = [Link(entry, folder) for entry in entries]
+
+    def __bool__(self) -> bool:
+        return bool(self.all)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        tasks = [asyncio.create_task(link.run()) for link in self.all]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """As JSON."""
+        return [link.row(number) for number, link in enumerate(self.all)]
+
+    def picture(self, number: int) -> bytes | None:
+        """The newest picture of one, or None."""
+        return self.all[number].packed or None if 0 <= number < len(self.all) else None
