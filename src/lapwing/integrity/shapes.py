@@ -93,6 +93,7 @@ def shaped(before: Shapes, claims: Claims, family: Int64[Array, " n"], settings:
 
 
 PAIRS_MAX = 2_000_000  # that are looked at one by one
+TABLE = (1 << 16) - 1
 
 
 def standing(shapes: Shapes, settings: ShapeSettings) -> tuple[Bool[Array, " n"], Bool[Array, " n"]]:
@@ -132,6 +133,7 @@ def magnets(
     kinds = ((air, settings.aircraft_m, settings.aircraft_min), (sea, settings.ships_m, settings.ships_min))
     for who, reach_m, at_least in kinds:
         at = np.flatnonzero(who)
+        at = at[crowded(claims.mean[at, :2], reach_m, at_least)]
         if len(at) < at_least:
             continue
         scale = reach_m / settings.velocity_mps  # one ball in place and velocity
@@ -148,6 +150,19 @@ def magnets(
         mates = np.bincount(a, minlength=len(at)) + np.bincount(b, minlength=len(at))
         out[at] = mates >= at_least - 1
     return out
+
+
+def crowded(place_m: Float64[Array, "k 2"], reach_m: float, at_least: int) -> Bool[Array, " k"]:
+    """Who may have `at_least` within reach, itself counted: squares of that size with their neighbours, counted in a
+    table that several squares may share. Who has so many is never left out."""
+    cell = np.floor(place_m / reach_m).astype(np.int64)
+    slot = cell[:, 0] * 40_503 + cell[:, 1]
+    counts = np.bincount(slot & TABLE, minlength=TABLE + 1)
+    around = np.zeros(len(slot), np.int64)
+    for east in (-40_503, 0, 40_503):
+        for north in (-1, 0, 1):
+            around += counts[(slot + east + north) & TABLE]
+    return np.asarray(around >= at_least)
 
 
 def _stepped(mine: Shapes, claims: Claims, sails: Bool[Array, " n"], settings: ShapeSettings) -> Shapes:
