@@ -178,6 +178,10 @@ def others(runs, seed, settings):
             Emitter(*rng.uniform(-3e4, 3e4, 2), 47.0, bearing=rng.uniform(0, 2 * np.pi), width=2.1)
         ],
         "two, 200 km apart": lambda _rng: [Emitter(-1e5, 0.0, 43.0), Emitter(1e5, 0.0, 43.0)],
+        "two, 100 km apart, one a 120 degree sector": lambda rng: [
+            Emitter(-5e4, 0.0, 43.0),
+            Emitter(5e4, 0.0, 47.0, bearing=rng.uniform(0, 2 * np.pi), width=2.1),
+        ],
     }
     for name, make in kinds.items():
         said, errors = [], []

@@ -70,6 +70,20 @@ def test_two_far_sources_are_not_taken_for_one():
     assert len(found) == 2 or not found[0].unique
 
 
+def test_a_sector_antenna_is_not_taken_for_one_source_in_the_middle_of_the_affected():
+    """The source stands at the edge of those it affects, 120 degrees wide towards the east; others fly behind it."""
+    who, time_ns, place, hit = event(120, 4, ((0.0, 0.0, 46.0),))
+    bearing = np.arctan2(place[:, 0], place[:, 1])
+    hit &= np.abs((bearing - np.pi / 2 + np.pi) % (2 * np.pi) - np.pi) < np.pi / 3
+    looks = make_looks(who, time_ns, place, hit, 24)
+    found = explain(looks, SETTINGS)
+    alone = located(looks, SETTINGS)  # what is said where a sector is not thought of
+    assert np.hypot(*alone.mean_m) > 30_000.0
+    assert found[0].beam.width_rad > 1.0
+    assert np.cos(found[0].beam.bearing_rad - np.pi / 2) > 0.8
+    assert np.hypot(*found[0].mean_m) < 0.5 * np.hypot(*alone.mean_m)
+
+
 def test_order_of_rows_does_not_matter_and_changes_are_kept():
     columns = event(10)
     mixed = np.random.default_rng(1).permutation(len(columns[0]))

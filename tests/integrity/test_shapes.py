@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from tests.conftest import recording
 
-from lapwing.integrity.shapes import ShapeSettings, circles, magnets, shaped, standing, start
+from lapwing.integrity.shapes import ShapeSettings, circles, crowded, magnets, shaped, standing, start
 from lapwing.records import Claims, Field, Source
 from lapwing.records.claims import FIELD_COLUMN
 
@@ -51,6 +51,16 @@ def airliners(n=8, spread_m=0.0, speed=80.0, turn=0.0, levels=600.0):
     velocity = speed * np.stack([np.sin(phase), np.cos(phase)], axis=1)
     level = 7_000.0 + levels * np.arange(n)
     return lambda t: claims(t, place + t * velocity, velocity, level)
+
+
+def test_nobody_who_has_enough_within_reach_is_left_out_by_the_quick_count():
+    rng = np.random.default_rng(5)
+    place = np.concatenate([rng.uniform(-4e5, 4e5, (300, 2)), rng.uniform(-9e3, 9e3, (40, 2)) - 1e5])
+    near = (np.hypot(*(place[:, None] - place[None]).transpose(2, 0, 1)) <= 3_000.0).sum(axis=1) >= 4
+    quick = crowded(place, 3_000.0, 4)
+    assert near.sum() > 5
+    assert quick[near].all()
+    assert quick.sum() < 0.5 * len(place)
 
 
 def test_many_aircraft_at_one_place_with_one_velocity_are_a_magnet():

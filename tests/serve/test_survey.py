@@ -93,7 +93,8 @@ def test_an_event_is_found_explained_and_located_and_a_second_run_does_nothing(t
     assert struck >= 8
     assert 0.8 * struck <= events["aircraft"][0] <= 1.1 * struck
     source = pl.read_parquet(out / "sources.parquet")
-    assert np.hypot((source["latitude_deg"][0] - 50) * 111, (source["longitude_deg"][0] - 15) * 71) < 30
+    error_m = 1e3 * np.hypot((source["latitude_deg"][0] - 50) * 111, (source["longitude_deg"][0] - 15) * 71)
+    assert error_m < min(2.5 * source["sigma_m"][0], 40_000.0)  # its disc has a sharp edge, which no model here has
     cells = pl.read_parquet(out / "cells.parquet")
     assert cells["bad"].sum() > 0
     assert cells.filter(~pl.col("enough"))["share"].null_count() == len(cells.filter(~pl.col("enough")))

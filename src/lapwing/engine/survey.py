@@ -54,9 +54,10 @@ def tidy(table: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def judged(table: pl.DataFrame, settings: NavigationSettings) -> dict[str, Array]:
+def judged(table: pl.DataFrame, settings: NavigationSettings, shape: Array | None = None) -> dict[str, Array]:
     """Columns of a tidy table with what the rule book says: condition, reason, since_ns, and the speaker's last good
-    place (latitude_deg, longitude_deg; `placed` False where there was none yet)."""
+    place (latitude_deg, longitude_deg; `placed` False where there was none yet). `shape`: per row the reason code of a
+    shape that only false positions make (survey_shapes.py), 0 = none."""
     key = table["key"].to_numpy()
     time_ns = table["time_ns"].to_numpy()
     first = np.diff(key, prepend=key[:1] - 1) != 0
@@ -70,6 +71,7 @@ def judged(table: pl.DataFrame, settings: NavigationSettings) -> dict[str, Array
     position_ns = np.where(placed, position_ns[at], 0)
     latitude, longitude = latitude[at], longitude[at]
     rows = _rows(table, speaker, time_ns, position_ns, np.radians(latitude), np.radians(longitude))
+    rows = rows if shape is None else rows._replace(contradiction=shape)
     count = int(speaker[-1]) + 1 if len(key) else 0
     memory = kernel.memory(count, settings.prior_nic, settings.prior_nac_p)
     learn = np.ones(len(key), np.int64)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Int64
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 from scipy.special import bdtrc
 
 from lapwing.integrity.causes import CauseSettings, counted, outcomes, posterior
@@ -131,17 +133,12 @@ def _explained(
 
 def _clusters(index: Int64[Array, " k"], navigation: Navigation, link_m: float) -> list[Int64[Array, " j"]]:
     """Single-linkage clusters of the last good places."""
+    if not len(index):
+        return []
     place = np.stack([navigation.good_east_m[index], navigation.good_north_m[index]], axis=1)
     near = np.hypot(*(place[:, None, :] - place[None, :, :]).transpose(2, 0, 1)) < link_m
-    left, out = set(range(len(index))), []
-    while left:
-        cluster, edge = set(), {min(left)}
-        while edge:
-            cluster |= edge
-            edge = {int(j) for i in edge for j in np.flatnonzero(near[i])} - cluster
-        left -= cluster
-        out.append(index[sorted(cluster)])
-    return out
+    count, label = connected_components(csr_array(near), directed=False)
+    return [index[label == c] for c in range(count)]
 
 
 def _disc(members: Int64[Array, " j"], navigation: Navigation) -> tuple[float, float, float]:

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float64
+from scipy.spatial import cKDTree
 from scipy.special import logsumexp
 
 from lapwing.integrity.source import (
@@ -37,9 +38,12 @@ T = TypeVar("T")
 Asking = Generator[Ask, Found, tuple[Posterior, ...]]
 WIDTHS_RAD = (1.05, 1.57, 2.1, 2.6, 3.14)
 OUTSIDE_DB = 20.0
+Box = tuple[float, float, float, float]  # east, north of two corners, m
 BEAMS_MAX = 6  # that are summed over
-HOPE_PAIR, HOPE_SECTOR = -3.0, -12.0  # log evidence on a wide grid over one source from which it is looked at further
+JUDGED = 3  # beams likely on few looks that are judged on all
+HOPE_PAIR, HOPE_SECTOR = -3.0, -35.0  # log evidence on a wide grid over one source from which it is looked at further
 HEIGHT_MIN = 0.02  # heights less likely than this on few looks are not weighed again
+NEAR_M = 50_000.0
 LOCAL_M = 40_000.0  # half the box in which a beam is adjusted
 
 
@@ -66,31 +70,39 @@ def _driven(asking: Generator[Ask, Found, T]) -> T:
 
 def _located(looks: Looks, settings: SourceSettings) -> Generator[Ask, Found, Posterior]:
     chances = yield from _heights(thinned(looks, settings.alternative_looks[0]), _rough(settings))
-    return (yield from _plain(looks, at_height(settings, max(chances, key=lambda h: chances[h])), chances))
+    return summed(*(yield from _plain(looks, at_height(settings, max(chances, key=lambda h: chances[h])), chances)))
 
 
 def explaining(looks: Looks, settings: SourceSettings) -> Asking:
-    """The same, asking for one location at a time. The alternatives are weighed on few looks, and further only where
-    they may win; what is chosen is then located on more."""
+    """The same, asking for one location at a time. The alternatives are sought on few looks, the likely ones are judged
+    on all: what tells a sector from a circle are the unaffected, and few looks leave most of them out."""
     few, fewest = (thinned(looks, most) for most in settings.alternative_looks)
     chances = yield from _heights(few, _rough(settings))
     settings = at_height(settings, max(chances, key=lambda h: chances[h]))
     rough = _rough(settings)
-    plain, quick = (yield Ask(few, rough)), (yield Ask(fewest, rough))
-    beam, sector_hope = yield from _beam(fewest, rough)
+    quick = yield Ask(fewest, rough)
+    beam = yield from _beam(thinned(near_affected(looks), settings.beam_looks), rough)
+    wide = replace(rough, levels=1)
+    sector_hope = (yield Ask(few, wide, beam, _around_affected(few, 50_000.0))).evidence
+    sector_hope -= (yield Ask(few, rough)).evidence
     second, pair_hope = yield from _second(fewest, rough)
+    many = thinned(looks, settings.looks_max)
+    ask, plain = yield from _plain(many, settings, chances)
+    bars = settings.evidence_min, settings.evidence_min + settings.sector_cost
+    pair, sector = -np.inf, -np.inf
+    likely: list[tuple[Beam, Box]] = []
     if pair_hope - quick.evidence > HOPE_PAIR:
-        first = yield Ask(_given(few, second, rough), rough)
-        second = yield Ask(_given(few, first, rough), rough)
-        # a first source held where it is likeliest has not paid for its freedom
-        if second.evidence + first.evidence - first.best - plain.evidence >= settings.evidence_min:
-            return (yield from _both(looks, second, settings, rough))
-    if sector_hope - quick.evidence > HOPE_SECTOR:
-        ask, each = yield from _sector(few, beam, rough)
-        sector = _mixed(each, settings.sector_temper)
-        if sector.evidence - settings.sector_cost - plain.evidence >= settings.evidence_min:
-            return (summed(ask, sector),)
-    return ((yield from _plain(thinned(looks, settings.looks_max), settings, chances)),)
+        second, pair = yield from _pair(many, second, rough)
+    if sector_hope > HOPE_SECTOR:
+        likely, sector = yield from _sector(few, many, beam, rough)
+    pair, sector = pair - plain.evidence - bars[0], sector - plain.evidence - bars[1]
+    if pair >= max(sector, 0.0):
+        return (yield from _both(looks, second, settings, rough))
+    if sector >= 0.0:
+        return ((yield from _sectors(many, likely, settings)),)
+    one = summed(ask, plain)
+    doubtful = sector > -bars[1]  # likelier than one all round, but not by enough
+    return (replace(one, unique=False) if doubtful else one,)
 
 
 def _rough(settings: SourceSettings) -> SourceSettings:
@@ -113,7 +125,9 @@ def _heights(looks: Looks, rough: SourceSettings) -> Generator[Ask, Found, dict[
     return {h: float(np.exp(e - total)) for h, e in found.items()}
 
 
-def _plain(looks: Looks, settings: SourceSettings, chances: dict[float, float]) -> Generator[Ask, Found, Posterior]:
+def _plain(
+    looks: Looks, settings: SourceSettings, chances: dict[float, float]
+) -> Generator[Ask, Found, tuple[Ask, Found]]:
     """One source all round, its height marginalised: located at the likeliest (that of `settings`), then weighed on the
     same cells at all others that are not ruled out."""
     ask = Ask(looks, settings)
@@ -124,17 +138,26 @@ def _plain(looks: Looks, settings: SourceSettings, chances: dict[float, float]) 
     for height_m, chance in chances.items():
         if chance >= HEIGHT_MIN and height_m != settings.physics.source_height_m:
             each.append((yield Ask(looks, replace(at_height(settings, height_m), levels=1), ALL_ROUND, box)))
-    return summed(ask, _mixed(each, 1.0))
+    return ask, _mixed(each, settings.place_sharpness)
 
 
 def _both(looks: Looks, other: Found, settings: SourceSettings, rough: SourceSettings) -> Asking:
-    """Two sources on more looks, each given the other."""
-    many = thinned(looks, settings.pair_looks_max)
+    """Two sources on more looks, each given the other. One that a sector antenna explains better is at no unique place:
+    where both are free, the beam is not located."""
+    many, few = thinned(looks, settings.pair_looks_max), thinned(looks, settings.alternative_looks[1])
+    wide, bar = replace(rough, levels=1), settings.evidence_min + settings.sector_cost
     out, used = [], rough
     for _ in range(2):
+        given, box = _given(few, other, used), _around_affected(looks, 50_000.0)
+        least = (yield Ask(given, wide, ALL_ROUND, box)).evidence + bar
+        beamed = False
+        for step in range(8):
+            beam = Beam(step * np.pi / 4.0, 2.1, OUTSIDE_DB)
+            beamed = beamed or (yield Ask(given, wide, beam, box)).evidence >= least
         ask = Ask(_given(many, other, used), replace(settings, levels=2))
         other, used = (yield ask), ask.settings
-        out.append(summed(ask, other))
+        found = summed(ask, other)
+        out.append(replace(found, unique=False) if beamed else found)
     return tuple(out)
 
 
@@ -147,8 +170,15 @@ def thinned(looks: Looks, most: int) -> Looks:
     return Looks._make(column[keep] for column in looks)
 
 
-def _beam(looks: Looks, rough: SourceSettings) -> Generator[Ask, Found, tuple[Beam, float]]:
-    """The likeliest beam on a wide grid, and its evidence: bearings all around, then beams like the best."""
+def near_affected(looks: Looks) -> Looks:
+    """The looks near where somebody was affected: what tells where a beam ends is who is fine beside it."""
+    places = np.stack([looks.east_m, looks.north_m], axis=1)
+    away, _ = cKDTree(places[looks.affected == 1]).query(places, distance_upper_bound=NEAR_M)
+    return kept(looks, np.isfinite(away))
+
+
+def _beam(looks: Looks, rough: SourceSettings) -> Generator[Ask, Found, Beam]:
+    """The likeliest beam on a wide grid: bearings all around, then beams like the best."""
     wide, box = replace(rough, levels=1), _around_affected(looks, 50_000.0)
     done: dict[Beam, float] = {}
     for step in range(8):
@@ -159,27 +189,59 @@ def _beam(looks: Looks, rough: SourceSettings) -> Generator[Ask, Found, tuple[Be
             for beam in _turned(like, np.pi / 8.0) if turn % 2 == 0 else _widened(like):
                 if beam not in done:
                     done[beam] = (yield Ask(looks, wide, beam, box)).evidence
-    best = _likeliest(done, 1)[0]
-    return best, done[best]
+    return _likeliest(done, 1)[0]
 
 
-def _sector(looks: Looks, beam: Beam, rough: SourceSettings) -> Generator[Ask, Found, tuple[Ask, list[Found]]]:
-    """What is found with each of the likely beams near the best, and the question with the likeliest."""
-    found = yield Ask(looks, rough, beam)
-    near, fine = replace(rough, levels=1, side=9), replace(rough, levels=1, side=17)
-    place, _ = found.top(rough)
-    box = (*(place - LOCAL_M), *(place + LOCAL_M))
+def _sector(
+    few: Looks, many: Looks, beam: Beam, rough: SourceSettings
+) -> Generator[Ask, Found, tuple[list[tuple[Beam, Box]], float]]:
+    """The beams near the best that are likely on few looks, then on many, each with the box around its place; and the
+    evidence of a sector."""
+    found = yield Ask(few, rough, beam)
+    near = replace(rough, levels=1, side=9)
+    box = _around(found.top(rough)[0])
     done: dict[Beam, float] = {}
     for turn in range(4):
         beam = _likeliest(done, 1)[0] if done else beam
         for like in (beam, *(_turned(beam, np.pi / (12.0 * (1 + turn // 2))) if turn % 2 == 0 else _widened(beam))):
             if like not in done:
-                done[like] = (yield Ask(looks, near, like, box)).evidence
-    likely = [b for b in _likeliest(done, BEAMS_MAX) if done[b] > max(done.values()) - 6.0]
-    each = []
-    for like in likely:
-        each.append((yield Ask(looks, fine, like, box)))
-    return Ask(looks, fine, likely[0], box), each
+                done[like] = (yield Ask(few, near, like, box)).evidence
+    judged: list[tuple[float, Beam, Box]] = []
+    for like in _likeliest(done, JUDGED):
+        found = yield Ask(many, near, like, box)
+        judged.append((found.evidence, like, _around(found.top(rough)[0])))
+    for turn_rad in (np.pi / 9.0, np.pi / 18.0):
+        _, top, box = max(judged, key=lambda j: j[0])
+        for like in (*_turned(top, turn_rad), *_widened(top)):
+            if like not in [j[1] for j in judged]:
+                found = yield Ask(many, near, like, box)
+                judged.append((found.evidence, like, _around(found.top(rough)[0])))
+    best = max(evidence for evidence, _, _ in judged)
+    judged = sorted((j for j in judged if j[0] > best - 6.0), key=lambda j: -j[0])
+    return [(like, where) for _, like, where in judged[:BEAMS_MAX]], best
+
+
+def _sectors(many: Looks, likely: list[tuple[Beam, Box]], settings: SourceSettings) -> Generator[Ask, Found, Posterior]:
+    """One source with a sector antenna: its place, summed over the likely beams."""
+    fine = replace(settings, levels=1)
+    box, each = likely[0][1], []
+    for like, _ in likely:
+        each.append((yield Ask(many, fine, like, box)))
+    return summed(Ask(many, fine, likely[0][0], box), _mixed(each, settings.sector_temper))
+
+
+def _pair(many: Looks, second: Found, rough: SourceSettings) -> Generator[Ask, Found, tuple[Found, float]]:
+    """The second of two sources on many looks, each located given the other, and the evidence of both."""
+    first = yield Ask(_given(many, second, rough), rough)
+    second = yield Ask(_given(many, first, rough), rough)
+    # a first source held where it is likeliest has not paid for its freedom
+    return second, second.evidence + first.evidence - first.best
+
+
+def _around(place_m: Float64[Array, "2"]) -> Box:
+    """The box in which a beam is adjusted."""
+    (e0, n0), (e1, n1) = place_m - LOCAL_M, place_m + LOCAL_M
+    return float(e0), float(n0), float(e1), float(n1)
 
 
 def _mixed(each: list[Found], temper: float) -> Found:
@@ -270,7 +332,7 @@ class Search:
 
 
 NO_ROWS = np.zeros((0, 0))
-CROWDED, BEAMED = 3, 2  # a look with another source in the background, or in a beam, costs this much more
+CROWDED = 3  # a look with another source in the background costs this much more
 
 
 def begin(region_id: int, now_ns: int, looks: Looks) -> Search:
@@ -308,6 +370,6 @@ def worked(
 def _rows_for(ask: Ask, grid: Grid, done: int, budget: int) -> tuple[int, int]:
     """How many cells more the budget allows (one at least), and what is left of it."""
     crowded = bool((ask.looks.background_dbm > kernel.NO_BACKGROUND).any())
-    each = len(ask.looks.speaker) * (CROWDED if crowded else BEAMED if ask.beam.width_rad else 1)
+    each = len(ask.looks.speaker) * (CROWDED if crowded else 1)
     rows = min(max(budget // each, 1), len(grid.cells) - done)
     return rows, budget - rows * each

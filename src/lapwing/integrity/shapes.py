@@ -9,7 +9,9 @@ grow.
 Reference notes on GNSS interference, sections 2.3 and 7.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -73,26 +75,63 @@ def start() -> Shapes:
     return Shapes(i, i, i, i, pair, pair, f, f, np.zeros((0, SUMS)), 0, 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What n speakers say now. Ways may lie in a plane of each one's own; `common_m` (2 or 3 columns) is for all."""
+
+    place_m: Float64[Array, "n 2"]
+    common_m: Float64[Array, "n k"]
+    velocity_mps: Float64[Array, "n 2"]
+    altitude_m: Float64[Array, " n"]
+    air: Bool[Array, " n"]  # flies, well above the ground, its position fresh
+    sails: Bool[Array, " n"]  # a ship, its position fresh
+
+    def __post_init__(self) -> None:
+        freeze_columns(self)
+
+
 def shaped(before: Shapes, claims: Claims, family: Int64[Array, " n"], settings: ShapeSettings) -> Shapes:
     """The shapes at the claims' time, rows as in `claims`; at most once a second."""
     key = (family << 40) | claims.address
     now = claims.time_ns
-    mine = before if np.array_equal(before.key, key) else _aligned(before, key)
+    mine = before if np.array_equal(before.key, key) else aligned(before, key)
     if 0 <= now - before.time_ns < 900_000_000 and mine is before:
         return before
     fresh = (claims.has_position > 0) & (now - claims.position_ns < settings.fresh_s * 1e9)
-    magnet = magnets(claims, family, fresh, settings)
-    since = np.where(magnet, np.where(mine.magnet_ns > 0, mine.magnet_ns, now), 0)
-    certain = (since > 0) & (now - since >= settings.hold_s * 1e9)
-    seen, circle = np.where(certain, now, mine.seen_ns), np.where(certain, 0, mine.circle)
-    if now - mine.stepped_ns >= settings.step_s * 1e9 or now < mine.stepped_ns:
-        mine = _stepped(mine, claims, fresh & (family == SHIP), settings)
-        round_one = circling(mine, settings)
-        seen, circle = np.where(round_one, now, seen), np.where(round_one, 1, circle)
-    return replace(mine, magnet_ns=since, seen_ns=seen, circle=circle, time_ns=now)
+    return advanced(mine, _seen(claims, family, fresh, settings), now, settings)
+
+
+def _seen(claims: Claims, family: Int64[Array, " n"], fresh: Bool[Array, " n"], settings: ShapeSettings) -> Seen:
+    altitude, said_ns = claims.said(Field.ALTITUDE_BARO_M)
+    ground, ground_ns = claims.said(Field.ON_GROUND)
+    air = fresh & (family == AIRCRAFT) & (said_ns > 0) & (altitude > settings.low_m)
+    air &= ~((ground_ns > 0) & (ground > 0))
+    place = claims.mean[:, :2]
+    return Seen(place, place, claims.mean[:, 3:5], altitude, air, fresh & (family == SHIP))
+
+
+def advanced(
+    mine: Shapes,
+    seen: Seen,
+    now_ns: int,
+    settings: ShapeSettings,
+    common: Callable[[Float64[Array, "n 2"]], Float64[Array, "n k"]] | None = None,
+) -> Shapes:
+    """The shapes at a time, rows as in `seen`. `common` brings places of the ways into the frame for all (none: they
+    are in it)."""
+    magnet = together(seen, settings)
+    since = np.where(magnet, np.where(mine.magnet_ns > 0, mine.magnet_ns, now_ns), 0)
+    certain = (since > 0) & (now_ns - since >= settings.hold_s * 1e9)
+    last, circle = np.where(certain, now_ns, mine.seen_ns), np.where(certain, 0, mine.circle)
+    if now_ns - mine.stepped_ns >= settings.step_s * 1e9 or now_ns < mine.stepped_ns:
+        mine = _stepped(mine, seen, now_ns, settings)
+        round_one = circling(mine, settings, common)
+        last, circle = np.where(round_one, now_ns, last), np.where(round_one, 1, circle)
+    return replace(mine, magnet_ns=since, seen_ns=last, circle=circle, time_ns=now_ns)
 
 
 PAIRS_MAX = 2_000_000  # that are looked at one by one
+TABLE = (1 << 16) - 1
 
 
 def standing(shapes: Shapes, settings: ShapeSettings) -> tuple[Bool[Array, " n"], Bool[Array, " n"]]:
@@ -101,7 +140,7 @@ def standing(shapes: Shapes, settings: ShapeSettings) -> tuple[Bool[Array, " n"]
     return lately & (shapes.circle == 0), lately & (shapes.circle == 1)
 
 
-def _aligned(before: Shapes, key: Int64[Array, " n"]) -> Shapes:
+def aligned(before: Shapes, key: Int64[Array, " n"]) -> Shapes:
     """What is remembered, in the rows of `key`; newcomers begin anew."""
     order = np.argsort(before.key, kind="stable")
     at = np.minimum(np.searchsorted(before.key, key, sorter=order), max(len(order) - 1, 0))
@@ -122,42 +161,55 @@ def magnets(
     claims: Claims, family: Int64[Array, " n"], fresh: Bool[Array, " n"], settings: ShapeSettings
 ) -> Bool[Array, " n"]:
     """Whether each claim is one of many at one place with one velocity."""
-    altitude, said_ns = claims.said(Field.ALTITUDE_BARO_M)
-    ground, ground_ns = claims.said(Field.ON_GROUND)
-    speed = np.hypot(claims.mean[:, 3], claims.mean[:, 4])
-    air = fresh & (family == AIRCRAFT) & (said_ns > 0) & (altitude > settings.low_m)
-    air &= ~((ground_ns > 0) & (ground > 0))
-    sea = fresh & (family == SHIP) & (speed > settings.ship_moves_mps)
-    out = np.zeros(len(claims), bool)
-    kinds = ((air, settings.aircraft_m, settings.aircraft_min), (sea, settings.ships_m, settings.ships_min))
+    return together(_seen(claims, family, fresh, settings), settings)
+
+
+def together(seen: Seen, settings: ShapeSettings) -> Bool[Array, " n"]:
+    """Whether each speaker is one of many at one place with one velocity."""
+    sea = seen.sails & (np.hypot(seen.velocity_mps[:, 0], seen.velocity_mps[:, 1]) > settings.ship_moves_mps)
+    out = np.zeros(len(sea), bool)
+    kinds = ((seen.air, settings.aircraft_m, settings.aircraft_min), (sea, settings.ships_m, settings.ships_min))
     for who, reach_m, at_least in kinds:
         at = np.flatnonzero(who)
+        at = at[crowded(seen.common_m[at], reach_m, at_least)]
         if len(at) < at_least:
             continue
         scale = reach_m / settings.velocity_mps  # one ball in place and velocity
-        place = np.concatenate([claims.mean[at, :2], claims.mean[at, 3:5] * scale], axis=1)
+        place = np.concatenate([seen.common_m[at], seen.velocity_mps[at] * scale], axis=1)
         tree = cKDTree(place)
         mates = tree.query_ball_point(place, reach_m, return_length=True) - 1
         if mates.sum() > 2 * PAIRS_MAX:  # thousands at one place: no levels of a holding stack are asked for
             out[at] = mates >= at_least - 1
             continue
         a, b = tree.query_pairs(reach_m, output_type="ndarray").T
-        if who is air:
-            apart = np.abs(altitude[at[a]] - altitude[at[b]]) >= settings.levels_m
+        if who is seen.air:
+            apart = np.abs(seen.altitude_m[at[a]] - seen.altitude_m[at[b]]) >= settings.levels_m
             a, b = a[apart], b[apart]
         mates = np.bincount(a, minlength=len(at)) + np.bincount(b, minlength=len(at))
         out[at] = mates >= at_least - 1
     return out
 
 
-def _stepped(mine: Shapes, claims: Claims, sails: Bool[Array, " n"], settings: ShapeSettings) -> Shapes:
+def crowded(place_m: Float64[Array, "k d"], reach_m: float, at_least: int) -> Bool[Array, " k"]:
+    """Who may have `at_least` within reach, itself counted: squares (or cubes) of that size with their neighbours,
+    counted in a table that several may share. Who has so many is never left out."""
+    weight = np.array([40_503, 1, 25_717][: place_m.shape[1]])
+    slot = np.floor(place_m / reach_m).astype(np.int64) @ weight
+    counts = np.bincount(slot & TABLE, minlength=TABLE + 1)
+    around = np.zeros(len(slot), np.int64)
+    for steps in product((-1, 0, 1), repeat=len(weight)):
+        around += counts[(slot + int(np.dot(steps, weight))) & TABLE]
+    return np.asarray(around >= at_least)
+
+
+def _stepped(mine: Shapes, seen: Seen, now_ns: int, settings: ShapeSettings) -> Shapes:
     """The ways one step on."""
-    place = claims.mean[:, :2]
+    place, sails = seen.place_m, seen.sails
     step_m = place - mine.last_m
     length = np.hypot(step_m[:, 0], step_m[:, 1])
     anew = sails & ((mine.sums[:, 0] <= 0.0) | (length > settings.jump_m))
     went = sails & ~anew & (length > 5.0)
-    dt_s = min(max((claims.time_ns - mine.stepped_ns) * 1e-9, 0.0), 10.0 * settings.step_s)
+    dt_s = min(max((now_ns - mine.stepped_ns) * 1e-9, 0.0), 10.0 * settings.step_s)
     fade = float(np.exp(-dt_s / settings.fade_s))
     heading = np.arctan2(step_m[:, 0], step_m[:, 1])
     turned = (heading - mine.heading_rad + np.pi) % (2.0 * np.pi) - np.pi
@@ -175,7 +227,7 @@ def _stepped(mine: Shapes, claims: Claims, sails: Bool[Array, " n"], settings: S
         heading_rad=np.where(went, heading, mine.heading_rad),
         turn_rad=np.where(anew, 0.0, turn),
         sums=np.where(anew[:, None], terms, sums),
-        stepped_ns=claims.time_ns,
+        stepped_ns=now_ns,
     )
 
 
@@ -200,7 +252,11 @@ def circles(
     return 0.5 * np.stack([a, b], axis=1), np.where(good, radius, 0.0), rms
 
 
-def circling(mine: Shapes, settings: ShapeSettings) -> Bool[Array, " n"]:
+def circling(
+    mine: Shapes,
+    settings: ShapeSettings,
+    common: Callable[[Float64[Array, "n 2"]], Float64[Array, "n k"]] | None = None,
+) -> Bool[Array, " n"]:
     """Ships that circle round the same centre as enough others."""
     centre, radius, rms = circles(mine.sums)
     low, high = settings.radius_m
@@ -209,10 +265,11 @@ def circling(mine: Shapes, settings: ShapeSettings) -> Bool[Array, " n"]:
     out = np.zeros(len(radius), bool)
     if len(at) < settings.circles_min:
         return out
-    place = mine.begin_m[at] + centre[at]
+    place = mine.begin_m + centre
+    place = (place if common is None else common(place))[at]
     pairs = cKDTree(place).query_pairs(settings.centre * float(radius[at].max()), output_type="ndarray")
     a, b = pairs[:, 0], pairs[:, 1]
-    apart = np.hypot(*(place[a] - place[b]).T)
+    apart = np.sqrt(((place[a] - place[b]) ** 2).sum(axis=1))
     same = apart <= settings.centre * np.minimum(radius[at[a]], radius[at[b]])
     mates = np.bincount(a[same], minlength=len(at)) + np.bincount(b[same], minlength=len(at))
     out[at] = mates >= settings.circles_min - 1

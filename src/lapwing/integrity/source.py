@@ -24,7 +24,7 @@ ALL_ROUND = Beam(0.0, 0.0, 20.0)
 class SourceSettings:
     """The assumed world, and how finely it is searched."""
 
-    physics: Physics = Physics(-95.0, 5.0, 2.4, 5.0, 0.005, 30.0, 0.05, 12.0, 0.7)
+    physics: Physics = Physics(-95.0, 5.0, 2.0, 4.0, 0.005, 30.0, 0.05, 12.0, 0.8)
     heights_m: tuple[float, ...] = (10.0, 30.0, 100.0, 300.0)  # above the ground: vehicle, mast, hill, mountain
     power_dbm: tuple[float, float] = (16.0, 76.0)
     step_db: float = 3.0
@@ -39,10 +39,12 @@ class SourceSettings:
     looks_per_speaker: int = 24
     affected_min: int = 3
     evidence_min: float = 3.0  # a sector or a second source must be this much likelier (log)
-    sector_cost: float = 2.0  # what a beam chosen among many has gained by the choice (log)
-    sector_temper: float = 0.35  # a beam's real edges are not the model's
+    sector_cost: float = 5.0  # what a beam chosen among many has gained by the choice (log)
+    place_sharpness: float = 1.2  # one source is this much surer than its looks, tempered, say: measured
+    sector_temper: float = 0.15  # a beam's real edges are not the model's
     looks_max: int = 2_500
     pair_looks_max: int = 1_200
+    beam_looks: int = 900  # near the affected
     alternative_looks: tuple[int, int] = (500, 250)  # sector antennas and second sources are tried on fewer
 
 

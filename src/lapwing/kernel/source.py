@@ -18,6 +18,7 @@ F64 = NDArray[np.float64]
 
 L1_MHZ = 1575.42
 AT_1_KM_DB = 32.44 + 20.0 * np.log10(L1_MHZ)
+PER_LOG = 10.0 / np.log(10.0)  # dB per natural logarithm of a power
 TABLE_DB = 60.0  # the table reaches this far to both sides
 PER_DB = 8  # entries per dB
 FIRST, WAS_FINE, WAS_AFFECTED = 0, 1, 2
@@ -81,15 +82,22 @@ def loss_db(east_m: float, north_m: float, height_m: float, horizon_m: float, w:
         extra += 10.0 * max(beyond, 0.0)
         if beyond < SHARP:
             extra += 10.0 * np.log1p(np.exp(-abs(beyond)))
-    return float(AT_1_KM_DB - 60.0 + 10.0 * np.log10(range2) + extra)
+    return float(AT_1_KM_DB - 60.0 + PER_LOG * np.log(range2) + extra)
 
 
 @njit(cache=True)
 def beam_db(east_m: float, north_m: float, beam: Beam) -> float:
-    """What a sector antenna takes away towards (east, north)."""
+    """What a sector antenna takes away towards (east, north): an arc cosine only where the edge is near."""
     if beam.width_rad <= 0.0:
         return 0.0
-    apart = abs((np.arctan2(east_m, north_m) - beam.bearing_rad + np.pi) % (2.0 * np.pi) - np.pi)
+    far = np.sqrt(east_m * east_m + north_m * north_m)
+    along = east_m * np.sin(beam.bearing_rad) + north_m * np.cos(beam.bearing_rad)
+    inner, outer = 0.5 * (beam.width_rad - EDGE_RAD), 0.5 * (beam.width_rad + EDGE_RAD)
+    if inner > 0.0 and along >= far * np.cos(inner):
+        return 0.0
+    if outer < np.pi and along <= far * np.cos(outer):
+        return float(beam.outside_db)
+    apart = np.arccos(min(max(along / max(far, 1e-9), -1.0), 1.0))
     return float(beam.outside_db * min(max((apart - 0.5 * beam.width_rad) / EDGE_RAD + 0.5, 0.0), 1.0))
 
 
@@ -127,14 +135,24 @@ def log_likelihood(
     n_power, n_node = out.shape[1], len(weight)
     n_level, stride = n_power + n_node - 1, round(powers[1] * PER_DB)
     table = tables(w, stride, n_level)
+    columns = table.shape[3]
+    flat = table.reshape(table.size)
     half_db = (n_node // 2) * powers[1]
     first_db = powers[0] - half_db - w.threshold_dbm + TABLE_DB + 0.5 / PER_DB
     other_db = half_db - w.threshold_dbm + TABLE_DB + 0.5 / PER_DB
     per_step, horizon_m = 1.0 / powers[1], np.zeros(len(looks.speaker))
+    base = np.zeros(len(looks.speaker), np.int64)  # where in the table the rows of a look begin
     for i in range(len(horizon_m)):
         horizon_m[i] = reach_m(looks.height_m[i], w)
+        base[i] = (looks.before[i] * 2 + looks.affected[i]) * stride * columns
+    size = (stride, columns, n_level)
     level, many = np.ones(n_level), np.ones((n_node, n_power))
     begins, crowded = _groups(looks, w)
+    known = np.ones((len(base), n_node))  # chance where the other source decides
+    for i in range(len(base)):
+        if crowded[looks.speaker[i]]:
+            for k in range(n_node):
+                known[i, k] = flat[base[i] + _at((looks.background_dbm[i] + other_db) * per_step - k, size)]
     product, total = np.ones(n_power), np.zeros(n_power)
     for c in range(len(cell_m)):
         out[c, :] = 0.0
@@ -143,11 +161,14 @@ def log_likelihood(
                 east, north = looks.east_m[i] - cell_m[c, 0], looks.north_m[i] - cell_m[c, 1]
                 lost = loss_db(east, north, looks.height_m[i], horizon_m[i], w) + beam_db(east, north, beam)
                 at = (first_db - lost) * per_step
-                rows = table[looks.before[i], looks.affected[i]]
                 if crowded[s]:
-                    _look_over(many, rows, at, (looks.background_dbm[i] + other_db) * per_step)
-                else:
-                    _look_alone(level, rows, at)
+                    over = (looks.background_dbm[i] + other_db) * per_step - at
+                    _look_over(many, flat[base[i] : base[i] + size[0] * columns], known[i], size, (at, over))
+                    continue
+                begin = base[i] + _at(at, size)
+                row = flat[begin : begin + n_level]
+                for v in range(n_level):
+                    level[v] *= row[v]
             if crowded[s]:
                 _close_many(many, weight, total)
             else:
@@ -172,37 +193,28 @@ def _groups(looks: Looks, w: Physics) -> tuple[I64, I64]:
 
 
 @njit(cache=True)
-def _at(steps: float, rows: F64, n_level: int) -> tuple[int, int]:
-    """Phase and column of a table at so many steps above its lowest level."""
+def _at(steps: float, size: tuple[int, int, int]) -> int:
+    """Where a level so many steps above the lowest lies in the rows of one look; `size`: phases, columns, and how many
+    levels are read off."""
+    stride, columns, n_level = size
     whole = np.floor(steps)
-    column = int(min(max(whole, -float(n_level)), float(rows.shape[1] - 2 * n_level))) + n_level
-    return int((steps - whole) * rows.shape[0]), column
+    column = int(min(max(whole, -float(n_level)), float(columns - 2 * n_level))) + n_level
+    return int((steps - whole) * stride) * columns + column
 
 
 @njit(cache=True)
-def _look_alone(level: F64, rows: F64, at: float) -> None:
-    """One look more, per level of power minus threshold; the lowest lies `at` steps up the table."""
-    n = len(level)
-    phase, begin = _at(at, rows, n)
-    row = rows[phase, begin : begin + n]
-    for v in range(n):
-        level[v] *= row[v]
-
-
-@njit(cache=True)
-def _look_over(many: F64, rows: F64, at: float, known: float) -> None:
-    """One look more, per node and power, where another source is received `known` steps up (for the lowest node).
-    The stronger one decides."""
+def _look_over(many: F64, rows: F64, known: F64, size: tuple[int, int, int], steps: tuple[float, float]) -> None:
+    """One look more, per node and power, where another source is received: `steps` tells the level (for the lowest
+    power and the highest node) up the table, and how far above it the other source is. The stronger one decides."""
     n_node, n_power = many.shape
-    n = n_node + n_power - 1
-    weaker = int(min(max(np.ceil(known - at - (n_node - 1)), 0.0), float(n_power)))  # powers below the known source
+    at, over = steps
+    weaker = int(min(max(np.ceil(over - (n_node - 1)), 0.0), float(n_power)))  # powers below the known source
     for k in range(n_node):
-        phase, begin = _at(at + (n_node - 1 - k), rows, n)
-        row = rows[phase, begin : begin + n_power]
-        phase, begin = _at(known - k, rows, n)
-        same = rows[phase, begin]
+        same = known[k]
         for p in range(weaker):
             many[k, p] *= same
+        begin = _at(at + (n_node - 1 - k), size)
+        row = rows[begin : begin + n_power]
         for p in range(weaker, n_power):
             many[k, p] *= row[p]
 

@@ -1,8 +1,9 @@
 """`lapwing survey`: archives in, a folder of results out. Everything that touches files; the sciences are in engine/.
 
-First every input is read once and its samples are laid out by day and speaker; then each of these partitions is judged
-alone; then the counts are added up and the events found. Every finished step leaves a marker, written last and
-atomically, so that a killed survey goes on where it was. Memory holds one piece of an input or one partition.
+First every input is read once and its samples are laid out by day and speaker; then each day is looked through for
+shapes that only false positions make; then each partition is judged alone; then the counts are added up and the events
+found. Every finished step leaves a marker, written last and atomically, so that a killed survey goes on where it was.
+Memory holds one piece of an input, one partition, or half an hour of a day.
 """
 
 import hashlib
@@ -19,8 +20,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from lapwing.engine import survey as science
+from lapwing.engine import survey_shapes as shapes
 from lapwing.engine.survey_events import Event, alarms, event_of, grouped
 from lapwing.integrity.evidence import NavigationSettings
+from lapwing.integrity.shapes import ShapeSettings
 from lapwing.serve.archives import ArchiveError, pieces
 from lapwing.serve.survey_results import Skipped, summary, write_results
 
@@ -43,6 +46,8 @@ def survey(inputs: list[Path], out: Path) -> str:
         skipped = [s for s in bar.track((_taken(f, work) for f in files), len(files), description="reading") if s]
         wanted = {_name(f) for f in files}
         parts = sorted(p for p in (work / "parts").glob("*/*") if p.is_dir())
+        for day in bar.track(sorted({p.parent for p in parts}), description="shapes"):
+            _shape(day, work, wanted)
         for part in bar.track(parts, description="judging"):
             _judge(part, work, wanted)
     tables = {name: _all(work, parts, name) for name in TABLES}
@@ -127,18 +132,50 @@ def _write_text(path: Path, text: str) -> None:
     os.replace(draft, path)
 
 
+def _shape(day: Path, work: Path, wanted: set[str]) -> None:
+    """Who stood in a magnet or circle in one day, into shapes/DAY.parquet; does nothing if that was done with the same
+    files. The day's speakers are read a bucket at a time and walked through a slice of time at a time."""
+    found, done = work / "shapes" / f"{day.name}.parquet", work / "shapes" / f"{day.name}.done"
+    files = sorted(p for p in day.glob("*/*.parquet") if p.name.split("-")[0] in wanted)
+    state = _names(files)
+    if done.exists() and done.read_text(encoding="utf-8") == state:
+        return
+    slices = work / "shapes" / f"{day.name}.slices"
+    shutil.rmtree(slices, ignore_errors=True)
+    for bucket in sorted({p.parent for p in files}):
+        rows = shapes.thinned(science.tidy(pl.read_parquet([p for p in files if p.parent == bucket])))
+        pieces_of_day = rows.with_columns((pl.col("step") * shapes.STEP_NS // shapes.SLICE_NS).alias("slice"))
+        for (number,), piece in pieces_of_day.partition_by("slice", as_dict=True).items():
+            _write(piece.drop("slice"), slices / f"{number}" / f"{bucket.name}.parquet")
+    walk, flagged = shapes.start(), [pl.DataFrame(schema=shapes.FLAGGED)]
+    for folder in sorted(slices.glob("*"), key=lambda p: int(p.name)):
+        walk, more = shapes.walked(walk, pl.read_parquet(sorted(folder.glob("*.parquet"))), ShapeSettings())
+        flagged.append(more)
+    _write(pl.concat(flagged).sort("key", "step"), found)
+    shutil.rmtree(slices, ignore_errors=True)
+    _write_text(done, state)
+
+
+def _names(files: list[Path]) -> str:
+    return hashlib.blake2b("\n".join(p.name for p in files).encode(), digest_size=10).hexdigest()
+
+
 def _judge(part: Path, work: Path, wanted: set[str]) -> None:
-    """One partition judged and counted; does nothing if that was done with the same files."""
+    """One partition judged and counted; does nothing if that was done with the same files and the same shapes."""
     folder = work / "judged" / f"{part.parent.name}-{part.name}"
     files = sorted(p for p in part.glob("*.parquet") if p.name.split("-")[0] in wanted)
-    state = hashlib.blake2b("\n".join(p.name for p in files).encode(), digest_size=10).hexdigest()
+    flagged = pl.read_parquet(work / "shapes" / f"{part.parent.name}.parquet")
+    flagged = flagged.filter(pl.col("key") % BUCKETS == int(part.name))
+    state = _names(files)
+    if len(flagged):
+        state += hashlib.blake2b(flagged.write_csv().encode(), digest_size=10).hexdigest()
     done = folder / "done"
     if done.exists() and done.read_text(encoding="utf-8") == state:
         return
     shutil.rmtree(folder, ignore_errors=True)
     if files:
-        settings = NavigationSettings()
-        j = science.judged(science.tidy(pl.read_parquet(files)), settings)
+        settings, table = NavigationSettings(), science.tidy(pl.read_parquet(files))
+        j = science.judged(table, settings, shapes.joined(table, flagged) if len(flagged) else None)
         _write(science.cell_counts(j, settings.low_m), folder / "cells.parquet")
         _write(science.cell_counts(j, settings.low_m, DAY_NS), folder / "days.parquet")
         _write(science.step_counts(j, settings.low_m), folder / "steps.parquet")
