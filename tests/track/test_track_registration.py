@@ -220,3 +220,53 @@ def test_heights_by_air_pressure_do_not_tilt_a_camera():
         assert abs(geometric.bias[1]) < np.radians(0.3)
         assert abs(geometric.bias[2]) < 3.0 * geometric.sigma[2]
         assert geometric.sigma[2] < np.radians(1.2)
+
+
+def crowded(references, plots, seed=0):
+    """One scan of a radar with that many of both, all claims trusted."""
+    rng = np.random.default_rng(seed)
+    sensor, x = make_sensor(CONFIG, ORIGIN, Space.RANGE_AZIMUTH), traffic(rng, references)
+    P = np.tile(np.diag([20.0, 20.0, 60.0, 3.0, 3.0, 3.0]) ** 2, (references, 1, 1))
+    z = np.column_stack([rng.uniform(100, 40e3, plots), rng.uniform(-np.pi, np.pi, plots)])
+    R = np.tile(np.diag([900.0, 0.0035**2]), (plots, 1, 1))
+    nobody = np.full(plots, ANONYMOUS, dtype=np.int64)
+    scan = Detections("r", sensor.space, SECOND, np.full(plots, SECOND), z, R, nobody, np.arange(plots))
+    return scan, sensor, looks.Reference(SECOND, np.arange(references), x, P)
+
+
+@pytest.mark.parametrize(("references", "plots"), [(200, 300), (500, 2_000), (3, 40)])
+def test_a_crowd_costs_no_more_than_agreed(references, plots):
+    scan, sensor, reference = crowded(references, plots)
+    pairs = looks.collect(looks.begin("r", sensor.space.value, SETTINGS), scan, sensor, reference, SETTINGS)
+    assert len(pairs.look) <= SETTINGS.pairs_max
+    whole = [np.count_nonzero(pairs.look == k) for k in np.unique(pairs.look)]
+    assert references > 3 or sum(whole) > 0
+    # those left out come first the next time
+    later = Detections(
+        "r", sensor.space, 5 * SECOND, scan.time_ns + 4 * SECOND, scan.z, scan.R, scan.address, scan.frame_seq
+    )
+    again = looks.collect(pairs, later, sensor, reference._replace(time_ns=5 * SECOND), SETTINGS)
+    assert len(again.look) <= SETTINGS.pairs_max
+    assert not np.isin(again.address[again.time_ns == later.time_ns[0]], pairs.address).any()
+
+
+def test_errors_of_place_and_height_that_hang_together_break_nothing():
+    rng = np.random.default_rng(6)
+    sensor, x = make_sensor(CONFIG, ORIGIN, Space.RANGE_AZIMUTH), traffic(rng, 12)
+    P = np.tile(np.eye(6), (12, 1, 1))
+    P[:, [0, 1], [0, 1]] = 1e4
+    P[:, 0, 1] = P[:, 1, 0] = 0.9e4
+    P[:, 2, 2] = 4_000.0**2
+    P[:, 0, 2] = P[:, 2, 0] = 0.5 * 100.0 * 4_000.0
+    pairs = looks.begin("r", sensor.space.value, SETTINGS)
+    for t in range(12, 181, 12):
+        now = x.copy()
+        now[:, :3] += t * x[:, 3:]
+        z = observed(rng, sensor, now, np.array([0.0, 0.05, 0.0, 0.0, 0.0, 0.0]))
+        R = np.tile(np.diag([900.0, 0.0035**2]), (len(z), 1, 1))
+        nobody = np.full(len(z), ANONYMOUS, dtype=np.int64)
+        scan = Detections("r", sensor.space, t * SECOND, np.full(len(z), t * SECOND), z, R, nobody, np.arange(len(z)))
+        pairs = looks.collect(pairs, scan, sensor, looks.Reference(t * SECOND, np.arange(12), now, P), SETTINGS)
+        found = reg.solve(pairs, sensor, t * SECOND, np.zeros(6), SETTINGS).found
+        assert np.isfinite(found.sigma).all()
+    assert abs(found.bias[1] - 0.05) < np.radians(0.5)

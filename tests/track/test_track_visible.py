@@ -133,3 +133,9 @@ def test_off_means_that_every_sensor_sees():
         )
     assert state.visible.shape == (len(state.tracks), 1)
     assert (state.visible == 1.0).all()
+
+
+@pytest.mark.parametrize("wrong", [{"start": 1.5}, {"seen_s": 0.0}, {"hidden_s": -1.0}])
+def test_settings_that_are_no_probabilities_or_times_are_refused(wrong):
+    with pytest.raises(ValueError, match="VisibilitySettings"):
+        VisibilitySettings(**wrong)

@@ -98,13 +98,13 @@ def load_settings(path: Path | None) -> TrackSettings:
         prior = dataclasses.replace(settings.prior, **_numbers(table.pop("prior", {})))
         learn = dataclasses.replace(ClutterSettings(), **_numbers(table.pop("clutter", {})))
         clutter = learn if learn.memory_s > 0.0 else None
-        seeing = dataclasses.replace(VisibilitySettings(), **_numbers(table.pop("visibility", {})))
-        visibility = seeing if seeing.hidden_s > 0.0 else None
+        seeing = _numbers(table.pop("visibility", {}))
+        visibility = VisibilitySettings(**seeing) if seeing.get("hidden_s", 1.0) != 0.0 else None
         modes = () if {"noise_horizontal_m2ps3", "noise_vertical_m2ps3"} & set(table) else AIR
         return dataclasses.replace(
             settings, prior=prior, modes=modes, clutter=clutter, visibility=visibility, **_numbers(table)
         )
-    except (tomllib.TOMLDecodeError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise TrackingError(f"{path}: not tracker settings: {error}") from None
 
 

@@ -21,7 +21,7 @@ from lapwing.track.sensors import SensorModel
 NS = 1e-9
 B = len(BIASES)
 ROWS = ("look", "time_ns", "address", "z", "at", "S", "lasting_m", "spread", "p_detect")
-TRIED_MAX = 20_000  # pairs of plots and other targets in one scan; a flood of them tells nothing
+TRIED_MAX = 50_000  # plots against references in one scan: of more references, those looked at longest ago
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,8 @@ def collect(
     kept = _chosen(pairs, (pairs.time_ns >= old) & (pairs.time_ns <= scan.scan_ns))
     due = scan.scan_ns - round(settings.apart_s * 1e9)
     fresh = ~np.isin(reference.address, kept.address[kept.time_ns > due])
-    if not len(scan) or not fresh.any():
+    fresh = _few(fresh, reference, kept, max(TRIED_MAX // max(len(scan), 1), 1))
+    if not 0 < len(scan) <= TRIED_MAX or not fresh.any():
         return kept
     looked = Reference(reference.time_ns, reference.address[fresh], reference.mean[fresh], reference.cov[fresh])
     t = _try(scan, np.arange(len(scan)), sensor, looked, settings)
@@ -178,6 +179,19 @@ def collect(
     return _newest(_joined(kept, new), settings.pairs_max)
 
 
+def _few(fresh: Array, reference: Reference, kept: Pairs, most: int) -> Array:
+    """At most so many of the fresh references, those that were looked at longest ago first, then by address."""
+    if np.count_nonzero(fresh) <= most:
+        return fresh
+    newest = dict(zip(kept.address.tolist(), kept.time_ns.tolist(), strict=True))
+    seen_ns = np.array([newest.get(a, 0) for a in reference.address.tolist()], dtype=np.int64)
+    rows = np.flatnonzero(fresh)
+    few = rows[np.lexsort((reference.address[rows], seen_ns[rows]))[:most]]
+    out = np.zeros(len(fresh), dtype=bool)
+    out[few] = True
+    return out
+
+
 def _elsewhere(
     scan: Detections,
     row: Int64[Array, " k"],
@@ -190,13 +204,17 @@ def _elsewhere(
     density = np.zeros(len(row))
     rows, back = np.unique(row, return_inverse=True)
     for those in known:
-        if those is None or not len(those.address) or len(rows) * len(those.address) > TRIED_MAX:
+        if those is None or not len(those.address):
             continue
-        t = _try(scan, rows, sensor, those, settings)
-        d2 = np.einsum("ki,ki->k", t.nu, np.linalg.solve(t.prior, t.nu[:, :, None])[:, :, 0])
-        log = -0.5 * (d2 + np.linalg.slogdet(t.prior)[1] + t.nu.shape[1] * np.log(2.0 * np.pi))
-        there = (t.p_detect * np.exp(log)).reshape(len(rows), len(those.address))
-        density += np.where(those.address[None, :] == address[:, None], 0.0, there[back]).sum(axis=1)
+        most = max(TRIED_MAX // len(those.address), 1)
+        for begin in range(0, len(rows), most):
+            t = _try(scan, rows[begin : begin + most], sensor, those, settings)
+            d2 = np.einsum("ki,ki->k", t.nu, np.linalg.solve(t.prior, t.nu[:, :, None])[:, :, 0])
+            log = -0.5 * (d2 + np.linalg.slogdet(t.prior)[1] + t.nu.shape[1] * np.log(2.0 * np.pi))
+            there = (t.p_detect * np.exp(log)).reshape(-1, len(those.address))
+            mine = np.flatnonzero((back >= begin) & (back < begin + most))
+            other = those.address[None, :] != address[mine, None]
+            density[mine] += (there[back[mine] - begin] * other).sum(axis=1)
     return density
 
 
@@ -235,4 +253,5 @@ def _newest(pairs: Pairs, pairs_max: int) -> Pairs:
     """Whole looks only."""
     if len(pairs.look) <= pairs_max:
         return pairs
-    return _chosen(pairs, pairs.look > pairs.look[len(pairs.look) - pairs_max - 1])
+    cut = np.sort(pairs.look)[len(pairs.look) - pairs_max - 1]  # within a scan pairs lie by plot, not by look
+    return _chosen(pairs, pairs.look > cut)

@@ -29,6 +29,7 @@ from lapwing.track.settings import TargetPrior
 
 STAGES = ((25.0, 6), (4.0, 6), (1.0, 12))  # covariance inflation, iterations
 SEEN = 0.5  # prior probability that the sensor sees a reference at all
+LEFT_MIN = 1e-9  # of a covariance's trace: least eigenvalue of what does not last
 ALONE = 3.0  # sigmas by which a bias may change when one reference is left out
 
 
@@ -52,7 +53,10 @@ def solve(
     enough = best_score > settings.gain_min and weight.sum() >= settings.looks_min
     if not (enough and len(behind) >= settings.targets_min):
         return replace(pairs, found=replace(known, pairs=round(float(weight.sum()))), solved_ns=now_ns)
-    sigma = np.sqrt(np.diagonal(np.linalg.inv(best_Y)))
+    variance = np.diagonal(np.linalg.inv(best_Y))
+    if not (np.isfinite(best).all() and np.isfinite(variance).all() and (variance > 0.0).all()):
+        return replace(pairs, found=known, solved_ns=now_ns)
+    sigma = np.sqrt(variance)
     sure = (sigma < settings.observable_ratio * prior) & agreed(residuals(pairs, sensor, best), weight, settings)
     observable = sure.astype(np.int64)
     found = Registration(pairs.sensor, now_ns, round(float(weight.sum())), best, sigma, observable, noise)
@@ -89,7 +93,10 @@ def residuals(pairs: Pairs, sensor: SensorModel, b: Float64[Array, " b"]) -> Lin
     nu = sensor.innovation(pairs.z, z_hat + own)
     look, whose = (np.unique(a, return_inverse=True)[1] for a in (pairs.look, pairs.address))
     E = H[:, :, :3] * pairs.lasting_m[:, None, :]
-    own = np.linalg.inv(pairs.S - E @ np.swapaxes(E, 1, 2))
+    own = pairs.S - E @ np.swapaxes(E, 1, 2)
+    torn = np.linalg.eigvalsh(own)[:, 0] < LEFT_MIN * np.trace(own, axis1=1, axis2=2)  # errors of place and height hang
+    own[torn], E[torn] = pairs.S[torn], 0.0  # together: nothing of them is taken for lasting
+    own = np.linalg.inv(own)
     return Line(b, nu, J, E, look, whose, Weighed(np.linalg.inv(pairs.S), np.linalg.slogdet(pairs.S)[1], own))
 
 

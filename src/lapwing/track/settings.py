@@ -83,6 +83,10 @@ class VisibilitySettings:
     hidden_s: float = 1e5  # mean
     speed_mps_max: float = 60.0  # what flies faster is large: every sensor sees it
 
+    def __post_init__(self) -> None:
+        if not (0.0 <= self.start <= 1.0 and self.seen_s > 0.0 and self.hidden_s > 0.0):
+            raise ValueError("VisibilitySettings: start must lie within 0 and 1, seen_s and hidden_s be positive")
+
 
 @dataclass(frozen=True, slots=True)
 class TrackSettings:
