@@ -21,7 +21,8 @@ from lapwing.track.sensors import SensorModel
 NS = 1e-9
 B = len(BIASES)
 ROWS = ("look", "time_ns", "address", "z", "at", "S", "lasting_m", "spread", "p_detect")
-TRIED_MAX = 50_000  # plots against references in one scan: of more references, those looked at longest ago
+ELSEWHERE_MAX = 100_000  # plots against everything else that is there
+TRIED_MAX = 20_000  # plots against references in one scan: of more references, those looked at longest ago
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,12 +201,19 @@ def _elsewhere(
     known: tuple[Reference, Reference | None],
     settings: RegistrationSettings,
 ) -> Float64[Array, " k"]:
-    """How densely everything known but the reference itself puts plots where each pair's plot is."""
+    """How densely everything known but the reference itself puts plots where each pair's plot is. Infinitely where that
+    is too much to work out: in such a crowd no plot tells whose it is."""
     density = np.zeros(len(row))
     rows, back = np.unique(row, return_inverse=True)
-    for those in known:
-        if those is None or not len(those.address):
+    for every in known:
+        if every is None:
             continue
+        seen = sensor.p_detect(every.mean) > 0.0
+        those = Reference(every.time_ns, every.address[seen], every.mean[seen], every.cov[seen])
+        if not len(those.address):
+            continue
+        if len(rows) * len(those.address) > ELSEWHERE_MAX:
+            return np.full(len(row), np.inf)
         most = max(TRIED_MAX // len(those.address), 1)
         for begin in range(0, len(rows), most):
             t = _try(scan, rows[begin : begin + most], sensor, those, settings)
