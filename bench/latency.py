@@ -1,6 +1,6 @@
 """From a sensor's message to the alarm on the screen, and to the symbol that moved, with a full sky: end to end.
 
-    uv run python bench/latency.py --tracks 10000 --rate 2000 --seconds 120
+    uv run python -m bench.latency --tracks 10000 --rate 2000 --seconds 120
 
 A process of its own (bench/sky.py) plays radars over TCP (`json` lines): together `--tracks` targets and `--rate`
 detections a second, in `--looks` looks a second. A gate radar looks about once a second and sees intruders that appear
