@@ -13,7 +13,9 @@ import pytest
 import websockets
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from lapwing.serve import link_wire
 from lapwing.serve import links as links_room
 from lapwing.serve.accounts import Accounts
 from lapwing.serve.link_wire import ROWS_MAX, LinkFault, read_picture, read_text
@@ -247,6 +249,38 @@ def test_a_wrong_text_is_a_fault(text):
     with pytest.raises(LinkFault) as told:
         read_text(text)
     assert len(str(told.value)) < 300
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"type": "alarms", "alarms": [' + ",".join(["{}"] * 80_000) + "]}",
+        '{"type": "alarms", "alarms": [' + ",".join(["{}"] * link_wire.ALARMS_MAX) + "]}",
+        '{"type": "feeds", "feeds": [' + ",".join(["{}"] * 80_000) + "]}",
+        json.dumps({"type": "names", "names": {f"{i:050}": 5 for i in range(15_000)}, "gone": []}),
+        json.dumps({"type": "names", "names": {}, "gone": [7] * 20_000}),
+        json.dumps({"type": "names", "names": {}, "gone": [7] * 100_000}),
+    ],
+)
+def test_many_mistakes_cost_no_more_than_one(text, monkeypatch):
+    listed = []
+
+    def first_only(kind):
+        def check(told):
+            try:
+                return kind.model_validate(told)
+            except ValidationError as error:
+                listed.append(error.error_count())
+                raise
+
+        return check
+
+    for name, kind in list(link_wire.KINDS.items()):
+        watched = type(name, (), {"model_fields": kind.model_fields, "model_validate": staticmethod(first_only(kind))})
+        monkeypatch.setitem(link_wire.KINDS, name, watched)
+    with pytest.raises(LinkFault):
+        read_text(text)
+    assert sum(listed) <= 24  # columns of an alarm, twice: a missing one can be told in two ways
 
 
 def test_what_is_not_known_is_left_alone():
