@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import time
 from dataclasses import replace
 from http import HTTPStatus
 
@@ -24,7 +25,8 @@ from lapwing.serve.site import SiteError, parse
 from lapwing.serve.site_link import SiteLinkEntry
 from lapwing.serve.site_words import missing, words
 from lapwing.serve.web import WebOptions, create_app
-from lapwing.serve.wire import MAGIC, decode_picture, encode_picture
+from lapwing.serve.wire import MAGIC, decode_picture, encode_picture, pack
+from lapwing.serve.wire_text import texts
 from tests.serve.fake_shelf import ORIGIN, FakeShelf, World, make_site
 from tests.serve.test_web import served
 
@@ -283,6 +285,78 @@ def test_many_mistakes_cost_no_more_than_one(text, monkeypatch):
     assert sum(listed) <= 24  # columns of an alarm, twice: a missing one can be told in two ways
 
 
+def padded(kind: str, size: int) -> str:
+    text = f'{{"type": "{kind}", "x": "'
+    return text + "x" * (size - len(text) - 2) + '"}'
+
+
+@pytest.mark.parametrize("kind", ["hello", "alarms", "feeds", "names", "weather"])
+def test_a_text_is_as_long_as_its_kind_needs(kind):
+    size = link_wire.TEXT_BYTES_MAX.get(kind, link_wire.OTHER_BYTES_MAX)
+    with pytest.raises(LinkFault, match="too long"):
+        read_text(padded(kind, size + 1))
+    with pytest.raises(LinkFault, match="too long"):
+        read_text(padded(kind, size - 2).replace("xxxx", "é" * 4, 1))  # bytes count, not characters
+    if kind == "weather":
+        assert read_text(padded(kind, size)) is None
+    else:
+        with pytest.raises(LinkFault) as told:
+            read_text(padded(kind, size))
+        assert "too long" not in str(told.value)
+
+
+def test_a_text_that_is_never_shown_is_never_parsed(monkeypatch):
+    monkeypatch.setattr(link_wire.json, "loads", None)
+    for kind in link_wire.UNREAD:  # in a jammed hour the reasons of thousands of claims are long
+        assert read_text(padded(kind, 3 << 20)) is None
+    with pytest.raises(LinkFault, match="begin with its type"):
+        read_text('{"x": "' + "x" * 64 + '", "type": "weather"}')
+
+
+def test_what_ours_tells_is_read_or_passed_over():
+    told = texts(World().picture(600), ORIGIN)
+    assert set(told) == {"alarms", "feeds", "sensors", "reasons", "regions"}
+    for kind, text in told.items():
+        assert (read_text(text) is None) == (kind in link_wire.UNREAD)
+
+
+def test_a_link_may_cost_so_much_and_no_more():
+    full = links_room.MESSAGE_BYTES_MAX
+    calm = links_room.Budget()
+    assert not any(calm.came(full, 100.0 + second) or calm.took(0.19) for second in range(60))
+    burst = links_room.Budget()
+    assert [burst.came(full, 100.0 + 0.01 * i) for i in range(4)] == ["", "", "", "it sends too much"]
+    slow = links_room.Budget()
+    assert [slow.came(9, 100.0) + slow.took(0.15), slow.came(9, 100.9) + slow.took(0.15)] == [
+        "",
+        "its messages take too long to read",
+    ]
+    many = links_room.Budget()
+    assert [bool(many.came(1, 100.0)) for _ in range(102)] == [False] * 100 + [True] * 2
+
+
+async def test_a_peer_whose_messages_take_long_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(links_room, "TAKING_S_MAX", 0.0)
+    link = await peer_that_says(tmp_path, PICTURE)
+    assert (link.faults, link.last_fault) == (1, "its messages take too long to read")
+    assert "given up: its messages take too long" in link.why
+
+
+def test_the_largest_picture_and_its_texts_fit():
+    """20,000 rows of every table, with the texts that are told beside it once, in one second."""
+    n = ROWS_MAX
+    tables = {name: {c.name: np.zeros(n, "<" + c.dtype) for c in columns} for name, columns in link_wire.TABLES.items()}
+    picture = pack(1, 1, tables)
+    names = json.dumps({"type": "names", "names": {f"0:{i:010}": "CALLSIGN" for i in range(n)}, "gone": []})
+    budget = links_room.Budget()
+    came = [budget.came(len(message), 100.0) for message in (names, padded("reasons", 4 << 20), picture, picture)]
+    began_s = time.thread_time()
+    assert len(read_picture(picture).tables["tracks"]["id"]) == n
+    assert len(read_text(names).names) == n
+    assert not any(came)
+    assert not budget.took(time.thread_time() - began_s)
+
+
 def test_what_is_not_known_is_left_alone():
     assert read_text('{"type": "weather", "rain": true}') is None
     (alarm,) = read_text(json.dumps({"type": "alarms", "alarms": [ALARM | {"more": "later"}]})).alarms
@@ -325,7 +399,11 @@ async def peer_that_says(tmp_path, *messages, forever=False, ends=True):
 
 async def test_wrong_words_are_counted_and_too_many_end_the_connection(tmp_path):
     link = await peer_that_says(tmp_path, "nonsense", PICTURE, ends=False)
-    assert (link.faults, link.last_fault, link.up) == (1, "a text is no JSON", True)
+    assert (link.faults, link.last_fault, link.up) == (
+        1,
+        "a text does not begin with its type within 64 characters",
+        True,
+    )
     assert link.picture is not None  # the rest is taken
     link = await peer_that_says(tmp_path, *["nonsense"] * 50)
     assert link.faults == links_room.FAULTS_MAX

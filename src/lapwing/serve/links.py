@@ -19,13 +19,15 @@ import websockets
 from websockets.asyncio.client import connect
 
 from lapwing.serve.feeds import reason
-from lapwing.serve.link_wire import LinkAlarm, LinkFault, LinkFeed, LinkPicture, read_picture, read_text
+from lapwing.serve.link_wire import LinkAlarm, LinkFault, LinkFeed, LinkPicture, read_picture, read_text, size_bytes
 from lapwing.serve.outputs.entries import secret
 from lapwing.serve.site_link import SiteLinkEntry
 
 log = logging.getLogger("lapwing")
 MESSAGE_BYTES_MAX = 4 << 20
-BYTES_PER_S_MAX, MESSAGES_PER_S_MAX = 16 << 20, 100
+BYTES_PER_S_MAX, MESSAGES_PER_S_MAX = 4 << 20, 100
+BYTES_AT_ONCE_MAX = 12 << 20  # three messages of the largest size: alarms are told between the seconds
+TAKING_S_MAX = 0.2  # of this thread's time, for the messages of one second
 FAULTS_MAX = 20  # of one connection
 OPEN_S, CLOSE_S, PAUSE_S_MIN, PAUSE_S_MAX = 10.0, 1.0, 1.0, 30.0
 SILENT_S_MAX = 20.0  # after which the connection is begun anew
@@ -36,6 +38,31 @@ KNOWN_MAX = 20_000  # names
 class _Connect(connect):
     def process_redirect(self, exc: Exception) -> Exception | str:
         return exc
+
+
+@dataclass
+class Budget:
+    """What one connection may cost us. Each call returns what is wrong, or nothing; it reads no clock."""
+
+    _second_s: float = -1.0  # begin of the second that is counted
+    _messages: int = 0
+    _taken_s: float = 0.0
+    _at_s: float = 0.0  # of the last message
+    _spare_bytes: float = BYTES_AT_ONCE_MAX
+
+    def came(self, size: int, now_s: float) -> str:
+        """A message of so many bytes came at `now_s`, monotonic."""
+        if now_s - self._second_s >= 1.0:
+            self._second_s, self._messages, self._taken_s = now_s, 0, 0.0
+        more = BYTES_PER_S_MAX * (now_s - self._at_s)
+        self._at_s, self._messages = now_s, self._messages + 1
+        self._spare_bytes = min(self._spare_bytes + more, BYTES_AT_ONCE_MAX) - size
+        return "it sends too much" if self._spare_bytes < 0 or self._messages > MESSAGES_PER_S_MAX else ""
+
+    def took(self, spent_s: float) -> str:
+        """Reading the message took so much time of this thread."""
+        self._taken_s += spent_s
+        return "its messages take too long to read" if self._taken_s > TAKING_S_MAX else ""
 
 
 @dataclass
@@ -55,7 +82,7 @@ class Link:
     names: dict[str, str] = field(default_factory=dict)
     faults: int = 0
     last_fault: str = ""
-    _window: tuple[float, int, int] = (0.0, 0, 0)  # the second that is counted: its begin, bytes, messages
+    _budget: Budget = field(default_factory=Budget)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -91,29 +118,24 @@ class Link:
             close_timeout=CLOSE_S,
         )  # fmt: skip
         async with opening as socket:
-            faults, self.names = self.faults, {}
+            faults, self.names, self._budget = self.faults, {}, Budget()
             self._found()
             while True:
                 async with asyncio.timeout(SILENT_S_MAX):
                     message = await socket.recv()
-                self._bounded(len(message))
-                try:
-                    self._take(message)
-                except LinkFault as fault:
-                    self._fault(str(fault))
-                    if self.faults - faults >= FAULTS_MAX:
-                        raise LinkFault(f"{FAULTS_MAX} messages were wrong, the last: {fault}") from None
-
-    def _bounded(self, size: int) -> None:
-        """Raises LinkFault where more comes than a picture a second can need."""
-        began, total, count = self._window
-        now = time.monotonic()
-        if now - began >= 1.0:
-            began, total, count = now, 0, 0
-        self._window = began, total + size, count + 1
-        if total + size > BYTES_PER_S_MAX or count >= MESSAGES_PER_S_MAX:
-            self._fault("it sends too much")
-            raise LinkFault("it sends too much")
+                wrong = self._budget.came(size_bytes(message), time.monotonic())
+                if not wrong:
+                    began_s = time.thread_time()
+                    try:
+                        self._take(message)
+                    except LinkFault as fault:
+                        self._fault(str(fault))
+                        if self.faults - faults >= FAULTS_MAX:
+                            raise LinkFault(f"{FAULTS_MAX} messages were wrong, the last: {fault}") from None
+                    wrong = self._budget.took(time.thread_time() - began_s)
+                if wrong:
+                    self._fault(wrong)
+                    raise LinkFault(wrong)
 
     def _take(self, message: str | bytes) -> None:
         """One message. Raises LinkFault."""
