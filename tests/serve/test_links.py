@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from lapwing.serve import link_wire
+from lapwing.serve import link_socket, link_wire
 from lapwing.serve import links as links_room
 from lapwing.serve.accounts import Accounts
 from lapwing.serve.link_wire import ROWS_MAX, LinkFault, read_picture, read_text
@@ -421,6 +421,41 @@ async def test_a_flood_is_cut(tmp_path):
     link = await peer_that_says(tmp_path, *many, ends=False)
     assert len(link.names) <= links_room.KNOWN_MAX
     assert "names more than" in link.last_fault
+
+
+async def peer_that_sends_raw(tmp_path, raw: bytes, times: int) -> Link:
+    """A link to a peer that opens properly, then sends raw frames and never reads."""
+
+    async def speak(connection):
+        connection.transport.pause_reading()
+        with contextlib.suppress(OSError):
+            for _ in range(times):
+                if connection.transport.is_closing():
+                    break
+                connection.transport.write(raw)
+                await asyncio.sleep(0)
+        await connection.wait_closed()
+
+    async with websockets.serve(speak, "127.0.0.1", 0, close_timeout=0.1) as server:
+        async with linked(Link(entry(server.sockets[0].getsockname()[1]), tmp_path)) as link:
+            await until(lambda: link.up is False)
+        for connection in server.connections:
+            connection.transport.abort()
+        return link
+
+
+async def test_pings_whose_answers_nobody_reads_end_the_link(tmp_path, monkeypatch):
+    monkeypatch.setattr(link_socket, "FRAMES_PER_S_MAX", 10**9)
+    link = await peer_that_sends_raw(tmp_path, (b"\x89\x7d" + b"p" * 125) * 500, 400)
+    assert (link.faults, link.last_fault) == (1, "it sends pings and does not read the answers")
+
+
+@pytest.mark.parametrize("frame", [b"\x89\x00", b"\x8a\x00", b"\x00\x00"])
+async def test_frames_that_are_no_messages_are_bounded(tmp_path, frame):
+    opened = b"\x01\x00" if frame[0] == 0 else b""  # a text that never ends
+    link = await peer_that_sends_raw(tmp_path, opened + frame * 1_100, 1)
+    assert (link.faults, link.last_fault) == (1, "it sends too many frames")
+    assert "given up: it sends too many frames" in link.why
 
 
 async def test_rows_that_are_nowhere_are_left_out_and_counted(tmp_path):

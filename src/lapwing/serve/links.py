@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import websockets
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection
 
 from lapwing.serve.feeds import reason
+from lapwing.serve.link_socket import Connect, PeerConnection
 from lapwing.serve.link_wire import LinkAlarm, LinkFault, LinkFeed, LinkPicture, read_picture, read_text, size_bytes
 from lapwing.serve.outputs.entries import secret
 from lapwing.serve.site_link import SiteLinkEntry
@@ -33,11 +34,6 @@ OPEN_S, CLOSE_S, PAUSE_S_MIN, PAUSE_S_MAX = 10.0, 1.0, 1.0, 30.0
 SILENT_S_MAX = 20.0  # after which the connection is begun anew
 OLD_S = 5.0  # a picture a second is usual
 KNOWN_MAX = 20_000  # names
-
-
-class _Connect(connect):
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        return exc
 
 
 @dataclass
@@ -111,18 +107,17 @@ class Link:
     async def _listen(self) -> None:
         token = secret(self.entry.token, self.folder)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        opening = _Connect(
+        opening = Connect(
             self.entry.live(), additional_headers=headers, ssl=self.entry.tls(self.folder), proxy=None,
             server_hostname=self.entry.server_name or None if self.entry.to.startswith("https:") else None,
             compression=None, open_timeout=OPEN_S, max_size=MESSAGE_BYTES_MAX, max_queue=4, user_agent_header=None,
-            close_timeout=CLOSE_S,
+            close_timeout=CLOSE_S, create_connection=PeerConnection,
         )  # fmt: skip
         async with opening as socket:
             faults, self.names, self._budget = self.faults, {}, Budget()
             self._found()
             while True:
-                async with asyncio.timeout(SILENT_S_MAX):
-                    message = await socket.recv()
+                message = await self._next(socket)
                 wrong = self._budget.came(size_bytes(message), time.monotonic())
                 if not wrong:
                     began_s = time.thread_time()
@@ -136,6 +131,17 @@ class Link:
                 if wrong:
                     self._fault(wrong)
                     raise LinkFault(wrong)
+
+    async def _next(self, socket: ClientConnection) -> str | bytes:
+        """The next message. Raises LinkFault where the connection was cut because of a flood, and what recv raises."""
+        try:
+            async with asyncio.timeout(SILENT_S_MAX):
+                return await socket.recv()
+        except websockets.ConnectionClosed:
+            if isinstance(socket, PeerConnection) and socket.flood:
+                self._fault(socket.flood)
+                raise LinkFault(socket.flood) from None
+            raise
 
     def _take(self, message: str | bytes) -> None:
         """One message. Raises LinkFault."""
