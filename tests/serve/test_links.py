@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 import socket
 import time
 from dataclasses import replace
@@ -21,6 +22,7 @@ from lapwing.serve import links as links_room
 from lapwing.serve.accounts import Accounts
 from lapwing.serve.link_wire import ROWS_MAX, LinkFault, read_picture, read_text
 from lapwing.serve.links import Link, Links
+from lapwing.serve.logs import set_up
 from lapwing.serve.site import SiteError, parse
 from lapwing.serve.site_link import SiteLinkEntry
 from lapwing.serve.site_words import missing, words
@@ -152,6 +154,32 @@ async def test_who_must_log_in_there_needs_a_token(tmp_path):
             await until(lambda: link.up is False)
             assert "is not there" in link.why
     accounts.close()
+
+
+async def test_a_token_is_never_logged(tmp_path, caplog):
+    (tmp_path / "token").write_text("s3cret\n")
+    with caplog.at_level(logging.DEBUG):
+        async with (
+            websockets.serve(lambda s: s.send(PICTURE), "127.0.0.1", 0, logger=link_socket.SILENT) as server,
+            linked(Link(entry(server.sockets[0].getsockname()[1], token="file:token"), tmp_path)) as link,
+        ):
+            await until(lambda: link.picture is not None)
+    assert "connected to" in caplog.text
+    assert "s3cret" not in caplog.text
+
+
+@pytest.mark.parametrize("verbose", [True, False])
+def test_verbose_is_for_our_own_loggers(verbose):
+    names = ["", "lapwing", "websockets", "httpx"]
+    before = {name: logging.getLogger(name).level for name in names}
+    try:
+        logging.getLogger("websockets").setLevel(logging.DEBUG)
+        set_up(verbose)
+        assert logging.getLogger("lapwing.outputs").isEnabledFor(logging.DEBUG) == verbose
+        assert not logging.getLogger("websockets.client").isEnabledFor(logging.INFO)
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
 
 
 async def test_a_redirection_is_not_followed(tmp_path):

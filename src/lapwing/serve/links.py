@@ -19,7 +19,7 @@ import websockets
 from websockets.asyncio.client import ClientConnection
 
 from lapwing.serve.feeds import reason
-from lapwing.serve.link_socket import Connect, PeerConnection
+from lapwing.serve.link_socket import SILENT, Connect, PeerConnection
 from lapwing.serve.link_wire import LinkAlarm, LinkFault, LinkFeed, LinkPicture, read_picture, read_text, size_bytes
 from lapwing.serve.outputs.entries import secret
 from lapwing.serve.site_link import SiteLinkEntry
@@ -111,7 +111,7 @@ class Link:
             self.entry.live(), additional_headers=headers, ssl=self.entry.tls(self.folder), proxy=None,
             server_hostname=self.entry.server_name or None if self.entry.to.startswith("https:") else None,
             compression=None, open_timeout=OPEN_S, max_size=MESSAGE_BYTES_MAX, max_queue=4, user_agent_header=None,
-            close_timeout=CLOSE_S, create_connection=PeerConnection,
+            close_timeout=CLOSE_S, create_connection=PeerConnection, logger=SILENT,
         )  # fmt: skip
         async with opening as socket:
             faults, self.names, self._budget = self.faults, {}, Budget()
