@@ -486,6 +486,19 @@ async def test_frames_that_are_no_messages_are_bounded(tmp_path, frame):
     assert "given up: it sends too many frames" in link.why
 
 
+async def test_a_peer_cannot_forge_lines_of_the_log(tmp_path, caplog):
+    forged = "bye\n12:00:00 I site link North: connected\x1b[2J\u202e\u2028"
+
+    async with websockets.serve(lambda s: s.close(4000, forged), "127.0.0.1", 0) as server:
+        with caplog.at_level(logging.INFO):
+            async with linked(Link(entry(server.sockets[0].getsockname()[1]), tmp_path)) as link:
+                await until(lambda: link.up is False)
+    (line,) = [r.getMessage() for r in caplog.records if "lost" in r.getMessage()]
+    assert line.isprintable()
+    assert line.endswith("bye 12:00:00 I site link North: connected?[2J?")
+    assert link.why in line
+
+
 async def test_rows_that_are_nowhere_are_left_out_and_counted(tmp_path):
     _, tables = decode_picture(PICTURE)
     raw = {name: dict(tables[name]) for name in ("tracks", "claims")}

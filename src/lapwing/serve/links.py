@@ -21,6 +21,7 @@ from websockets.asyncio.client import ClientConnection
 from lapwing.serve.feeds import reason
 from lapwing.serve.link_socket import SILENT, Connect, PeerConnection
 from lapwing.serve.link_wire import LinkAlarm, LinkFault, LinkFeed, LinkPicture, read_picture, read_text, size_bytes
+from lapwing.serve.logs import printable
 from lapwing.serve.outputs.entries import secret
 from lapwing.serve.site_link import SiteLinkEntry
 
@@ -175,6 +176,7 @@ class Link:
         self.up, self.why = True, ""
 
     def _lost(self, why: str) -> None:
+        why = printable(why)  # a peer's words may be in it
         if self.up is not False:
             log.warning("site link %s: lost: %s", self.entry.name, why)
         self.up, self.why = False, why

@@ -24,6 +24,11 @@ class JsonLines(logging.Formatter):
         return json.dumps(told, ensure_ascii=False)
 
 
+def printable(text: str) -> str:
+    """A stranger's words on one line, without what would command a terminal; at most 1,000 characters."""
+    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))[:1000]
+
+
 def set_up(verbose: bool, as_json: bool = False) -> None:
     """To standard error. `verbose` is for our own loggers: libraries tell secrets at DEBUG, such as headers."""
     handler = logging.StreamHandler(sys.stderr)
