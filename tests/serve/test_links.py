@@ -28,7 +28,7 @@ from lapwing.serve.site_link import SiteLinkEntry
 from lapwing.serve.site_words import missing, words
 from lapwing.serve.web import WebOptions, create_app
 from lapwing.serve.wire import MAGIC, decode_picture, encode_picture, pack
-from lapwing.serve.wire_text import texts
+from lapwing.serve.wire_text import names, texts
 from tests.serve.fake_shelf import ORIGIN, FakeShelf, World, make_site
 from tests.serve.test_web import served
 
@@ -105,6 +105,62 @@ async def test_another_site_is_shown_as_it_shows_itself(tmp_path):
                 running.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await running
+
+
+async def test_rows_are_made_once_per_change_for_all_pages(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(links_room, "dump", lambda value: made.append(1) or json.dumps(value))
+    all_ = Links([entry(1), entry(2)], tmp_path)
+    link = all_.all[0]
+    app = create_app(FakeShelf(World(), tick=100), make_site(), WebOptions(links=all_))
+    async with served(app) as here, httpx.AsyncClient(base_url=f"http://127.0.0.1:{here}") as web:
+        first = await web.get("/v1/links")
+        assert len(made) == 2
+        again = await web.get("/v1/links", headers={"If-None-Match": first.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
+        assert (await web.get("/v1/links")).json() == first.json()
+        assert len(made) == 2
+        changes = [
+            lambda: link._take(json.dumps({"type": "alarms", "alarms": [ALARM]})),
+            lambda: link._take('{"type": "feeds", "feeds": []}'),
+            lambda: link._take('{"type": "hello", "version": "1", "site": {"name": "There"}}'),
+            lambda: link._fault("something"),
+            link._found,
+            lambda: link._lost("gone"),
+        ]
+        tag = first.headers["etag"]
+        for count, change in enumerate(changes, start=3):
+            change()
+            told = await web.get("/v1/links", headers={"If-None-Match": tag})
+            assert told.status_code == (304 if count == 4 else 200)  # no feeds after no feeds: the same words
+            assert len(made) == count  # of this link only
+            tag = told.headers["etag"]
+        (row, _) = told.json()["links"]
+        assert row["alarms"] == [ALARM]
+        assert (row["site"], row["why"], row["connected"], row["faults"]) == ("There", "gone", False, 1)
+
+
+def test_names_are_told_of_claims_in_the_picture_only(tmp_path):
+    link = Link(entry(1), tmp_path)
+    known = names(World().picture(600).claims)
+    link._take(json.dumps({"type": "names", "names": known | {"0:99999": "ELSEWHERE"}, "gone": []}))
+    assert link.row(0)["names"] == {}
+    link._take(PICTURE)
+    assert known
+    assert json.loads(link.text(0))["names"] == known
+    link._take(json.dumps({"type": "names", "names": {}, "gone": list(known)}))
+    assert json.loads(link.text(0))["names"] == {}
+
+
+def test_the_age_of_a_picture_makes_a_row_anew(tmp_path):
+    link = Link(entry(1), tmp_path)
+    link._take(PICTURE)
+    link.up = True
+    assert json.loads(link.text(0))["state"] == "live"
+    link.received_s -= 60
+    row = json.loads(link.text(0))
+    assert row["state"] == "old"
+    assert 60 <= row["age_s"] < 90
 
 
 async def test_a_silent_link_is_old_and_a_dead_one_is_said(tmp_path, monkeypatch):
@@ -375,12 +431,12 @@ def test_the_largest_picture_and_its_texts_fit():
     n = ROWS_MAX
     tables = {name: {c.name: np.zeros(n, "<" + c.dtype) for c in columns} for name, columns in link_wire.TABLES.items()}
     picture = pack(1, 1, tables)
-    names = json.dumps({"type": "names", "names": {f"0:{i:010}": "CALLSIGN" for i in range(n)}, "gone": []})
+    named = json.dumps({"type": "names", "names": {f"0:{i:010}": "CALLSIGN" for i in range(n)}, "gone": []})
     budget = links_room.Budget()
-    came = [budget.came(len(message), 100.0) for message in (names, padded("reasons", 4 << 20), picture, picture)]
+    came = [budget.came(len(message), 100.0) for message in (named, padded("reasons", 4 << 20), picture, picture)]
     began_s = time.thread_time()
     assert len(read_picture(picture).tables["tracks"]["id"]) == n
-    assert len(read_text(names).names) == n
+    assert len(read_text(named).names) == n
     assert not any(came)
     assert not budget.took(time.thread_time() - began_s)
 
@@ -444,8 +500,8 @@ async def test_a_flood_is_cut(tmp_path):
     link = await peer_that_says(tmp_path, b"x" * (links_room.MESSAGE_BYTES_MAX + 1))
     assert link.up is False
     assert link.picture is None
-    names = {"type": "names", "gone": []}
-    many = [json.dumps(names | {"names": {f"{k}:{i}": "n" for i in range(15_000)}}) for k in range(3)]
+    said = {"type": "names", "gone": []}
+    many = [json.dumps(said | {"names": {f"{k}:{i}": "n" for i in range(15_000)}}) for k in range(3)]
     link = await peer_that_says(tmp_path, *many, ends=False)
     assert len(link.names) <= links_room.KNOWN_MAX
     assert "names more than" in link.last_fault

@@ -24,6 +24,7 @@ from lapwing.serve.link_wire import LinkAlarm, LinkFault, LinkFeed, LinkPicture,
 from lapwing.serve.logs import printable
 from lapwing.serve.outputs.entries import secret
 from lapwing.serve.site_link import SiteLinkEntry
+from lapwing.serve.wire_text import claim_key, dump
 
 log = logging.getLogger("lapwing")
 MESSAGE_BYTES_MAX = 4 << 20
@@ -35,6 +36,9 @@ OPEN_S, CLOSE_S, PAUSE_S_MIN, PAUSE_S_MAX = 10.0, 1.0, 1.0, 30.0
 SILENT_S_MAX = 20.0  # after which the connection is begun anew
 OLD_S = 5.0  # a picture a second is usual
 KNOWN_MAX = 20_000  # names
+
+
+Moment = tuple[int, str, int | None]  # version, state, age in whole seconds: what a row is a function of
 
 
 @dataclass
@@ -80,6 +84,8 @@ class Link:
     faults: int = 0
     last_fault: str = ""
     _budget: Budget = field(default_factory=Budget)
+    _version: int = 0  # grows with everything that `row` tells, but for the age
+    _told: tuple[Moment | None, str] = (None, "")  # the row as JSON, and of when
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -151,9 +157,11 @@ class Link:
             if picture.left_out:
                 self._fault(f"{picture.left_out} rows of a picture are nowhere on Earth")
             self.picture, self.packed, self.received_s = picture, picture.message(), time.monotonic()
+            self._version += 1
             return
         told = read_text(message)
         kind = getattr(told, "type", "")
+        self._version += told is not None
         if kind == "hello":
             self.site = told.site.name
         elif kind == "alarms":
@@ -168,33 +176,50 @@ class Link:
             self.names |= told.names
 
     def _fault(self, why: str) -> None:
-        self.faults, self.last_fault = self.faults + 1, why
+        self.faults, self.last_fault, self._version = self.faults + 1, why, self._version + 1
 
     def _found(self) -> None:
         if self.up is not True:
             log.info("site link %s: connected to %s", self.entry.name, self.entry.to)
-        self.up, self.why = True, ""
+        self.up, self.why, self._version = True, "", self._version + 1
 
     def _lost(self, why: str) -> None:
         why = printable(why)  # a peer's words may be in it
         if self.up is not False:
             log.warning("site link %s: lost: %s", self.entry.name, why)
-        self.up, self.why = False, why
+        self.up, self.why, self._version = False, why, self._version + 1
+
+    def moment(self) -> Moment:
+        """What a row is a function of. The state: live, old (no picture for OLD_S), or never."""
+        if self.picture is None:
+            return self._version, "never", None
+        age_s = time.monotonic() - self.received_s
+        return self._version, "old" if age_s > OLD_S or not self.up else "live", int(age_s)
 
     def row(self, number: int) -> dict[str, Any]:
-        """As JSON, for our pages. `state`: live, old (no picture for OLD_S), or never."""
+        """For our pages. The names are those of claims in the picture."""
         picture = self.picture
-        age_s = time.monotonic() - self.received_s if picture is not None else None
-        state = "never" if age_s is None else "old" if age_s > OLD_S or not self.up else "live"
+        _, state, age_s = self.moment()
         return {
             "number": number, "name": self.entry.name, "colour": self.entry.colour, "to": self.entry.to, "state": state,
             "connected": self.up is True, "why": self.why, "site": self.site, "faults": self.faults,
-            "last_fault": self.last_fault, "age_s": None if age_s is None else round(age_s, 1),
-            "tick": None if picture is None else picture.tick,
+            "last_fault": self.last_fault, "age_s": age_s, "tick": None if picture is None else picture.tick,
             "time_ns": None if picture is None else str(picture.time_ns),
             "alarms": [a.model_dump() for a in self.alarms], "feeds": [f.model_dump() for f in self.feeds],
-            "names": self.names,
+            "names": {} if picture is None else self._names_in(picture),
         }  # fmt: skip
+
+    def text(self, number: int) -> str:
+        """The row as JSON, made once per change for all pages."""
+        moment = self.moment()
+        if self._told[0] != moment:
+            self._told = moment, dump(self.row(number))
+        return self._told[1]
+
+    def _names_in(self, picture: LinkPicture) -> dict[str, str]:
+        claims = picture.tables["claims"]
+        keys = map(claim_key, claims["source"].tolist(), claims["address"].tolist())
+        return {key: self.names[key] for key in keys if key in self.names}
 
 
 class Links:
@@ -202,6 +227,8 @@ class Links:
 
     def __init__(self, entries: Sequence[SiteLinkEntry], folder: Path) -> None:
         self.all = [Link(entry, folder) for entry in entries]
+        self._texts: list[str] = []
+        self._body = b'{"links":[]}'
 
     def __bool__(self) -> bool:
         return bool(self.all)
@@ -217,9 +244,12 @@ class Links:
             with suppress(asyncio.CancelledError):
                 await asyncio.gather(*tasks, return_exceptions=True)
 
-    def rows(self) -> list[dict[str, Any]]:
-        """As JSON."""
-        return [link.row(number) for number, link in enumerate(self.all)]
+    def body(self) -> bytes:
+        """All rows as JSON: the same object until one changes."""
+        texts = [link.text(number) for number, link in enumerate(self.all)]
+        if texts != self._texts:
+            self._texts, self._body = texts, f'{{"links":[{",".join(texts)}]}}'.encode()
+        return self._body
 
     def picture(self, number: int) -> bytes | None:
         """The newest picture of one, or None."""
