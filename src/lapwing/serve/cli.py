@@ -252,7 +252,8 @@ def verify(
     """
     from lapwing.serve.evidence import EvidenceError
     from lapwing.serve.evidence_keys import KeyTrouble, expected_fingerprint
-    from lapwing.serve.evidence_verify import printable, verify_file
+    from lapwing.serve.evidence_verify import verify_file
+    from lapwing.serve.logs import printable
 
     try:
         typer.echo(verify_file(file, expected_fingerprint(key) if key else None).sentence())

@@ -193,11 +193,6 @@ def _other(manifest: Manifest) -> str:
     return f" (it was made with other software: {', '.join(told)})"
 
 
-def printable(text: str) -> str:
-    """A stranger's words on one line, without what would command a terminal."""
-    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))[:1000]
-
-
 def _said(error: Exception) -> str:
     text = str(error) if not isinstance(error, sqlite3.Error) else f"the database in it is damaged: {error}"
     return text[:300] or type(error).__name__

@@ -57,7 +57,7 @@ def add_live_routes(app: FastAPI, desk: LiveDesk) -> None:
 
 def _stride(socket: WebSocket) -> int | None:
     text = socket.query_params.get("stride", "5")
-    return int(text) if text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 300 else None
+    return int(text) if len(text) <= 3 and text.isascii() and text.isdigit() and 1 <= int(text) <= 300 else None
 
 
 async def _live(socket: WebSocket, desk: LiveDesk) -> None:
