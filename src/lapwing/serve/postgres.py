@@ -8,9 +8,10 @@ this machine has forgotten. Secrets are not copied: of accounts only names and r
 
 import asyncio
 import logging
+import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +36,7 @@ SLICE_NS, SLICE_NS_MAX = 60 * 10**9, 3_600 * 10**9
 SLICES_MAX = 30  # in one go
 PAUSE_S_MAX = 60.0
 BEHIND_S = 30.0  # less than this is the usual pace
+QUESTIONS_MAX = 2  # about the past, at one time: each holds a thread while the database thinks
 UNREADABLE = (Away, ActError, VersionError, AccountError, OSError, pl.exceptions.PolarsError)
 
 
@@ -60,6 +62,7 @@ class Keeper:
         self._prepared = False
         self._copied_ns = 0
         self._told_alarms = pl.DataFrame(schema=ALARM_COLUMNS)
+        self._questions = threading.Semaphore(QUESTIONS_MAX)
 
     async def run(self) -> None:
         """Until cancelled: copy, and after a failure try again, ever more patiently."""
@@ -84,7 +87,9 @@ class Keeper:
         with self._linked() as db:
             if not self._prepared:
                 tables.prepare(db)
-            copied = self._people(db) + self._versions(db) + self._acts(db) + self._alarms(db)
+            copied = self._people(db) + self._versions(db) + self._acts(db)
+        with self._linked() as db:  # each piece has its own time
+            copied += self._alarms(db)
         self._prepared = True
         return copied + self._paths()
 
@@ -143,15 +148,28 @@ class Keeper:
     def _people(self, db: Any) -> int:
         return 0 if self._past.accounts is None else tables.put_people(db, self._past.site, self._past.accounts.rows())
 
+    @contextmanager
+    def _asked(self) -> Iterator[Any]:
+        """A link for a question. Raises Away at once while the database is known to be away or has enough to do."""
+        if self.health.up is False:
+            raise Away("the copying has found it away")
+        if not self._questions.acquire(blocking=False):
+            raise Away(f"{QUESTIONS_MAX} questions are open")
+        try:
+            with self._linked() as db:
+                yield db
+        finally:
+            self._questions.release()
+
     def older_paths(self, since_ns: int, until_ns: int, kind: int, ident: int) -> pl.DataFrame:
-        """Of one subject, what the database holds; nothing while it is away, which its health says."""
-        with suppress(Away), self._linked() as db:
+        """Of one subject, what the database holds; nothing while it is away, which its health says, or is busy."""
+        with suppress(Away), self._asked() as db:
             return tables.paths(db, self._past.site, (since_ns, until_ns), kind, ident)
         return pl.DataFrame(schema=PATH_COLUMNS)
 
     def older_alarms(self, since_ns: int, until_ns: int) -> pl.DataFrame:
-        """Alarms that the database holds; nothing while it is away."""
-        with suppress(Away), self._linked() as db:
+        """Alarms that the database holds; nothing while it is away or busy."""
+        with suppress(Away), self._asked() as db:
             return tables.alarms(db, self._past.site, (since_ns, until_ns))
         return pl.DataFrame(schema=ALARM_COLUMNS)
 
