@@ -1,8 +1,8 @@
 """A link to PostgreSQL by way of psycopg (the extra `pg`). Everything that can go wrong there is an `Away`.
 
-The limits that the server keeps (statement_timeout) help only while it is well. A server that answers the login and then
-says nothing more would be waited for without end, and the process could not end either. So every link has a time here,
-too: when it is over, its socket is shut down and the wait ends.
+The limits that the server keeps (statement_timeout) help only while it is well. A server that answers the login and
+then says nothing more would be waited for without end, and the process could not end either. So every link has a time
+here, too: when it is over, its socket is shut down and the wait ends.
 """
 
 import os
