@@ -132,7 +132,7 @@ async def until(holds, seconds: float = 20.0) -> None:
     raise AssertionError("it did not happen")
 
 
-async def test_while_it_is_away_nothing_waits_and_nothing_is_lost(server, past):
+async def test_while_it_is_away_nothing_waits_and_the_rest_follows(server, past):
     keeper = keeper_of(server, past[0])
     seen(past, 400, 500)
     running = asyncio.create_task(keeper.run())
@@ -143,7 +143,7 @@ async def test_while_it_is_away_nothing_waits_and_nothing_is_lost(server, past):
         await until(lambda: keeper.health.up is False)
         row = keeper.health.row()
         assert row["state"] == "failing"
-        assert "nothing is lost" in row["link"]
+        assert "what is still kept here follows" in row["link"]
         assert row["waiting"] > 60  # seconds of pictures
         assert PASSWORD not in str(row)
         assert past[0].history.query(0, past[1][0], TRACK, DRONE_ID)["time_ns"].size == 99  # here is everything
@@ -182,6 +182,30 @@ def test_what_is_forgotten_here_is_read_from_there(server, past):
     nobody = Keeper(HistoryEntry(postgres="postgresql://lapwing@/postgres?host=/nowhere"), "", past[0])
     past[0].history.older, past[0].alarms.older = nobody.older_paths, nobody.older_alarms
     assert past[0].history.query(0, now, TRACK, DRONE_ID)["time_ns"].size == 0  # away: what is here
+
+
+def test_what_was_removed_here_before_it_was_copied_is_told_once(server, past, caplog):
+    keeper = keeper_of(server, past[0])
+    seen(past, 400, 420)
+    keeper.copy()
+    seen(past, 420, 440)
+    past[0].history.flush()
+    seen(past, 20_000, 20_010)  # more than an hour later
+    keeper._look_for_gap(tables_mark(server, past[0]))
+    assert "was not copied" not in caplog.text  # all is still here
+    for path in past[0].history._parts._folder.rglob("*.parquet"):  # as retention does
+        path.unlink()
+    keeper.copy()
+    keeper.copy()
+    told = [r.getMessage() for r in caplog.records if "was not copied" in r.getMessage()]
+    assert len(told) == 1
+    assert "copied up to" in told[0]
+    assert "the oldest kept here is of" in told[0]
+
+
+def tables_mark(server, past: Past) -> int:
+    with postgres_link.linked(server.url, PASSWORD) as db:
+        return tables.mark(db, past.site, "paths")
 
 
 def test_acts_versions_and_names_without_secrets(server, past, tmp_path):

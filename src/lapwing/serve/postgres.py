@@ -2,8 +2,9 @@
 
 What is here counts: the journal, its projections (Parquet) and what people did (SQLite) are written first and whole,
 whether the database answers or not. A thread of its own copies what is new, each piece with its mark in one
-transaction; when the database was away it goes on where it stopped. Nothing waits for it but questions about times that
-this machine has forgotten. Secrets are not copied: of accounts only names and roles.
+transaction; when the database was away it goes on where it stopped. What retention has removed here before it was
+copied is not there either: retention does not wait, and the log says so once. Nothing waits for the database but
+questions about times that this machine has forgotten. Secrets are not copied: of accounts only names and roles.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from lapwing.engine.alarm_history import COLUMNS as ALARM_COLUMNS
 from lapwing.engine.alarm_history import AlarmHistory
 from lapwing.engine.history import COLUMNS as PATH_COLUMNS
 from lapwing.engine.history import History
+from lapwing.engine.parts import HOUR_NS
 from lapwing.serve import postgres_tables as tables
 from lapwing.serve.accounts import AccountError, Accounts
 from lapwing.serve.acts import ActError, journal_of, read_acts
@@ -61,6 +63,7 @@ class Keeper:
         self.health = OutputHealth("history", "postgres", entry.shown())
         self._prepared = False
         self._copied_ns = 0
+        self._gap_ns = 0  # until when paths were found missing
         self._told_alarms = pl.DataFrame(schema=ALARM_COLUMNS)
         self._questions = threading.Semaphore(QUESTIONS_MAX)
 
@@ -75,7 +78,7 @@ class Keeper:
                 pause_s = self._entry.every_s
             except UNREADABLE as error:
                 self._prepared = False
-                upto = f"copied up to {_clock(self._copied_ns)}; nothing is lost, the rest follows when it is back"
+                upto = f"copied up to {_clock(self._copied_ns)}; what is still kept here follows when it is back"
                 self.health.lost(f"{error} ({upto})")
                 pause_s = min(2.0 * pause_s, PAUSE_S_MAX)
             behind_s = (self._past.now_ns() - self._copied_ns) * 1e-9 if self._copied_ns else 0.0
@@ -102,6 +105,8 @@ class Keeper:
         for _ in range(SLICES_MAX):
             with self._linked() as db:
                 since_ns = tables.mark(db, self._past.site, "paths")
+                if not copied and since_ns is not None and until_ns - since_ns > HOUR_NS:
+                    self._look_for_gap(since_ns)
                 since_ns = self._past.history.oldest_ns() if since_ns is None else since_ns
                 if since_ns is None or since_ns >= until_ns:
                     break
@@ -111,6 +116,14 @@ class Keeper:
             copied, self._copied_ns = copied + count, end_ns
             step_ns = SLICE_NS if count else min(2 * step_ns, SLICE_NS_MAX)
         return copied
+
+    def _look_for_gap(self, mark_ns: int) -> None:
+        """Say once per gap that what is kept here begins after what is copied: paths may be missing between."""
+        oldest_ns = None if mark_ns < self._gap_ns else self._past.history.oldest_ns()
+        if oldest_ns is not None and oldest_ns > mark_ns:
+            self._gap_ns = oldest_ns
+            upto = f"copied up to {_clock(mark_ns)}, and the oldest kept here is of {_clock(oldest_ns)}"
+            log.warning("history: %s: what was removed here between them was not copied", upto)
 
     def _alarms(self, db: Any) -> int:
         """Those raised since the oldest that stood when last looked; of these what has changed."""
