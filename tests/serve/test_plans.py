@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import os
+import threading
 import warnings
 
 import pytest
@@ -14,12 +15,14 @@ from typer.testing import CliRunner
 from lapwing.serve import plan_files
 from lapwing.serve.accounts import Accounts
 from lapwing.serve.cli import app as command
+from lapwing.serve.operate import Wish, operate
 from lapwing.serve.plan_files import PlanFileError, geojson
-from lapwing.serve.site import SiteError, essence, load
+from lapwing.serve.site import SiteError, essence, examined, load
 from lapwing.serve.site_plans import PlanEntry, plans_of, read
 from lapwing.serve.web import STATIC, WebOptions, create_app
 from tests.serve.fake_shelf import FakeShelf, World, make_site
 from tests.serve.plans import APRON, pmtiles
+from tests.serve.test_feeds import free_port
 from tests.serve.test_site import GOOD
 
 with warnings.catch_warnings():
@@ -49,6 +52,8 @@ def test_a_geojson_is_read_with_its_bounds():
         (b"", "not GeoJSON"),
         (b"\xff\xfe{}", "not GeoJSON"),
         (b"[" * 100_000, "not GeoJSON"),
+        (b'{"type": "FeatureCollection", "x": [' + b"[[]]," * 1_600_000 + b"0]}", "more than 1000000 arrays"),
+        (b'{"type": "FeatureCollection", "x": [' + b"{}," * 500_000 + b"0]}", "more than 400000 objects"),
         (b'{"type": "FeatureCollection", "features": [NaN]}', "NaN is no number"),
         (b'{"type": "Point", "coordinates": [1, 2]}', "must be one FeatureCollection"),
         (b'{"type": "FeatureCollection", "features": []}', "no features"),
@@ -126,6 +131,8 @@ def test_pmtiles_of_images_and_of_vectors_are_told_apart(tmp_path):
             pmtiles(tile_type=1, metadata={"vector_layers": [{"id": 7}, "x", {"id": "y" * 65}]}),
             "names no vector_layers",
         ),
+        (pmtiles(tile_type=1, metadata={"vector_layers": [{"id": "a"}, {"id": "\ud800"}]}), "no Unicode text"),
+        (pmtiles(metadata={"attribution": "by \udc80 nobody"}), "no Unicode text"),
         (pmtiles(tile_type=1, metadata={"vector_layers": [{"id": str(k)} for k in range(33)]}), "33 layers"),
     ],
 )
@@ -214,6 +221,36 @@ def test_plans_that_cannot_be_are_refused_with_a_reason(tmp_path, plans, says):
 
 def test_a_plan_changes_no_picture():
     assert essence(GOOD + '[[plan]]\nname = "A"\nfile = "x.geojson"\n') == essence(GOOD)
+
+
+def test_the_largest_geojson_has_eight_mebibytes(tmp_path):
+    whole = point(1, 2)
+    assert read(written(tmp_path, whole.ljust(8 << 20), "a.geojson"))[0].features == 1
+    with pytest.raises(PlanFileError, match="at most 8 are read"):
+        read(written(tmp_path, whole.ljust((8 << 20) + 1), "b.geojson"))
+
+
+def test_plans_are_read_beside_the_event_loop(tmp_path, monkeypatch):
+    (tmp_path / "apron.geojson").write_text(json.dumps(APRON))
+    right = sha256_of(tmp_path / "apron.geojson")
+    text = f"""
+name = "Fence"
+origin = {{latitude_deg = 47.0, longitude_deg = 8.0}}
+feed = [{{name = "f", decoder = "nmea", from = "udp://127.0.0.1:{free_port()}"}}]
+web = {{port = 0}}
+plan = [{{name = "Apron", file = "apron.geojson", sha256 = "{right}"}}]
+"""
+    entry, site = examined(text, tmp_path / "site.toml")
+    where = []
+
+    def watched(*words):
+        where.append(threading.current_thread())
+        return plans_of(*words)
+
+    monkeypatch.setattr("lapwing.serve.operate.plans_of", watched)
+    operate(entry, text, site, Wish(tmp_path / "journal", for_s=0.5, site_folder=tmp_path))
+    assert len(where) == 1
+    assert where[0] is not threading.main_thread()
 
 
 def plans_in(tmp_path):

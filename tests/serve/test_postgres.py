@@ -3,6 +3,8 @@
 import asyncio
 import sqlite3
 import sys
+import threading
+import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +30,7 @@ from lapwing.serve.site_words import missing, words
 from lapwing.serve.versions import Versions
 from tests.serve.fake_shelf import DRONE_ID, ORIGIN, World
 from tests.serve.postgres_server import PASSWORD, PostgresServer
+from tests.serve.silent_postgres import SilentPostgres
 from tests.serve.test_feeds import free_port
 
 SITE = """
@@ -129,7 +132,7 @@ async def until(holds, seconds: float = 20.0) -> None:
     raise AssertionError("it did not happen")
 
 
-async def test_while_it_is_away_nothing_waits_and_nothing_is_lost(server, past):
+async def test_while_it_is_away_nothing_waits_and_the_rest_follows(server, past):
     keeper = keeper_of(server, past[0])
     seen(past, 400, 500)
     running = asyncio.create_task(keeper.run())
@@ -140,7 +143,7 @@ async def test_while_it_is_away_nothing_waits_and_nothing_is_lost(server, past):
         await until(lambda: keeper.health.up is False)
         row = keeper.health.row()
         assert row["state"] == "failing"
-        assert "nothing is lost" in row["link"]
+        assert "what is still kept here follows" in row["link"]
         assert row["waiting"] > 60  # seconds of pictures
         assert PASSWORD not in str(row)
         assert past[0].history.query(0, past[1][0], TRACK, DRONE_ID)["time_ns"].size == 99  # here is everything
@@ -179,6 +182,30 @@ def test_what_is_forgotten_here_is_read_from_there(server, past):
     nobody = Keeper(HistoryEntry(postgres="postgresql://lapwing@/postgres?host=/nowhere"), "", past[0])
     past[0].history.older, past[0].alarms.older = nobody.older_paths, nobody.older_alarms
     assert past[0].history.query(0, now, TRACK, DRONE_ID)["time_ns"].size == 0  # away: what is here
+
+
+def test_what_was_removed_here_before_it_was_copied_is_told_once(server, past, caplog):
+    keeper = keeper_of(server, past[0])
+    seen(past, 400, 420)
+    keeper.copy()
+    seen(past, 420, 440)
+    past[0].history.flush()
+    seen(past, 20_000, 20_010)  # more than an hour later
+    keeper._look_for_gap(tables_mark(server, past[0]))
+    assert "was not copied" not in caplog.text  # all is still here
+    for path in past[0].history._parts._folder.rglob("*.parquet"):  # as retention does
+        path.unlink()
+    keeper.copy()
+    keeper.copy()
+    told = [r.getMessage() for r in caplog.records if "was not copied" in r.getMessage()]
+    assert len(told) == 1
+    assert "copied up to" in told[0]
+    assert "the oldest kept here is of" in told[0]
+
+
+def tables_mark(server, past: Past) -> int:
+    with postgres_link.linked(server.url, PASSWORD) as db:
+        return tables.mark(db, past.site, "paths")
 
 
 def test_acts_versions_and_names_without_secrets(server, past, tmp_path):
@@ -231,12 +258,74 @@ async def test_a_wrong_password_is_told_without_it(server, past):
     assert "wrong but secret" not in str(keeper.health.row())
 
 
+@pytest.fixture
+def silent(monkeypatch):
+    monkeypatch.setattr(postgres_link, "ANSWER_S", 1)
+    monkeypatch.setattr(postgres_link, "SPARE_S", 0.5)
+    one = SilentPostgres()
+    yield one
+    one.close()
+
+
+def soon(work) -> list:
+    """What a piece of work gives in a thread that must have ended by itself after ten seconds."""
+    out = []
+    thread = threading.Thread(target=lambda: out.append(work()), daemon=True)
+    thread.start()
+    thread.join(10.0)
+    assert not thread.is_alive(), "it waits without end"
+    return out
+
+
+def test_a_server_that_says_nothing_after_the_login_is_away(silent, past):
+    keeper = keeper_of(silent, past[0])
+
+    def copied() -> str:
+        try:
+            return str(keeper.copy())
+        except Away as error:
+            return str(error)
+
+    assert soon(copied) == ["no answer within 1.5 s"]
+    assert silent.logins == 1
+    assert [len(rows) for rows in soon(lambda: keeper.older_alarms(0, 9))] == [0]
+    assert silent.logins == 2
+
+
+def test_questions_do_not_pile_up_at_a_server_that_is_away_or_busy(silent, past):
+    keeper = keeper_of(silent, past[0])
+    asking = [threading.Thread(target=keeper.older_alarms, args=(0, 9), daemon=True) for _ in range(2)]
+    for thread in asking:
+        thread.start()
+    while silent.logins < 2:
+        time.sleep(0.01)
+    began = time.monotonic()
+    assert keeper.older_alarms(0, 9).is_empty()
+    assert keeper.older_paths(0, 9, TRACK, 1).is_empty()
+    assert time.monotonic() - began < 0.5
+    assert silent.logins == 2
+    for thread in asking:
+        thread.join(10.0)
+        assert not thread.is_alive()
+    keeper.health.lost("the cable")
+    assert keeper.older_alarms(0, 9).is_empty()
+    assert silent.logins == 2  # not even asked
+    keeper.health.connected("again")
+    assert keeper.older_alarms(0, 9).is_empty()
+    assert silent.logins == 3
+
+
 @pytest.mark.parametrize(
     ("line", "why"),
     [
         ('postgres = "postgresql://a:b@h/d"', "the password does not stand in it"),
         ('postgres = "postgresql://a@h/d?password=b"', "the password does not stand in it"),
+        ('postgres = "postgres://a:b@h/d"', "the password does not stand in it"),
+        ('postgres = "postgresql://a@h/d?sslpassword=b"', "the password does not stand in it"),
+        ('postgres = "postgresql://a@h/d?Password="', "the password does not stand in it"),
+        ('postgres = "mysql://a:b@h/d"', "the password does not stand in it"),
         ('postgres = "mysql://a@h/d"', "is no database"),
+        ('postgres = "postgresql://a:b@[h/d"', "is no address"),
         ('postgres = "postgresql://a@h"', "is no database"),
         ('postgres = "postgresql://a@h/d"\npassword = "plain"', "a secret is"),
         ("every_s = 0", "every_s"),
@@ -248,6 +337,31 @@ def test_mistakes_of_the_table_are_told(line, why):
         parse(text)
     (problem,) = told.value.problems
     assert why in problem
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgres://a:SWORDFISH@h/d",
+        "mysql://a:SWORDFISH@h/d",
+        "postgresql://a:SWORDFISH@h",
+        "postgresql://a:/SWORDFISH@h/d",
+        "postgresql://a:SWORDFISH@[h/d",
+        "postgresql://a@h/d?sslpassword=SWORDFISH",
+        "host=h password=SWORDFISH",
+        'postgresql://a@h/d"\npassword = "SWORDFISH" #',
+    ],
+)
+def test_a_password_in_the_address_is_not_repeated(address):
+    text = SITE.format(url=address, port=9999).replace('password = "file:secret"\n', "")
+    with pytest.raises(SiteError) as told:
+        parse(text)
+    assert "SWORDFISH" not in " ".join(told.value.problems)
+
+
+def test_the_short_word_for_the_scheme_will_do():
+    entry = HistoryEntry(postgres="postgres://a@h/d")
+    assert entry.shown() == "h/d"
 
 
 def test_without_psycopg_or_its_password_the_site_does_not_start(tmp_path, monkeypatch):

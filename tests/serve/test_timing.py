@@ -1,17 +1,20 @@
 """Where the time goes: every stage beside its budget, from the inbox to what browsers say; none of it in a state."""
 
 import asyncio
+import sqlite3
 import time
 
 import httpx
 import pytest
 import websockets
 
+from lapwing import __version__
 from lapwing.engine import codec
-from lapwing.engine.journal import Journal
+from lapwing.engine.journal import Journal, JournalError
 from lapwing.engine.plan import TICK_NS, make_plan
 from lapwing.engine.replay import base, verify
 from lapwing.engine.tick import step
+from lapwing.records import FIELDS
 from lapwing.serve import metrics, timing
 from lapwing.serve.runtime import CHECKPOINT_TICKS, Runtime
 from lapwing.serve.site import parse
@@ -164,6 +167,69 @@ def test_killed_while_a_checkpoint_is_packed_the_journal_tells_everything(tmp_pa
     assert codec.encode(again.state) == codec.encode(runtime.state)
     again._close()
     again.journal.close()
+
+
+def test_a_checkpoint_that_cannot_be_packed_is_left_out_and_ticks_go_on(tmp_path, monkeypatch, caplog):
+    def broken(_state) -> bytes:
+        raise MemoryError("no room")
+
+    with monkeypatch.context() as full:
+        full.setattr("lapwing.serve.runtime.packed", broken)
+        runtime = ran(tmp_path, CHECKPOINT_TICKS + 1)
+        assert isinstance(runtime._packing[2].exception(30), MemoryError)
+        for k in range(1, 4):
+            now = T0 + (CHECKPOINT_TICKS + k) * TICK_NS
+            runtime._advance([("f", now, LOOK)], now)
+    assert runtime.journal.latest_checkpoint() is None
+    (told,) = [r.getMessage() for r in caplog.records if "could not be packed" in r.getMessage()]
+    assert f"tick {CHECKPOINT_TICKS}" in told
+    runtime._close()
+    assert runtime.journal.latest_checkpoint()[0] == CHECKPOINT_TICKS + 4
+    runtime.journal.close()
+
+
+def test_a_checkpoint_that_fails_at_the_end_does_not_stop_the_last_one(tmp_path, monkeypatch):
+    with monkeypatch.context() as full:
+        full.setattr("lapwing.serve.runtime.packed", lambda _: 1 // 0)
+        runtime = ran(tmp_path, CHECKPOINT_TICKS + 1)
+        runtime._packing[2].exception(30)
+    runtime._close()
+    assert runtime.journal.latest_checkpoint()[0] == CHECKPOINT_TICKS + 1
+    with pytest.raises(RuntimeError):
+        runtime._packer.submit(int)  # it has ended, too
+    runtime.journal.close()
+
+
+def test_the_packing_thread_ends_even_where_the_last_checkpoint_fails(tmp_path, monkeypatch):
+    runtime = ran(tmp_path, 3)
+    monkeypatch.setattr("lapwing.serve.runtime.freeze", lambda _: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        runtime._close()
+    with pytest.raises(RuntimeError):
+        runtime._packer.submit(int)
+    runtime.journal.close()
+
+
+def test_after_an_upgrade_a_journal_is_run_again_from_its_beginning_or_refused(tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    with monkeypatch.context() as older:
+        older.setattr(
+            "lapwing.engine.replay.MAKE", f"{__version__} {len(FIELDS)} fields"
+        )  # before checkpoints had a number
+        runtime = ran(tmp_path, 20)
+        runtime._close()
+        runtime.journal.close()
+    again = Runtime(runtime.plan, SITE, tmp_path, 64.0)
+    assert "recovered: 20 ticks of the journal run again, now at tick 20" in caplog.text
+    assert codec.encode(again.state) == codec.encode(runtime.state)
+    again.journal.close()
+    db = sqlite3.connect(tmp_path / "journal.sqlite")
+    db.execute("DELETE FROM ticks WHERE tick <= 10")
+    db.commit()
+    db.close()
+    with pytest.raises(JournalError, match="another version of this software; give a new journal folder"):
+        Runtime(runtime.plan, SITE, tmp_path, 64.0)
+    assert (tmp_path / "journal.sqlite").exists()  # as it was
 
 
 async def test_the_seat_tells_what_browsers_say_they_have_drawn():

@@ -57,7 +57,10 @@ def base_before(journal: Journal, plan: Plan, tick: int) -> State:
 
 
 # What a checkpoint's arrays mean depends on these; one that was made with others is passed over, not misread.
-MAKE = f"{__version__} {len(FIELDS)} fields"
+# CHECKPOINT is raised by hand whenever what a checkpoint holds means something else. 1: the whole window of scans;
+# 2: the window without what its own scans give again.
+CHECKPOINT = 2
+MAKE = f"{__version__} {len(FIELDS)} fields, checkpoints {CHECKPOINT}"
 
 
 def freeze(state: State) -> bytes:

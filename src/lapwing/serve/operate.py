@@ -325,7 +325,8 @@ class _Run:
         names, tasks = tuple(self.entry.web.names), self._tasks(runtime)
         options = replace(options, host=host, port=wanted, allowed_hosts=names, ringer=outputs, tasks=tasks)
         options = replace(options, nodes=runtime.nodes, timing=runtime.timing, journal=self.wish.folder)
-        options = replace(options, config=self.wish.config, plans=self._plans())
+        plans = await asyncio.to_thread(self._plans)  # half a gigabyte may be read and hashed
+        options = replace(options, config=self.wish.config, plans=plans)
         app = create_app(runtime.shelf, self.site, options, outputs.rows)
         web = asyncio.create_task(serve_web(app, host, wanted, up))
         listening = asyncio.create_task(started.wait())

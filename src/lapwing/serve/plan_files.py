@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, NoReturn
 
 POINTS_MAX = 400_000
 FEATURES_MAX = 100_000
+ARRAYS_MAX, OBJECTS_MAX = 1_000_000, 400_000  # a file that a plan can be needs no more; each takes memory when read
 LAYERS_MAX = 32
 METADATA_BYTES_MAX = 1 << 20
 DEPTHS = {"Point": 0, "MultiPoint": 1, "LineString": 1, "MultiLineString": 2, "Polygon": 2, "MultiPolygon": 3}
@@ -41,6 +42,9 @@ class Content:
 
 def geojson(data: bytes) -> Content:
     """A feature collection in WGS 84 degrees. Raises PlanFileError."""
+    for sign, most, what in ((b"[", ARRAYS_MAX, "arrays"), (b"{", OBJECTS_MAX, "objects")):
+        if data.count(sign) > most:  # before anything is made of it; those in texts count, too
+            raise PlanFileError(f"more than {most} {what} in it; simplify it, or make PMTiles of it")
     try:
         found = json.loads(data.decode("utf-8"), parse_constant=_no_number)
     except PlanFileError:
@@ -139,6 +143,7 @@ def pmtiles(file: BinaryIO, size: int) -> Content:
     layers = _layers(metadata) if kind == "vector" else ()
     said = metadata.get("attribution")
     credit = _plain(said) if isinstance(said, str) else ""
+    _sayable(credit, "its attribution")
     return Content(kind, (west, south, east, north), layers=layers, zoom_max=zoom_max, credit=credit)
 
 
@@ -164,12 +169,20 @@ def _layers(metadata: dict[str, Any]) -> tuple[str, ...]:
     said = metadata.get("vector_layers")
     rows = said if isinstance(said, list) else []
     names = [row.get("id") for row in rows if isinstance(row, dict)]
+    for name in names:
+        _sayable(name, "a name of a layer")
     good = [name for name in names if isinstance(name, str) and 0 < len(name) <= 64]
     if not good:
         raise PlanFileError("its metadata names no vector_layers, so nothing of it could be shown")
     if len(good) > LAYERS_MAX:
         raise PlanFileError(f"{len(good)} layers; there may be {LAYERS_MAX}")
     return tuple(dict.fromkeys(good))
+
+
+def _sayable(text: Any, what: str) -> None:
+    """JSON can hold half of a surrogate pair, which UTF-8 cannot: every message with it would fail."""
+    if isinstance(text, str) and any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise PlanFileError(f"{what} in its metadata is no Unicode text (half of a surrogate pair)")
 
 
 def _plain(markup: str) -> str:

@@ -2,15 +2,17 @@
 
 What is here counts: the journal, its projections (Parquet) and what people did (SQLite) are written first and whole,
 whether the database answers or not. A thread of its own copies what is new, each piece with its mark in one
-transaction; when the database was away it goes on where it stopped. Nothing waits for it but questions about times that
-this machine has forgotten. Secrets are not copied: of accounts only names and roles.
+transaction; when the database was away it goes on where it stopped. What retention has removed here before it was
+copied is not there either: retention does not wait, and the log says so once. Nothing waits for the database but
+questions about times that this machine has forgotten. Secrets are not copied: of accounts only names and roles.
 """
 
 import asyncio
 import logging
+import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +24,7 @@ from lapwing.engine.alarm_history import COLUMNS as ALARM_COLUMNS
 from lapwing.engine.alarm_history import AlarmHistory
 from lapwing.engine.history import COLUMNS as PATH_COLUMNS
 from lapwing.engine.history import History
+from lapwing.engine.parts import HOUR_NS
 from lapwing.serve import postgres_tables as tables
 from lapwing.serve.accounts import AccountError, Accounts
 from lapwing.serve.acts import ActError, journal_of, read_acts
@@ -35,6 +38,7 @@ SLICE_NS, SLICE_NS_MAX = 60 * 10**9, 3_600 * 10**9
 SLICES_MAX = 30  # in one go
 PAUSE_S_MAX = 60.0
 BEHIND_S = 30.0  # less than this is the usual pace
+QUESTIONS_MAX = 2  # about the past, at one time: each holds a thread while the database thinks
 UNREADABLE = (Away, ActError, VersionError, AccountError, OSError, pl.exceptions.PolarsError)
 
 
@@ -59,7 +63,9 @@ class Keeper:
         self.health = OutputHealth("history", "postgres", entry.shown())
         self._prepared = False
         self._copied_ns = 0
+        self._gap_ns = 0  # until when paths were found missing
         self._told_alarms = pl.DataFrame(schema=ALARM_COLUMNS)
+        self._questions = threading.Semaphore(QUESTIONS_MAX)
 
     async def run(self) -> None:
         """Until cancelled: copy, and after a failure try again, ever more patiently."""
@@ -72,7 +78,7 @@ class Keeper:
                 pause_s = self._entry.every_s
             except UNREADABLE as error:
                 self._prepared = False
-                upto = f"copied up to {_clock(self._copied_ns)}; nothing is lost, the rest follows when it is back"
+                upto = f"copied up to {_clock(self._copied_ns)}; what is still kept here follows when it is back"
                 self.health.lost(f"{error} ({upto})")
                 pause_s = min(2.0 * pause_s, PAUSE_S_MAX)
             behind_s = (self._past.now_ns() - self._copied_ns) * 1e-9 if self._copied_ns else 0.0
@@ -84,7 +90,9 @@ class Keeper:
         with self._linked() as db:
             if not self._prepared:
                 tables.prepare(db)
-            copied = self._people(db) + self._versions(db) + self._acts(db) + self._alarms(db)
+            copied = self._people(db) + self._versions(db) + self._acts(db)
+        with self._linked() as db:  # each piece has its own time
+            copied += self._alarms(db)
         self._prepared = True
         return copied + self._paths()
 
@@ -97,6 +105,8 @@ class Keeper:
         for _ in range(SLICES_MAX):
             with self._linked() as db:
                 since_ns = tables.mark(db, self._past.site, "paths")
+                if not copied and since_ns is not None and until_ns - since_ns > HOUR_NS:
+                    self._look_for_gap(since_ns)
                 since_ns = self._past.history.oldest_ns() if since_ns is None else since_ns
                 if since_ns is None or since_ns >= until_ns:
                     break
@@ -106,6 +116,14 @@ class Keeper:
             copied, self._copied_ns = copied + count, end_ns
             step_ns = SLICE_NS if count else min(2 * step_ns, SLICE_NS_MAX)
         return copied
+
+    def _look_for_gap(self, mark_ns: int) -> None:
+        """Say once per gap that what is kept here begins after what is copied: paths may be missing between."""
+        oldest_ns = None if mark_ns < self._gap_ns else self._past.history.oldest_ns()
+        if oldest_ns is not None and oldest_ns > mark_ns:
+            self._gap_ns = oldest_ns
+            upto = f"copied up to {_clock(mark_ns)}, and the oldest kept here is of {_clock(oldest_ns)}"
+            log.warning("history: %s: what was removed here between them was not copied", upto)
 
     def _alarms(self, db: Any) -> int:
         """Those raised since the oldest that stood when last looked; of these what has changed."""
@@ -143,15 +161,28 @@ class Keeper:
     def _people(self, db: Any) -> int:
         return 0 if self._past.accounts is None else tables.put_people(db, self._past.site, self._past.accounts.rows())
 
+    @contextmanager
+    def _asked(self) -> Iterator[Any]:
+        """A link for a question. Raises Away at once while the database is known to be away or has enough to do."""
+        if self.health.up is False:
+            raise Away("the copying has found it away")
+        if not self._questions.acquire(blocking=False):
+            raise Away(f"{QUESTIONS_MAX} questions are open")
+        try:
+            with self._linked() as db:
+                yield db
+        finally:
+            self._questions.release()
+
     def older_paths(self, since_ns: int, until_ns: int, kind: int, ident: int) -> pl.DataFrame:
-        """Of one subject, what the database holds; nothing while it is away, which its health says."""
-        with suppress(Away), self._linked() as db:
+        """Of one subject, what the database holds; nothing while it is away, which its health says, or is busy."""
+        with suppress(Away), self._asked() as db:
             return tables.paths(db, self._past.site, (since_ns, until_ns), kind, ident)
         return pl.DataFrame(schema=PATH_COLUMNS)
 
     def older_alarms(self, since_ns: int, until_ns: int) -> pl.DataFrame:
-        """Alarms that the database holds; nothing while it is away."""
-        with suppress(Away), self._linked() as db:
+        """Alarms that the database holds; nothing while it is away or busy."""
+        with suppress(Away), self._asked() as db:
             return tables.alarms(db, self._past.site, (since_ns, until_ns))
         return pl.DataFrame(schema=ALARM_COLUMNS)
 

@@ -102,7 +102,11 @@ class Runtime:
         self._packer = ThreadPoolExecutor(1, "checkpoint")
         self._packing: tuple[int, int, Future[bytes]] | None = None  # tick, through_seq, and the state of then
         self._keep_ns, self._expired_ns, self._warned = round(keep_days * DAY_NS), 0, ""
-        self.state, self._picture = self._recover()
+        try:
+            self.state, self._picture = self._recover()
+        except JournalError:
+            self.journal.close()
+            raise
 
     def _recover(self) -> tuple[State, Picture | None]:
         """Last checkpoint + journal tail: the same path as any replay."""
@@ -150,7 +154,8 @@ class Runtime:
             self.journal.commit()
         except JournalError as error:
             log.error("no last checkpoint: %s", error)
-        self._packer.shutdown()
+        finally:
+            self._packer.shutdown()
 
     async def _run_live(self, stop: asyncio.Event) -> None:
         feeds = [asyncio.create_task(self._guarded(f)) for f in self.plan.site.feeds]
@@ -234,11 +239,17 @@ class Runtime:
         return picture
 
     def _take_packed(self, *, wait: bool) -> None:
-        """Into the journal what was packed beside the ticks, once it is. Until then the checkpoint before it counts."""
+        """Into the journal what was packed beside the ticks, once it is. Until then, and where packing failed, the
+        checkpoint before it counts."""
         if self._packing is not None and (wait or self._packing[2].done()):
             tick, through_seq, state = self._packing
             self._packing = None
-            self.journal.keep_packed(tick, through_seq, state.result())
+            try:
+                data = state.result()
+            except Exception as error:  # ticks go on: the checkpoint before counts, the journal has the rest
+                self._warn(f"the checkpoint of tick {tick} is left out, it could not be packed: {error!r}", error)
+                return
+            self.journal.keep_packed(tick, through_seq, data)
 
     def _save_checkpoint(self, *, beside: bool = False) -> None:
         """The state of the last tick, and everything that must be as new as it. `beside`: packed in a thread of its own
@@ -274,11 +285,11 @@ class Runtime:
         except (HoldError, OSError) as error:
             self._warn(f"nothing old is removed: {error}")
 
-    def _warn(self, text: str) -> None:
+    def _warn(self, text: str, error: Exception | None = None) -> None:
         """Once, until it is another."""
         if text != self._warned:
             self._warned = text
-            log.error("%s", text)
+            log.error("%s", text, exc_info=error)
 
     async def _run_recorded(self, stop: asyncio.Event, speed: float) -> None:
         """Ticks on the recording's own clock; `speed` 0 = as fast as this machine can."""

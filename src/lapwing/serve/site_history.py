@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from lapwing.serve.outputs.entries import SecretReference
 from lapwing.serve.postgres_link import usable
 
+SECRETS = {"password", "sslpassword"}
+WRITE = "write postgresql://USER@HOST:PORT/DATABASE"
+
 
 class HistoryEntry(BaseModel):
     """[history]: where the past is kept besides the journal's folder."""
@@ -22,11 +25,15 @@ class HistoryEntry(BaseModel):
     def _without_secrets(cls, value: str) -> str:
         if not value:
             return value
-        parts = urlsplit(value)
-        if parts.scheme != "postgresql" or not parts.path.strip("/"):
-            raise ValueError(f"{value!r} is no database; write postgresql://USER@HOST:PORT/DATABASE")
-        if parts.password is not None or "password" in parse_qs(parts.query):
+        try:
+            parts = urlsplit(value)
+            told = parts.password is not None or SECRETS & {name.lower() for name in parse_qs(parts.query, True)}
+        except ValueError:
+            raise ValueError(f"it is no address; {WRITE}") from None
+        if told or "@" in parts.path + parts.fragment:  # a password with a / or a # in it
             raise ValueError("the password does not stand in it: password = 'file:PATH' or 'env:NAME'")
+        if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
+            raise ValueError(f"it is no database; {WRITE}")  # what stands there is not repeated: it may hold a secret
         return value
 
     def shown(self) -> str:

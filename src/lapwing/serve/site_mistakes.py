@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+UNSAID = {"password", "token", "postgres"}  # keys where a secret may stand by mistake: what was found is not repeated
 Models = Mapping[str, type[BaseModel]]
 
 
@@ -27,7 +28,8 @@ def sentence(error: dict[str, Any], table: dict[str, Any], models: Models) -> st
         return f"{at} > kind: {given}; allowed here: {error['ctx'].get('expected_tags', 'see lapwing feeds')}"
     text = str(error["msg"]).removeprefix("Value error, ")
     text = text[0].lower() + text[1:]
-    shown = "" if isinstance(found, dict | list) or repr(found) in text else f", found {found!r}"
+    quiet = isinstance(found, dict | list) or repr(found) in text or bool(loc and loc[-1] in UNSAID)
+    shown = "" if quiet else f", found {found!r}"
     return f"{at}: {text}{shown}" if at else text
 
 

@@ -16,7 +16,7 @@ from lapwing.serve.plan_files import Content, PlanFileError, geojson, pmtiles
 from lapwing.serve.site_sensors import FORBID, Name
 
 PLANS_MAX = 16
-GEOJSON_BYTES_MAX = 16 << 20
+GEOJSON_BYTES_MAX = 8 << 20
 PMTILES_BYTES_MAX = 512 << 20
 CHUNK_BYTES = 1 << 20
 Credit = Annotated[str, Field(max_length=200)]

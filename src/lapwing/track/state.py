@@ -44,8 +44,8 @@ class Hypotheses:
         if self.modes is not None and len(self.modes.weight) != len(self.track):
             raise ValueError(f"Hypotheses.modes has {len(self.modes.weight)} rows, track has {len(self.track)}")
         freeze_columns(self)
-        for array in self.forest:
-            freeze(array)
+        # `freeze` gives a copy where the array is a view of another that can be written to: that copy is what is kept
+        object.__setattr__(self, "forest", Forest(*(freeze(array) for array in self.forest)))
 
 
 @dataclass(frozen=True, slots=True)
