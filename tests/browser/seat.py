@@ -31,3 +31,25 @@ class Seat:
 
     def texts(self, selector: str) -> list[str]:
         return self.page.locator(selector).all_inner_texts()
+
+    def share(self, test: str, selector: str = "#map") -> float:
+        """Share of the pixels of a part of the page of which a JavaScript test of `r`, `g`, `b` holds."""
+        return self.page.evaluate(
+            """async (bytes) => {
+                const image = await createImageBitmap(new Blob([new Uint8Array(bytes)], { type: "image/png" }));
+                const ink = new OffscreenCanvas(image.width, image.height).getContext("2d");
+                ink.drawImage(image, 0, 0);
+                const { data } = ink.getImageData(0, 0, image.width, image.height);
+                const holds = (r, g, b) => TEST;
+                let n = 0;
+                for (let i = 0; i < data.length; i += 4) n += holds(data[i], data[i + 1], data[i + 2]);
+                return (4 * n) / data.length;
+            }""".replace("TEST", test),  # the page's policy forbids to make code of strings there
+            list(self.page.locator(selector).screenshot()),
+        )
+
+    def coloured(self, colour, within: int = 10, selector: str = "#map") -> float:
+        """Share of the pixels that have (nearly) a colour."""
+        return self.share(
+            " && ".join(f"Math.abs({c} - {v}) < {within}" for c, v in zip("rgb", colour, strict=True)), selector
+        )

@@ -36,18 +36,7 @@ def planned(tmp_path):
 
 def purple(seat):
     """Share of the map that is about as purple as the photograph."""
-    return seat.page.evaluate(
-        """async (bytes) => {
-            const image = await createImageBitmap(new Blob([new Uint8Array(bytes)], { type: "image/png" }));
-            const ink = new OffscreenCanvas(image.width, image.height).getContext("2d");
-            ink.drawImage(image, 0, 0);
-            const { data } = ink.getImageData(0, 0, image.width, image.height);
-            let n = 0;
-            for (let i = 0; i < data.length; i += 4) n += data[i] > 120 && data[i + 2] > 120 && data[i + 1] < 80;
-            return (4 * n) / data.length;
-        }""",
-        list(seat.page.locator("#map").screenshot()),
-    )
+    return seat.share("r > 120 && b > 120 && g < 80")
 
 
 def test_plans_are_drawn_and_switched(planned, launch):

@@ -17,18 +17,7 @@ YELLOW, GREEN = (255, 255, 128), (170, 255, 170)
 
 def near(seat, colour):
     """Share of the pixels of the map that have (nearly) a colour."""
-    return seat.page.evaluate(
-        """async ([bytes, want]) => {
-            const image = await createImageBitmap(new Blob([new Uint8Array(bytes)], { type: "image/png" }));
-            const ink = new OffscreenCanvas(image.width, image.height).getContext("2d");
-            ink.drawImage(image, 0, 0);
-            const { data } = ink.getImageData(0, 0, image.width, image.height);
-            let n = 0;
-            for (let i = 0; i < data.length; i += 4) n += [0, 1, 2].every((k) => Math.abs(data[i + k] - want[k]) < 14);
-            return (4 * n) / data.length;
-        }""",
-        [list(seat.page.locator("#map").screenshot()), list(colour)],
-    )
+    return seat.coloured(colour, within=14)
 
 
 @pytest.mark.parametrize("args", [WEBGL, NO_WEBGL], ids=["map", "scope"])

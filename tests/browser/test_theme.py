@@ -75,18 +75,7 @@ def test_every_colour_is_readable_on_what_it_stands_on(stand, launch, theme):
 
 def share(seat, name, selector="#map"):
     """Share of the pixels of a part of the page that have (nearly) the colour of a variable."""
-    return seat.page.evaluate(
-        """async ([bytes, want]) => {
-            const image = await createImageBitmap(new Blob([new Uint8Array(bytes)], { type: "image/png" }));
-            const ink = new OffscreenCanvas(image.width, image.height).getContext("2d");
-            ink.drawImage(image, 0, 0);
-            const { data } = ink.getImageData(0, 0, image.width, image.height);
-            let n = 0;
-            for (let i = 0; i < data.length; i += 4) n += [0, 1, 2].every((k) => Math.abs(data[i + k] - want[k]) < 10);
-            return (4 * n) / data.length;
-        }""",
-        [list(seat.page.locator(selector).screenshot()), rgb(variable(seat, name))],
-    )
+    return seat.coloured(rgb(variable(seat, name)), selector=selector)
 
 
 def test_the_light_theme_is_chosen_drawn_at_once_and_kept(stand, launch):

@@ -163,6 +163,8 @@ def collect(
     others_at = _elsewhere(
         scan, t.row[near], reference.address[fresh][t.who[near]], sensor, (reference, others), settings
     )
+    if np.isinf(others_at).any():
+        return kept
     share = np.array([settings.lasting[0], settings.lasting[0], settings.lasting[1]])
     new = replace(
         kept,
