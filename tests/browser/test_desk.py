@@ -128,7 +128,15 @@ def test_nodes_tasks_and_holds_are_beside_the_feeds(desk, launch):
 
 def test_a_server_without_outputs_or_a_journal_shows_neither(stand, launch):
     seat = Seat(launch(), stand.url + "/#list=feeds")
-    seat.until(lambda: len(seat.texts(".feed")) == 3, "the feeds")
+    names = [feed.feed for feed in stand.shelf.latest().feeds] + ["Where the time goes"]
+    shown: list[str] = []
+
+    def settled() -> bool:
+        shown[:] = [t.lstrip("✓!✕").strip().split("\n")[0] for t in seat.texts(".feed h3")]
+        return len(shown) >= len(names)
+
+    seat.until(settled, "the feeds and where the time goes")
+    assert shown == names  # no nodes, no tasks, no holds
     assert not seat.page.locator("#test-alarm").is_visible()
     assert not any("/v1/holds" in u or "/v1/tasks" in u or "/v1/alarm-test" in u for u in seat.asked)
     assert seat.complaints == []

@@ -80,7 +80,7 @@ async def _live(socket: WebSocket, desk: LiveDesk) -> None:
         desk.clients -= 1
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.wait(tasks)  # unlike gather, it hands on who cancelled us
 
 
 async def _until_gone(socket: WebSocket, drawn: Drawn) -> None:

@@ -132,7 +132,7 @@ async def _with_process(socket: WebSocket, desk: ReplayDesk, wish: Wish) -> None
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.wait(tasks)  # unlike gather, it hands on who cancelled us
         if process.returncode is None:
             process.kill()  # it only reads: nothing can be left half done
         await process.wait()
