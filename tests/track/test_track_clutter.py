@@ -69,15 +69,15 @@ def test_ghosts_of_the_ground_become_few():
 def test_a_target_beyond_the_ground_clutter_is_found_no_later_and_one_within_it_still():
     def first(settings: TrackSettings, start_m: float) -> float:
         waits = []
-        for seed in range(10):
-            told = run(settings, 100 + seed, 260, (200, start_m))[200:]
+        for seed in range(8):
+            told = run(settings, 100 + seed, 180, (120, start_m))[120:]
             waits.append(next((k for k, t in enumerate(told) if t["held"]), 60))
         return float(np.mean(waits))
 
     learning = replace(BASE, clutter=LEARNING)
-    far, near = first(learning, 12_000.0), first(learning, 5_000.0)
-    print(f"scans to confirm: {far:.1f} far ({first(BASE, 12_000.0):.1f} as declared), {near:.1f} near")
-    assert far <= first(BASE, 12_000.0) + 0.5
+    far, near, plain = first(learning, 12_000.0), first(learning, 5_000.0), first(BASE, 12_000.0)
+    print(f"scans to confirm: {far:.1f} far ({plain:.1f} as declared), {near:.1f} near")
+    assert far <= plain + 0.5
     assert near < 15.0
 
 

@@ -160,10 +160,10 @@ def sequence(seed, seconds, step_s, turn_rad):
 
 @pytest.mark.slow
 def test_the_real_estimator_steady_and_turned():
-    steady = [f for seed in range(4) for f in sequence(seed, 900, 900, 0.0)]
+    steady = [f for seed in range(2) for f in sequence(seed, 900, 900, 0.0)]
     assert np.mean([f.observable[1] for f in steady]) > 0.9
     assert not any((f.drift.moved_ns > 0).any() for f in steady)
-    for seed in range(4):
+    for seed in range(2):
         turned = sequence(seed, 600, 300, np.radians(0.8))
         assert (turned[-1].drift.moved_ns > 0).tolist() == [False, True, False, False, False, False]
         assert 300 <= turned[-1].drift.moved_ns[1] / SECOND <= 372
