@@ -21,7 +21,7 @@ class Seat:
     def read(self, name: str):
         return self.page.evaluate(f"window.lapwing ? window.lapwing.{name} : 0")
 
-    def until(self, holds, what: str, seconds: float = 20.0) -> None:
+    def until(self, holds, what: str, seconds: float = 60.0) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if holds():

@@ -77,6 +77,6 @@ def test_the_scope_without_webgl(alarmed, launch):
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_replay(past, launch, theme):
     seat = Seat(launch(), f"{past.url}/#at=2025-06-15T15:07:05.000Z&theme={theme}")
-    seat.until(lambda: seat.read("replay") == "paused", "the moment", 40)
+    seat.until(lambda: seat.read("replay") == "paused", "the moment", 120)
     assert seat.page.locator("#replay-banner").is_visible()
     assert findings(seat) == []

@@ -43,18 +43,18 @@ def demo(tmp_path):
 def test_a_drone_of_the_lab_enters_the_zone_and_the_seat_says_so(demo, launch):
     url, process = demo
     seat = Seat(launch(), url)
-    seat.until(lambda: seat.read("tracks") >= 5 and seat.read("claims") >= 40, "tracks and claims", 40)
+    seat.until(lambda: seat.read("tracks") >= 5 and seat.read("claims") >= 40, "tracks and claims", 120)
 
     def alarm(kind):
         return [t for t in seat.texts(".alarm") if kind in t]
 
-    seat.until(lambda: alarm("approaching zone"), "the warning", 60)
+    seat.until(lambda: alarm("approaching zone"), "the warning", 120)
     assert "Residence" in alarm("approaching zone")[0]
     seat.until(lambda: alarm("uncooperative in zone"), "the alarm", 90)
     text = alarm("uncooperative in zone")[0]
     assert "CRITICAL" in text.upper()
     assert "no claim explains it" in text
-    seat.until(lambda: alarm("GNSS interference"), "the interference", 60)
+    seat.until(lambda: alarm("GNSS interference"), "the interference", 120)
     assert {urlsplit(u).hostname for u in seat.asked if not u.startswith(("blob:", "data:"))} == {"127.0.0.1"}
     assert seat.complaints == []
 

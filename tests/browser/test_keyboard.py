@@ -173,14 +173,14 @@ def test_replay(past, launch):
     seat = opened(launch, past.url)
     press = seat.page.keyboard.press
     press("r")
-    seat.until(lambda: seat.read("replay") in ("playing", "end"), "the replay", 40)
+    seat.until(lambda: seat.read("replay") in ("playing", "end"), "the replay", 120)
     press(".")
     press("[")
-    seat.until(lambda: seat.read("replay") in ("playing", "paused", "end"), "the alarm before", 40)
+    seat.until(lambda: seat.read("replay") in ("playing", "paused", "end"), "the alarm before", 120)
     tab_to(seat, "#moment")
     place = seat.page.url.split("&")[0]
     press("Home")
-    seat.until(lambda: seat.read("replay") in ("playing", "paused", "end"), "the start of the bar", 40)
+    seat.until(lambda: seat.read("replay") in ("playing", "paused", "end"), "the start of the bar", 120)
     assert seat.page.url.split("&")[0] == place  # the slider's keys do not move the map
     tab_to(seat, "#rates button:nth-child(3)")
     press("Enter")

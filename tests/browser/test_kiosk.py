@@ -53,7 +53,7 @@ def test_a_line_that_died_without_a_word_is_opened_anew(alarmed, launch):
     seat.page.on("websocket", lambda w: opened.append(w.url))
     seat.until(lambda: seat.texts("#link")[0] == "live", "a live link")
     n = len(opened)
-    seat.until(lambda: len(opened) > n, "a new connection", 40)
+    seat.until(lambda: len(opened) > n, "a new connection", 120)
 
 
 def test_a_newer_server_brings_its_own_page(alarmed, launch, monkeypatch):
@@ -65,7 +65,7 @@ def test_a_newer_server_brings_its_own_page(alarmed, launch, monkeypatch):
     alarmed.stop()
     monkeypatch.setattr(telling, "__version__", "99.0.0")
     alarmed.start()
-    seat.until(lambda: loaded == [1], "the page loaded anew", 30)
+    seat.until(lambda: loaded == [1], "the page loaded anew", 90)
     seat.page.wait_for_timeout(3000)
     assert loaded == [1]  # once
     assert seat.texts("#link")[0].startswith(("live", "stale"))

@@ -30,7 +30,7 @@ def test_the_past_is_shown_and_cannot_be_taken_for_now(past, launch):
     assert seat.read("alarms") == 0
 
     seat.page.keyboard.press("r")
-    seat.until(lambda: seat.read("replay") in ("playing", "end"), "the replay", 40)
+    seat.until(lambda: seat.read("replay") in ("playing", "end"), "the replay", 120)
     assert seat.page.locator("#replay-banner strong").inner_text() == "REPLAY"
     assert "exactly what was shown" in text(seat, "verdict")
     assert text(seat, "link") == "replay"
@@ -45,7 +45,7 @@ def test_the_past_is_shown_and_cannot_be_taken_for_now(past, launch):
     seat.page.keyboard.press(" ")
     seat.until(lambda: seat.read("replay") == "paused", "the pause")
     seat.page.keyboard.press("]")
-    seat.until(lambda: seat.read("ticks") == tick and seat.read("alarms") == 1, "the moment of the alarm", 30)
+    seat.until(lambda: seat.read("ticks") == tick and seat.read("alarms") == 1, "the moment of the alarm", 90)
     seat.until(lambda: "at=2025-06-15T" in seat.page.url, "the moment in the address")
     assert len(seat.texts(".alarm")) == 1
     assert seat.page.get_by_role("button", name="Acknowledge").count() == 0
@@ -60,7 +60,7 @@ def test_the_past_is_shown_and_cannot_be_taken_for_now(past, launch):
     seat.page.keyboard.press("5")
     assert seat.page.locator("#rates [aria-pressed=true]").inner_text() == "30×"
     seat.page.keyboard.press(" ")
-    seat.until(lambda: seat.read("replay") == "end", "the end of the record", 40)
+    seat.until(lambda: seat.read("replay") == "end", "the end of the record", 120)
     seat.until(lambda: seat.read("ticks") == 175, "the last picture")
     assert "exactly what was shown" in text(seat, "verdict")
 
@@ -76,7 +76,7 @@ def test_the_past_is_shown_and_cannot_be_taken_for_now(past, launch):
 def test_a_link_to_a_moment_and_a_live_alarm_meanwhile(past, launch):
     tick, number = raised(past)
     seat = Seat(launch(), f"{past.url}/#at=2025-06-15T15:06:55.000Z")  # T0 + 15 s
-    seat.until(lambda: seat.read("replay") == "paused", "the moment of the link", 40)
+    seat.until(lambda: seat.read("replay") == "paused", "the moment of the link", 120)
     seat.until(lambda: seat.read("ticks") > 0, "its picture")  # which comes after the word
     assert seat.read("ticks") == 75
     assert text(seat, "replay-time") == "2025-06-15 15:06:55 UTC"
@@ -97,14 +97,14 @@ def test_a_link_to_a_moment_and_a_live_alarm_meanwhile(past, launch):
     seat.page.locator("#moment").evaluate(
         "(e) => { e.value = Number(e.value) + 5; e.dispatchEvent(new Event('input')); }"
     )
-    seat.until(lambda: seat.read("ticks") == 100, "what the slider says", 30)
+    seat.until(lambda: seat.read("ticks") == 100, "what the slider says", 90)
     assert seat.page.locator("#moment").get_attribute("aria-valuetext") == "2025-06-15 15:07:00 UTC"
     news.click()
     seat.until(lambda: seat.read("ticks") == tick and seat.read("alarms") == 1, "the live picture")
     card = seat.page.locator(".alarm").first
     card.locator("summary").click()
     card.get_by_role("button", name="Show from 60 s before").click()
-    seat.until(lambda: seat.read("replay") in ("playing", "paused"), "the replay from the alarm", 40)
+    seat.until(lambda: seat.read("replay") in ("playing", "paused"), "the replay from the alarm", 120)
     seat.until(lambda: seat.read("ticks") < tick, "a picture from before the alarm")
     assert f"sel=t{past.rows[tick].picture.alarms.subject_id[0]}" in seat.page.url or number == 0
     assert seat.complaints == []
@@ -114,7 +114,7 @@ def test_a_third_replay_is_refused_in_words(past, launch):
     browser = launch()
     seats = [Seat(browser, f"{past.url}/#at=2025-06-15T15:06:50.000Z") for _ in range(2)]
     for seat in seats:
-        seat.until(lambda s=seat: s.read("replay") == "paused", "the moment", 40)
+        seat.until(lambda s=seat: s.read("replay") == "paused", "the moment", 120)
     third = Seat(browser, f"{past.url}/#at=2025-06-15T15:06:50.000Z")
     third.until(lambda: third.read("replay") == "failed", "that it cannot")
     assert "that is the limit" in text(third, "replay-state")
@@ -129,11 +129,11 @@ def test_what_is_beside_the_map_is_of_the_same_moment_even_when_it_is_paused_at_
     tick, _ = raised(past)
     track = int(past.rows[tick].picture.alarms.subject_id[0])
     seat = Seat(launch(), f"{past.url}/#at=2025-06-15T15:07:05.000Z&sel=t{track}")
-    seat.until(lambda: seat.read("ticks") == 125, "the moment of the link", 40)
+    seat.until(lambda: seat.read("ticks") == 125, "the moment of the link", 120)
     for at in (130, 131, 132):  # three pictures faster than anything is drawn
         ms = 1_750_000_000_000 + at * 200
         seat.page.evaluate(f"location.hash = '#at=' + new Date({ms}).toISOString()")
-        seat.until(lambda at=at: seat.read("ticks") == at, "the next moment", 30)
+        seat.until(lambda at=at: seat.read("ticks") == at, "the next moment", 90)
     tracks = past.rows[132].picture.tracks
     age = (past.rows[132].picture.time_ns - tracks.updated_ns[tracks.track_id.tolist().index(track)]) * 1e-9
     line = seat.page.locator("#detail dl div", has_text="Last seen")

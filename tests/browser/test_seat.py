@@ -228,3 +228,31 @@ def test_where_the_time_goes_is_told_beside_the_feeds(stand, launch):
     assert re.search(r"page\s*[\d.]+ ms of 40", item.inner_text())
     assert "nothing yet of 80: detections become tracks" in re.sub(r"\s+", " ", item.inner_text())
     assert seat.complaints == []
+
+
+def test_where_drawing_takes_long_symbols_stand_still_between_pictures(stand, launch):
+    """On a machine without a graphics card drawing takes the processors that sensors need."""
+    seat = Seat(launch(), stand.url)
+    seat.until(lambda: seat.read("drawMs") > 0, "how long drawing takes")
+    seat.page.evaluate("WebGL2RenderingContext.prototype.getSyncParameter = () => 0x9119")  # SIGNALED: done at once
+
+    def quick() -> bool:
+        stand.advance(5)
+        return 0 < seat.read("drawMs") < 100
+
+    seat.until(quick, "that drawing is quick")
+    seat.page.wait_for_timeout(500)
+    before = seat.read("frames")
+    seat.until(lambda: seat.read("frames") > before + 3, "symbols that run ahead of the picture")
+    seat.page.evaluate("WebGL2RenderingContext.prototype.getSyncParameter = () => 0")  # the fence is never reached
+    seat.until(lambda: seat.read("drawMs") > 1000, "that drawing takes seconds")
+    tick = seat.read("ticks")
+    stand.advance(5)
+    seat.until(lambda: seat.read("ticks") == tick + 5, "the next picture")
+    seat.page.wait_for_timeout(500)
+    before = seat.read("frames")
+    seat.page.wait_for_timeout(2500)
+    assert seat.read("frames") - before <= 1
+    stand.advance(5)
+    seat.until(lambda: seat.read("ticks") == tick + 10 and seat.read("frames") > before, "pictures are drawn all the same")
+    assert seat.complaints == []

@@ -102,7 +102,7 @@ def test_what_was_raised_while_nobody_looked_is_told_until_it_is_seen(past, laun
     seat.until(lambda: "1 alarm" in seat.page.locator("#away-told").inner_text(), "it again")
     seat.page.locator("#away summary").click()
     row.get_by_role("button").click()
-    seat.until(lambda: seat.read("replay") != "", "the replay of it", 40)
+    seat.until(lambda: seat.read("replay") != "", "the replay of it", 120)
     seat.page.keyboard.press("r")
     seat.until(lambda: seat.read("replay") == "", "now")
     seat.page.locator("#away-seen").click()

@@ -13,7 +13,7 @@ MOMENT = "at=2025-06-15T15:06:47.000Z"  # T0 + 7 s, before the alarm
 
 def opened(launch, past, args=WEBGL, words=""):
     seat = Seat(launch(args), f"{past.url}/#{MOMENT}{words}")
-    seat.until(lambda: seat.read("replay") == "paused" and seat.read("ticks") > 0, "the moment", 40)
+    seat.until(lambda: seat.read("replay") == "paused" and seat.read("ticks") > 0, "the moment", 120)
     return seat
 
 

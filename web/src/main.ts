@@ -36,6 +36,8 @@ import { drawZones } from "./zones";
 import { duration, utc } from "./words";
 
 const FRAME_MS = 100;
+const DRAW_REST = 8;
+const PICTURE_MS = 1000; // from picture to picture
 const RECORDED_MS = 5000;
 const HOME_ZOOM = 10;
 
@@ -48,7 +50,7 @@ setSymbols(wish.symbols);
 for (const layer of wish.off) store.hidden.add(layer);
 
 // The counters that tests read; nothing in the page depends on them.
-const counters = { ticks: 0, tracks: 0, claims: 0, alarms: 0, frames: 0, beeps: 0, renderer: "", replay: "", beside: 0, views: (): Record<string, number[]> => split.views() };
+const counters = { ticks: 0, tracks: 0, claims: 0, alarms: 0, frames: 0, drawMs: 0, beeps: 0, renderer: "", replay: "", beside: 0, views: (): Record<string, number[]> => split.views() };
 declare global {
   interface Window { lapwing: typeof counters }
 }
@@ -86,7 +88,7 @@ new AlarmList(store, live, stage, replayFrom);
 new Away(store, replayFrom);
 const sound = new Sound(live);
 drawZones(store, () => store.emit("alarms"));
-setInterval(() => { counters.beeps = sound.beeps; }, 250);
+setInterval(() => Object.assign(counters, { beeps: sound.beeps, drawMs: stage.drawMs }), 250);
 new Drill(store, live, sound);
 new Me(store);
 const detail = new Detail(store, replayFrom);
@@ -160,22 +162,19 @@ store.on("link", () => {
   say($("link").lastElementChild!, text);
 });
 
-// Symbols run ahead of the picture at 10 frames a second, fewer where drawing is slow, none when nobody looks.
-let asked = 0;
-let cost = 0;
+// Symbols run ahead of the picture at 10 frames a second, fewer where drawing is slow so that it takes a ninth of the time;
+// not at all where one drawing takes so long that the next picture comes first, and when nobody looks.
 stage.onFrame(() => {
   counters.frames += 1;
   link.drawn();
-  if (asked) cost = 0.8 * cost + 0.2 * (performance.now() - asked);
-  asked = 0;
 });
 function animate(): void {
-  if (!document.hidden && !still && (store.replaying ? store.pace > 0 : store.link === "live")) {
-    asked = performance.now();
+  const rest = Math.max(FRAME_MS, DRAW_REST * stage.drawMs);
+  if (rest < PICTURE_MS && !document.hidden && !still && (store.replaying ? store.pace > 0 : store.link === "live")) {
     stage.redraw();
     split.redraw();
   }
-  setTimeout(animate, Math.max(FRAME_MS, Math.min(1000, 5 * cost)));
+  setTimeout(animate, Math.min(PICTURE_MS, rest));
 }
 animate();
 setInterval(remember, 1000);

@@ -146,6 +146,9 @@ export class MapStage implements Stage {
   get zoom(): number {
     return this.chart.getZoom();
   }
+  get drawMs(): number {
+    return this.marks.drawMs;
+  }
   get centre(): { latitude: number; longitude: number } {
     const { lng, lat } = this.chart.getCenter();
     return { latitude: lat, longitude: lng };

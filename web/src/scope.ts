@@ -14,6 +14,7 @@ export class ScopeStage implements Stage {
   private marks: Marks | null = null;
   private size = { width: 0, height: 0 }; // kept: to ask for it makes the browser lay out the page
   private asked = false;
+  drawMs = 0;
   private plans: { layer: PlanLayer; lines: [number, number][][] }[] = [];
   private x: number;
   private y: number;
@@ -87,7 +88,9 @@ export class ScopeStage implements Stage {
     this.asked = true;
     requestAnimationFrame(() => {
       this.asked = false;
+      const began = performance.now();
       this.draw();
+      this.drawMs = 0.7 * this.drawMs + 0.3 * (performance.now() - began);
       this.frames.forEach((then) => then());
     });
   }

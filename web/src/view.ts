@@ -26,6 +26,8 @@ export interface Stage {
   panBy(x: number, y: number): void;
   zoomBy(steps: number): void;
   redraw(): void;
+  /** What one drawing takes, ms, smoothed. */
+  readonly drawMs: number;
   /** Called when the view changed or a frame was drawn. */
   onFrame(then: () => void): void;
   onClick(then: (x: number, y: number) => void): void;
