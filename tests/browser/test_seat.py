@@ -254,5 +254,7 @@ def test_where_drawing_takes_long_symbols_stand_still_between_pictures(stand, la
     seat.page.wait_for_timeout(2500)
     assert seat.read("frames") - before <= 1
     stand.advance(5)
-    seat.until(lambda: seat.read("ticks") == tick + 10 and seat.read("frames") > before, "pictures are drawn all the same")
+    seat.until(
+        lambda: seat.read("ticks") == tick + 10 and seat.read("frames") > before, "pictures are drawn all the same"
+    )
     assert seat.complaints == []

@@ -16,6 +16,7 @@ from starlette.websockets import WebSocketDisconnect
 from lapwing.records import Position, Unseen
 from lapwing.serve import wire, wire_unseen
 from lapwing.serve.listening import WebAddressError, serve_web
+from lapwing.serve.telling import Teller, parcel
 from lapwing.serve.web import WebOptions, create_app
 from tests.serve import fake_shelf
 
@@ -264,6 +265,25 @@ async def test_live_stride_is_broken_by_a_new_alarm():
         texts, picture = await read_until_picture(live)
         assert wire.decode_picture(picture)[0]["tick"] == raised
         assert texts[0]["alarms"][0]["zone"] == "Terminal"
+
+
+def test_an_alarm_that_follows_a_picture_is_told_alone_and_the_tables_within_a_second():
+    world, site = fake_shelf.World(), fake_shelf.make_site()
+    raised = next(t for t in range(511, 530) if len(world.picture(t).alarms) == 3)
+    teller = Teller(300)
+
+    def told(tick: int) -> list[str]:
+        picture = world.picture(tick)
+        if not teller.due(picture):
+            return []
+        messages = teller.messages(parcel(picture, site.origin, {}), whole=False)
+        return ["tables" if isinstance(m, bytes) else json.loads(m)["type"] for m in messages]
+
+    assert told(raised - 1)[-1] == "tables"
+    assert told(raised)[0] == "alarms"
+    assert [told(raised + k)[-1:] for k in range(1, 4)] == [[], [], []]
+    assert told(raised + 4)[-1] == "tables"
+    assert told(raised + 5) == []
 
 
 async def test_served_for_real_ranges_and_origin(shelf):

@@ -121,7 +121,7 @@ store.on("picture", () => {
 });
 store.on("alarms", () => {
   counters.alarms = store.alarms.filter((a) => a.state !== "cleared").length;
-  redraw();
+  if (drawRest() < PICTURE_MS) redraw(); // else the next picture shows it
 });
 store.on("select", () => { redraw(); remember(); });
 store.on("layers", () => { redraw(); remember(); });
@@ -168,8 +168,9 @@ stage.onFrame(() => {
   counters.frames += 1;
   link.drawn();
 });
+const drawRest = (): number => Math.max(FRAME_MS, DRAW_REST * stage.drawMs);
 function animate(): void {
-  const rest = Math.max(FRAME_MS, DRAW_REST * stage.drawMs);
+  const rest = drawRest();
   if (rest < PICTURE_MS && !document.hidden && !still && (store.replaying ? store.pace > 0 : store.link === "live")) {
     stage.redraw();
     split.redraw();

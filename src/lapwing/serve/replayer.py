@@ -184,7 +184,7 @@ class Player:
             self._rate_real = rate if self._rate_real == 0.0 else 0.5 * (rate + self._rate_real)
             self._shown = (time.monotonic(), row.tick.time_ns)
         self._say(self._state(), exact=exact)
-        for message in self._teller.messages(row.picture, parcel(row.picture, self._site.origin, self._more())):
+        for message in self._teller.messages(parcel(row.picture, self._site.origin, self._more())):
             self._put(message)
 
     def _more(self) -> dict[str, str]:

@@ -5,6 +5,7 @@ Refuses to know sockets: a Teller is one listener's memory and gives the message
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from lapwing import __version__
@@ -14,26 +15,38 @@ from lapwing.serve.acts import Act
 from lapwing.serve.wire import encode_picture, field_table
 
 SECOND_NS = 1_000_000_000
+ALARM_TICKS = 5  # a second
 SELDOM = ("feeds", "reasons", "sensors", "outputs", "remote")  # at most once a second of picture time
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Parcel:
-    """One picture, encoded once for all listeners."""
+    """One picture, encoded once for all listeners, and its tables only when somebody is to have them."""
 
-    tick: int
-    time_ns: int
-    binary: bytes
+    picture: Picture
+    origin: Position
     texts: Mapping[str, str]  # by type, in the order they are told
     names: Mapping[str, str]
+
+    @cached_property
+    def binary(self) -> bytes:
+        """The tables of tracks and claims."""
+        return encode_picture(self.picture, self.origin)
+
+    @property
+    def encoded(self) -> bool:
+        """Whether the tables are bytes already."""
+        return "binary" in self.__dict__
+
+    def encode(self) -> None:
+        """Make the tables bytes now, where it is timed, not when they are told."""
+        assert self.binary
 
 
 def parcel(picture: Picture, origin: Position, more: Mapping[str, str]) -> Parcel:
     """The picture's messages; `more` are further texts by type."""
     texts = {**wire_text.texts(picture, origin), **more}
-    return Parcel(
-        picture.tick, picture.time_ns, encode_picture(picture, origin), texts, wire_text.names(picture.claims)
-    )
+    return Parcel(picture, origin, texts, wire_text.names(picture.claims))
 
 
 def hello(
@@ -76,6 +89,7 @@ class Teller:
         self._stride = stride
         self._tick = -stride
         self._signature = b""
+        self._owed = False  # an alarm was told without the tables
         self._seldom_ns = 0
         self._sent: dict[str, str] = {}
         self._names: Mapping[str, str] = {}
@@ -83,22 +97,35 @@ class Teller:
     def due(self, picture: Picture) -> bool:
         """Whether to tell it: every `stride` ticks, and at once when an alarm appears, goes or changes its state or
         priority."""
-        return picture.tick >= self._tick + self._stride or (
-            wire_text.alarm_signature(picture.alarms) != self._signature
-        )
+        return self.tables_due(picture) or self._news(picture)
 
-    def messages(self, picture: Picture, told: Parcel) -> Iterator[str | bytes]:
-        """The texts that changed, then the picture. A message counts as told once the next one is asked for."""
-        self._tick, self._signature = picture.tick, wire_text.alarm_signature(picture.alarms)
-        calm = told.time_ns < self._seldom_ns + SECOND_NS
+    def _news(self, picture: Picture) -> bool:
+        return wire_text.alarm_signature(picture.alarms) != self._signature
+
+    def tables_due(self, picture: Picture) -> bool:
+        """Whether `messages` that are not `whole` hold the tables: every `stride` ticks, and with or after an alarm,
+        but then not before ALARM_TICKS have passed."""
+        passed = picture.tick - self._tick
+        return passed >= self._stride or (passed >= ALARM_TICKS and (self._owed or self._news(picture)))
+
+    def messages(self, told: Parcel, *, whole: bool = True) -> Iterator[str | bytes]:
+        """The texts that changed, then the tables; not `whole`: the tables only where they are due, because alarms that
+        come one after another shall not wait for them. A message counts as told once the next one is asked for."""
+        picture = told.picture
+        tables = whole or self.tables_due(picture)
+        self._owed = not tables
+        self._signature = wire_text.alarm_signature(picture.alarms)
+        calm = picture.time_ns < self._seldom_ns + SECOND_NS
         for kind, text in told.texts.items():
             if self._sent.get(kind) != text and not (calm and kind in SELDOM):
                 yield text
                 self._sent[kind] = text
         if not calm:
-            self._seldom_ns = told.time_ns
+            self._seldom_ns = picture.time_ns
         difference = wire_text.names_difference(dict(self._names), dict(told.names))
         if difference is not None:
             yield difference
             self._names = told.names
-        yield told.binary
+        if tables:
+            self._tick = picture.tick
+            yield told.binary

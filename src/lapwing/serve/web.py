@@ -140,15 +140,22 @@ class _Desk:
         if self._remote.due(picture):
             await run_in_threadpool(self._remote.text, picture)
 
-    def parcel(self, picture: Picture) -> Parcel:
+    def parcel(self, picture: Picture, tables: bool) -> Parcel:
         kept = self._parcel
-        if kept is None or kept.tick != picture.tick:
-            more = {"outputs": self._outputs(), "remote": self._remote.text(picture)}
-            if self.acts is not None:
-                more["acts"] = self.acts.text(picture)
-            with self.timing.of("encode"):
-                kept = self._parcel = parcel(picture, self.origin, more)
+        if kept is not None and kept.picture.tick == picture.tick and (kept.encoded or not tables):
+            return kept
+        with self.timing.of("encode"):
+            if kept is None or kept.picture.tick != picture.tick:
+                kept = self._parcel = self._fresh(picture)
+            if tables:
+                kept.encode()
         return kept
+
+    def _fresh(self, picture: Picture) -> Parcel:
+        more = {"outputs": self._outputs(), "remote": self._remote.text(picture)}
+        if self.acts is not None:
+            more["acts"] = self.acts.text(picture)
+        return parcel(picture, self.origin, more)
 
     def _outputs(self) -> str:
         return wire_text.dump({"type": "outputs", "outputs": self.outputs()})

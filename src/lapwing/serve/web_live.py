@@ -37,8 +37,8 @@ class LiveDesk(Protocol):
     async def prepare(self, picture: Picture) -> None:
         """Whatever the parcel needs that takes long."""
 
-    def parcel(self, picture: Picture) -> Parcel:
-        """The picture, encoded once for all."""
+    def parcel(self, picture: Picture, tables: bool) -> Parcel:
+        """The picture's messages, made once for all; its tables only where they are wanted."""
 
 
 def add_live_routes(app: FastAPI, desk: LiveDesk) -> None:
@@ -100,8 +100,10 @@ async def _tell(socket: WebSocket, desk: LiveDesk, stride: int, drawn: Drawn) ->
         if not teller.due(picture):
             continue
         await desk.prepare(picture)
-        parcel = desk.parcel(picture)
-        drawn.sent(tick)
+        tables = teller.tables_due(picture)
+        parcel = desk.parcel(picture, tables)
+        if tables:
+            drawn.sent(tick)
         with desk.timing.of("send"):
-            for message in teller.messages(picture, parcel):
+            for message in teller.messages(parcel, whole=False):
                 await send(socket, message)
