@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 
-from lapwing.kernel.manoeuvre import changes, predict_modes
+from lapwing.kernel.manoeuvre import NEVER, changes, predict_modes
 from lapwing.track import AIR, TrackSettings
 
 TRACKS, WAITS, WAIT_S = 10_000, 150, 0.005
@@ -24,11 +24,11 @@ def main() -> None:
     root = rng.normal(size=(TRACKS, count, 6, 6))
     beliefs = np.full((TRACKS, count), 1.0 / count), rng.normal(size=(TRACKS, count, 6)), root @ root.swapaxes(-1, -2)
     change, stop = changes(modes.rates, 0.2), threading.Event()
-    predict_modes(*beliefs, change, 0.2, modes.modes)  # compiled
+    predict_modes(beliefs, change, 0.2, modes.modes, NEVER)  # compiled
 
     def track() -> None:
         while not stop.is_set():
-            predict_modes(*beliefs, change, 0.2, modes.modes)
+            predict_modes(beliefs, change, 0.2, modes.modes, NEVER)
 
     tracker, lags = threading.Thread(target=track), []
     tracker.start()

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lapwing.kernel.manoeuvre import changes, matched, predict_modes
-from lapwing.kernel.turning import add_noise, carry_row, flow, flows, move_cov, move_state
+from lapwing.kernel.manoeuvre import NEVER, changes, matched, predict_modes
+from lapwing.kernel.turning import add_noise, carry_gradient, flow, flows, move_cov, move_state
 from lapwing.records import ANONYMOUS, Detections, Position, SensorConfig, Space
 from lapwing.track import AIR, AIRCRAFT, Mode, TrackSettings, make_sensor, mode_probabilities, start, step
 from lapwing.track.motions import kinematics
@@ -62,9 +62,10 @@ def test_motion_is_the_matrix_exponential(t, turn, damping, seed):
     move_state(back, -t, mode)
     if damping * t < 5.0:
         assert np.allclose(back, x, atol=1e-6 * np.abs(x).max())
-        h, out = rng.normal(0.0, 1.0, 6), np.zeros(6)
-        carry_row(h, t, mode, flows(np.array([-t]), mode[None], np.zeros(1, np.int64))[0, 0], out)
-        assert np.allclose(out, np.linalg.solve(F.T, h), rtol=1e-6, atol=1e-6 * np.abs(out).max())
+        H = rng.normal(0.0, 1.0, (2, 6))
+        g = H.copy()
+        carry_gradient(g, t, mode, flows(np.array([-t]), mode[None], np.zeros(1, np.int64))[0, 0])
+        assert np.allclose(g, np.linalg.solve(F.T, H.T).T, rtol=1e-6, atol=1e-6 * np.abs(g).max())
 
 
 @given(st.floats(0.0, 5.0), st.floats(0.0, 5.0), rates, dampings)
@@ -101,7 +102,7 @@ def test_prediction_is_the_textbook_imm(seed, dt):
     w, mean, cov = random_mixture(rng, len(AIR))
     T = expm(k.rates * dt)
     want_w = w @ T
-    got_w, got_mean, got_cov = predict_modes(w[None], mean[None], cov[None], changes(k.rates, dt), dt, k.modes)
+    got_w, got_mean, got_cov = predict_modes((w[None], mean[None], cov[None]), changes(k.rates, dt), dt, k.modes, NEVER)
     assert np.allclose(got_w[0], want_w)
     for j, mode in enumerate(k.modes):
         share = w * T[:, j] / want_w[j]

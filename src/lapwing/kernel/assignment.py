@@ -14,6 +14,23 @@ from numpy.typing import NDArray
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 FAR = 1e15  # stands for infinity in sums
+SORT_FEW = 40  # up to so many values are sorted by insertion
+
+
+@njit(cache=True, nogil=True)
+def falling(values: F64) -> I64:
+    """The places of the values from the largest down, equal ones as they come."""
+    n = len(values)
+    if n > SORT_FEW:
+        return np.argsort(-values, kind="mergesort")
+    order = np.empty(n, np.int64)
+    for s in range(n):
+        t = s
+        while t > 0 and values[order[t - 1]] < values[s]:
+            order[t] = order[t - 1]
+            t -= 1
+        order[t] = s
+    return order
 
 
 @njit(cache=True, nogil=True)
@@ -21,26 +38,43 @@ def prices(cost: F64) -> tuple[F64, F64, float]:
     """Potentials u (t,), v (c,) with u + v <= cost, equal along the cheapest full assignment of rows, and its cost.
     cost (t, c), c >= t, finite."""
     n, m = cost.shape
-    row_of, way = np.zeros(m + 1, dtype=np.int64), np.zeros(m + 1, dtype=np.int64)
     u, v = np.zeros(n + 1), np.zeros(m + 1)
-    least, used = np.empty(m + 1), np.empty(m + 1, dtype=np.bool_)
+    work = np.zeros((3, m + 1), np.int64), np.empty(m + 1)
+    total = _priced(cost, u, v, work)
+    return u[1:], v[1:], total
+
+
+@njit(cache=True, nogil=True)
+def _priced(cost: F64, u: F64, v: F64, work: tuple[I64, F64]) -> float:
+    """`prices` into u (t + 1,), v (c + 1,), which are zero, from their second place on; work is scratch (3, c + 1) and
+    (c + 1,)."""
+    (row_of, way, used), least = work[0], work[1]
+    n, m = cost.shape
+    row_of[:] = 0
     for i in range(1, n + 1):
+        least_j, free = 1, np.inf
+        for j in range(1, m + 1):
+            if cost[i - 1, j - 1] - v[j] < free:
+                least_j, free = j, cost[i - 1, j - 1] - v[j]
+        if row_of[least_j] == 0:  # nobody else has it: what the walk below would find at once
+            u[i], row_of[least_j] = free, i
+            continue
         row_of[0] = i
         j0 = 0
-        least[:] = np.inf
-        used[:] = False
+        for j in range(m + 1):
+            least[j], used[j] = np.inf, 0
         while True:
-            used[j0] = True
+            used[j0] = 1
             i0, delta, j1 = row_of[j0], np.inf, 0
             for j in range(1, m + 1):
-                if not used[j]:
+                if used[j] == 0:
                     now = cost[i0 - 1, j - 1] - u[i0] - v[j]
                     if now < least[j]:
                         least[j], way[j] = now, j0
                     if least[j] < delta:
                         delta, j1 = least[j], j
             for j in range(m + 1):
-                if used[j]:
+                if used[j] == 1:
                     u[row_of[j]] += delta
                     v[j] -= delta
                 else:
@@ -56,13 +90,13 @@ def prices(cost: F64) -> tuple[F64, F64, float]:
     for j in range(1, m + 1):
         if row_of[j] > 0:
             total += cost[row_of[j] - 1, j - 1]
-    return u[1:], v[1:], total
+    return total
 
 
 @njit(cache=True, nogil=True)
 def _keep_best(score: F64, parent: I64, choice: I64, count: int, k: int) -> int:
     """Moves the k best of the first `count` results to the front, best first; how many there are."""
-    order = np.argsort(-score[:count], kind="mergesort")[:k]
+    order = falling(score[:count])[:k]
     score[: len(order)] = score[:count][order]
     parent[: len(order)] = parent[:count][order]
     choice[: len(order)] = choice[:count][order]
@@ -77,41 +111,43 @@ def _walk(
     parent_score: tuple[int, float, float],
     k: int,
     store: tuple[F64, I64, I64],
+    work: tuple[I64, I64, I64, F64],
     count: int,
     nodes_max: int,
 ) -> tuple[int, float, int]:
-    """All pairings of one parent that score at least the floor, into the store: results so far, floor, nodes left."""
+    """All pairings of one parent that score at least the floor, into the store: results so far, floor, nodes left. work
+    is scratch (d,), (t,), (t,) and (t + 1,)."""
     g, top, floor = parent_score
-    score, parent, choice = store
+    (score, parent, choice), (taken, held, at, lost) = store, work
     n, d = cost.shape[0], cost.shape[1] - cost.shape[0]
-    taken, held = np.zeros(d, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
-    at = np.full(n, -2, dtype=np.int64)  # option of each track: -1 none, else a detection; -2 not begun
-    lost = np.zeros(n + 1)
+    taken[:], held[:], lost[0] = 0, 0, 0.0
+    at[:] = -2  # option of each track: -1 none, else a detection; -2 not begun
     t = 0
     while t >= 0 and nodes_max > 0:
         if t == n:
             rest = top - lost[n]
             for j in range(d):
-                if not taken[j]:
+                if taken[j] == 0:
                     rest += v[j]
             if rest >= floor:
                 score[count], parent[count] = rest, g
-                choice[count, :n] = at
+                for a in range(n):
+                    choice[count, a] = at[a]
                 count += 1
                 if count == len(score):
                     count = _keep_best(score, parent, choice, count, k)
                     floor = max(floor, score[count - 1])
             t -= 1
             continue
-        if held[t]:
-            taken[at[t]] = held[t] = False
+        if held[t] == 1:
+            taken[at[t]] = held[t] = 0
         at[t] += 1
         j = at[t]
         if j >= d:
             at[t] = -2
             t -= 1
             continue
-        if j >= 0 and (taken[j] or cost[t, j] >= FAR):
+        if j >= 0 and (taken[j] == 1 or cost[t, j] >= FAR):
             continue
         nodes_max -= 1
         column = d + t if j < 0 else j
@@ -119,7 +155,7 @@ def _walk(
         if top - loss < floor:
             continue
         if j >= 0:
-            taken[j] = held[t] = True
+            taken[j] = held[t] = 1
         lost[t + 1] = loss
         t += 1
     return count, floor, nodes_max
@@ -131,17 +167,19 @@ def k_best(cost: F64, before: F64, k: int, log_range: float, nodes_max: int) -> 
     detection of each track or -1 (h, t), best first; and whether nodes_max cut the search short.
 
     cost (g, t, d + t): the last t columns are each track's own "none"; before (g,) the parents' log weights."""
-    parents, n = cost.shape[0], cost.shape[1]
-    u, v, top = np.zeros((parents, n)), np.zeros((parents, cost.shape[2])), before.copy()
+    parents, n, c = cost.shape
+    u, v, top = np.zeros((parents, n + 1)), np.zeros((parents, c + 1)), before.copy()
+    scratch = np.empty((3, c + 1), np.int64), np.empty(c + 1)
     for g in range(parents):
-        u[g], v[g], cheapest = prices(cost[g])
-        top[g] -= cheapest
+        top[g] -= _priced(cost[g], u[g], v[g], scratch)
     room = 2 * k + 2
-    store = (np.zeros(room), np.zeros(room, dtype=np.int64), np.zeros((room, n), dtype=np.int64))
+    store = (np.empty(room), np.empty(room, np.int64), np.empty((room, n), np.int64))
     count, floor = 0, float(np.max(top)) - log_range - 1e-9
-    for g in np.argsort(-top, kind="mergesort"):
+    work = np.empty(c - n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n + 1)
+    for g in falling(top):
         if top[g] < floor or nodes_max <= 0:
             break
-        count, floor, nodes_max = _walk(cost[g], u[g], v[g], (g, top[g], floor), k, store, count, nodes_max)
+        own = (g, top[g], floor)
+        count, floor, nodes_max = _walk(cost[g], u[g, 1:], v[g, 1:], own, k, store, work, count, nodes_max)
     count = _keep_best(store[0], store[1], store[2], count, k)
     return store[0][:count], store[1][:count], store[2][:count], nodes_max <= 0

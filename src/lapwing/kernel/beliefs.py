@@ -15,6 +15,17 @@ I64 = NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True)
+def beginnings(rising: I64, n: int) -> I64:
+    """Where each of the values 0..n - 1 begins in `rising`, and the end (n + 1,)."""
+    first = np.zeros(n + 1, np.int64)
+    for value in rising:
+        first[value + 1] += 1
+    for i in range(n):
+        first[i + 1] += first[i]
+    return first
+
+
+@njit(cache=True, nogil=True)
 def local_weights(forest: Forest, locals_: int) -> F64:
     """Marginal weight of each local hypothesis (l,): of a track they sum to one less the weight of its absence."""
     weight = np.zeros(locals_)

@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from lapwing.kernel.assignment import FAR, k_best
+from lapwing.kernel.assignment import FAR, falling, k_best
 from lapwing.kernel.easy import easy_groups
 from lapwing.kernel.hypotheses import (
     Branches,
@@ -41,22 +41,27 @@ def _root(parent: I64, i: int) -> int:
 def _groups(forest: Forest, ev: Evidence) -> tuple[I64, I64]:
     """Clusters (0..c-1) and detections (c + j) group by group: the nodes, and where each group begins."""
     c, m = len(forest.member_first) - 1, len(ev.r_new)
-    parent = np.arange(c + m)
+    parent, label = np.arange(c + m), np.empty(c + m, np.int64)
     for a in range(c):
         for s in range(forest.member_first[a], forest.member_first[a + 1]):
             i = forest.member[s]
             for e in range(ev.pair_first[ev.local_first[i]], ev.pair_first[ev.local_first[i + 1]]):
                 x, y = _root(parent, a), _root(parent, c + ev.detection[e])
                 parent[max(x, y)] = min(x, y)
+    first, groups = np.zeros(c + m + 1, np.int64), 0
+    for a in range(c + m):  # a root is the least of its group: groups are numbered as their roots come
+        root = _root(parent, a)
+        if root == a:
+            label[a], groups = groups, groups + 1
+        label[a] = label[root]
+        first[label[a] + 1] += 1
+    for g in range(groups):
+        first[g + 1] += first[g]
+    order, place = np.empty(c + m, np.int64), first[:groups].copy()
     for a in range(c + m):
-        parent[a] = _root(parent, a)
-    order = np.argsort(parent, kind="mergesort")
-    first = no_ints()
-    for s in range(c + m):
-        if s == 0 or parent[order[s]] != parent[order[s - 1]]:
-            first.append(s)
-    first.append(c + m)
-    return order, np.array(first)
+        order[place[label[a]]] = a
+        place[label[a]] += 1
+    return order, first[: groups + 1]
 
 
 @njit(cache=True, nogil=True)
@@ -75,7 +80,7 @@ def _product(forest: Forest, clusters: I64, limit: int) -> tuple[I64, F64, I64]:
         both = np.empty(len(weight) * len(own))
         for g in range(len(both)):
             both[g] = weight[g // len(own)] + own[g % len(own)]
-        order = np.argsort(-both, kind="mergesort")[:limit]
+        order = falling(both)[:limit]
         grown = np.empty((len(order), total), np.int64)
         for row in range(len(order)):
             grown[row, :at] = table[order[row] // len(own), :at]
@@ -122,20 +127,26 @@ def _one_track(table: I64, before: F64, ev: Evidence, column: I64, limits: Limit
                 score[count] = before[h] + ev.log_miss[local] + ev.log_psi[e]
                 parent[count], pick[count, 0] = h, column[ev.detection[e]]
         count += 1
-    order = np.argsort(-score, kind="mergesort")[: limits.hypotheses_max]
+    order = falling(score[:count])[: limits.hypotheses_max]
     return score[order], parent[order], pick[order]
 
 
 @njit(cache=True, nogil=True)
 def _normalised(score: F64, weight_min: float) -> F64:
     """Weights of the hypotheses worth keeping; `score` falls."""
-    weight = np.exp(score - score[0])
-    weight /= weight.sum()
-    keep = 1
-    while keep < len(weight) and weight[keep] >= weight_min:
-        keep += 1
-    kept: F64 = weight[:keep] / weight[:keep].sum()
-    return kept
+    weight, total, keep, kept = np.empty(len(score)), 0.0, 1, 0.0
+    for h in range(len(score)):
+        weight[h] = np.exp(score[h] - score[0])
+        total += weight[h]
+    for h in range(len(score)):
+        weight[h] /= total
+        if h == keep and weight[h] >= weight_min:
+            keep += 1
+    for h in range(keep):
+        kept += weight[h]
+    for h in range(keep):
+        weight[h] /= kept
+    return weight[:keep]
 
 
 @njit(cache=True, nogil=True)

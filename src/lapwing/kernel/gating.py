@@ -15,25 +15,53 @@ I64 = NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True)
-def _strips(z: F64) -> tuple[I64, I64, F64]:
+def _strips(north: F64, by_north: I64, by_east: I64) -> tuple[I64, I64, F64]:
     """Detections in strips from south to north, as many in each as there are strips, from west to east within: the
     order, where each strip begins, and the northern coordinate of its southernmost."""
-    m = len(z)
+    m = len(north)
     width = max(int(np.sqrt(m)), 1)
     strips = (m + width - 1) // width
-    order, first = np.argsort(z[:, 1], kind="mergesort"), np.empty(strips + 1, np.int64)
-    south = np.empty(strips)
+    strip, order = np.empty(m, np.int64), np.empty(m, np.int64)
+    first, south = np.empty(strips + 1, np.int64), np.empty(strips)
+    for s in range(m):
+        strip[by_north[s]] = s // width
     for b in range(strips):
-        lo, hi = b * width, min((b + 1) * width, m)
-        first[b], first[b + 1], south[b] = lo, hi, z[order[lo], 1]
-        own = order[lo:hi].copy()
-        order[lo:hi] = own[np.argsort(z[own, 0], kind="mergesort")]
+        first[b], south[b] = b * width, north[by_north[b * width]]
+    place = first.copy()
+    for s in by_east:
+        order[place[strip[s]]] = s
+        place[strip[s]] += 1
+    first[strips] = m
     return order, first, south
 
 
 @njit(cache=True, nogil=True)
-def _at_least(values: F64, lo: int, hi: int, wanted: float) -> int:
-    """The first place in the rising values[lo:hi] that is not below `wanted`."""
+def _bin(value: float, bins: tuple[float, float, int]) -> int:
+    """The bin of a value; bins = (lower end, bins per unit, how many)."""
+    return int(min(max((value - bins[0]) * bins[1], 0.0), bins[2] - 1.0))
+
+
+@njit(cache=True, nogil=True)
+def _binned(values: F64, first: I64, lowest: float, highest: float) -> tuple[I64, tuple[float, float, int]]:
+    """Where each bin begins (strips, bins + 1) in values, which rise within each strip, and the bins: as many as a
+    strip has values."""
+    count = max(first[1] - first[0], 1)
+    bins = (lowest, count / max(highest - lowest, 1e-9), count)
+    start = np.zeros((len(first) - 1, count + 1), np.int64)
+    for b in range(len(first) - 1):
+        for s in range(first[b], first[b + 1]):
+            start[b, _bin(values[s], bins) + 1] += 1
+        start[b, 0] = first[b]
+        for k in range(count):
+            start[b, k + 1] += start[b, k]
+    return start, bins
+
+
+@njit(cache=True, nogil=True)
+def _at_least(values: F64, start: I64, b: int, bins: tuple[float, float, int], wanted: float) -> int:
+    """The first place in strip b of the values that is not below `wanted`: in its bin, by halves."""
+    k = _bin(wanted, bins)
+    lo, hi = int(start[b, k]), int(start[b, k + 1])
     while lo < hi:
         middle = (lo + hi) >> 1
         if values[middle] < wanted:
@@ -58,13 +86,21 @@ def _window(
 
 
 @njit(cache=True, nogil=True)
-def _walk(mean: F64, cov: F64, z: F64, R: F64, age_s: F64, gate: float, room: int) -> I64:
-    """The pairs (k, 2), by track and there by detection; as soon as there are `room`, no more."""
-    order, first, south = _strips(z)
+def _walk(
+    mean: F64, cov: F64, plots: tuple[F64, F64, F64], sorts: tuple[I64, I64], gate: float, room: int
+) -> tuple[I64, I64]:
+    """The pairs, by track and there by detection; as soon as there are `room`, no more. plots = (z, R, age_s), sorts =
+    their rows from south to north and from west to east."""
+    z, R, age_s = plots
+    order, first, south = _strips(z[:, 1], sorts[0], sorts[1])
     east, north, age = z[order, 0], z[order, 1], age_s[order]
     R00, R01, R11 = R[:, 0, 0][order], R[:, 0, 1][order], R[:, 1, 1][order]
+    one = np.array([0, len(south)])
+    south_start, south_bins = _binned(south, one, south[0], south[-1])
+    east_start, east_bins = _binned(east, first, east.min(), east.max())
     ages, R_east, R_north = (age.min(), age.max()), R00.max(), R11.max()
-    found, out = 0, np.empty((min(room, 4 * len(mean) + 64), 2), np.int64)
+    found, size = 0, min(room, 4 * len(mean) + 64)
+    track, plot = np.empty(size, np.int64), np.empty(size, np.int64)
     for i in range(len(mean)):
         e, n, ve, vn, begin = mean[i, 0], mean[i, 1], mean[i, 3], mean[i, 4], found
         P00, P03, P33 = cov[i, 0, 0], cov[i, 0, 3], cov[i, 3, 3]
@@ -72,9 +108,9 @@ def _walk(mean: F64, cov: F64, z: F64, R: F64, age_s: F64, gate: float, room: in
         P01, P04, P34 = cov[i, 0, 1], cov[i, 0, 4] + cov[i, 1, 3], cov[i, 3, 4]
         west, stop = _window(e, ve, (P00, P03, P33), ages, (gate, R_east))
         low, high = _window(n, vn, (P11, P14, P44), ages, (gate, R_north))
-        b = max(_at_least(south, 0, len(south), low) - 1, 0)
+        b = max(_at_least(south, south_start, 0, south_bins, low) - 1, 0)
         while b < len(south) and south[b] <= high:
-            s = _at_least(east, first[b], first[b + 1], west)
+            s = _at_least(east, east_start, b, east_bins, west)
             while s < first[b + 1] and east[s] <= stop:
                 a = age[s]
                 d0, d1 = east[s] - (e - a * ve), north[s] - (n - a * vn)
@@ -82,19 +118,38 @@ def _walk(mean: F64, cov: F64, z: F64, R: F64, age_s: F64, gate: float, room: in
                 S11 = P11 - 2.0 * a * P14 + a * a * P44 + R11[s]
                 S01 = P01 - a * P04 + a * a * P34 + R01[s]
                 if S11 * d0 * d0 - 2.0 * S01 * d0 * d1 + S00 * d1 * d1 <= gate * (S00 * S11 - S01 * S01):
-                    if found == len(out):
+                    if found == len(plot):
                         if found == room:
-                            return out
-                        grown = np.empty((min(room, 2 * found), 2), np.int64)
-                        grown[:found] = out
-                        out = grown
-                    out[found, 0], out[found, 1] = i, order[s]
+                            return track, plot
+                        track, plot = _longer(track, room), _longer(plot, room)
+                    track[found], plot[found] = i, order[s]
                     found += 1
                 s += 1
             b += 1
-        if found > begin + 1:
-            out[begin:found, 1] = np.sort(out[begin:found, 1])
-    return out[:found].copy()
+        if found > begin + 32:
+            plot[begin:found] = np.sort(plot[begin:found])
+        else:
+            _sort_few(plot, begin, found)
+    return track[:found].copy(), plot[:found].copy()
+
+
+@njit(cache=True, nogil=True)
+def _longer(values: I64, room: int) -> I64:
+    """The values with space behind them for as many again, or as `room` allows."""
+    grown = np.empty(min(room, 2 * len(values)), np.int64)
+    grown[: len(values)] = values
+    return grown
+
+
+@njit(cache=True, nogil=True)
+def _sort_few(values: I64, lo: int, hi: int) -> None:
+    """values[lo:hi] in rising order, in place, by insertion."""
+    for s in range(lo + 1, hi):
+        value, t = values[s], s
+        while t > lo and values[t - 1] > value:
+            values[t] = values[t - 1]
+            t -= 1
+        values[t] = value
 
 
 def candidates(
@@ -106,5 +161,6 @@ def candidates(
     if not len(mean) or not len(z):
         none = np.zeros(0, dtype=np.int64)
         return none, none
-    pairs = _walk(mean, cov, np.ascontiguousarray(z), np.ascontiguousarray(R), age_s, gate, pairs_max)
-    return pairs[:, 0].copy(), pairs[:, 1].copy()
+    z, R = np.ascontiguousarray(z), np.ascontiguousarray(R)
+    sorts = np.argsort(z[:, 1]), np.argsort(z[:, 0])  # how ties fall changes no pair
+    return _walk(mean, cov, (z, R, age_s), sorts, gate, pairs_max)

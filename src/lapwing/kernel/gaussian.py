@@ -79,20 +79,20 @@ def condition(cov: F64, H: F64, R: F64, nu: F64) -> Conditioned:
 
 
 @njit(cache=True, nogil=True)
-def settle(mean: F64, cov: F64, axis: int, toward: F64, sigma: float) -> None:
-    """Where component `axis` has become vaguer than `sigma`, a Kalman update with a prior at `toward` (n,) brings it
-    back to sigma: in place, the caller made the arrays. What no sensor measures so keeps a finite covariance."""
-    column = np.empty(6)
-    for e in range(len(mean)):
-        V = cov[e, axis, axis]
-        if sigma**2 * (1.0 + 1e-9) < V:
-            S = V**2 / (V - sigma**2)
-            column[:] = cov[e, :, axis]
-            off = (toward[e] - mean[e, axis]) / S
-            for i in range(6):
-                mean[e, i] += column[i] * off
+def settle(x: F64, P: F64, axis: int, toward: float, sigma: float) -> None:
+    """Where component `axis` of a Gaussian x (6,), P (6, 6) has become vaguer than `sigma`, a Kalman update with a
+    prior at `toward` brings it back to sigma: in place."""
+    V = P[axis, axis]
+    if sigma**2 * (1.0 + 1e-9) < V:
+        S = V**2 / (V - sigma**2)
+        off = (toward - x[axis]) / S
+        c0, c1, c2, c3, c4, c5 = P[0, axis], P[1, axis], P[2, axis], P[3, axis], P[4, axis], P[5, axis]
+        column = (c0, c1, c2, c3, c4, c5)
+        for i in range(6):
+            if column[i] != 0.0:  # most are, where nothing measured height
+                x[i] += column[i] * off
                 for j in range(6):
-                    cov[e, i, j] -= column[i] * column[j] / S
+                    P[i, j] -= column[i] * column[j] / S
 
 
 @njit(cache=True, nogil=True)

@@ -5,6 +5,7 @@ Accuracy is proven against PROJ in tests/golden.
 """
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 F = NDArray[np.float64]
@@ -73,3 +74,10 @@ def frame_between(origin: tuple[float, float, float], place: tuple[float, float,
     vectors of the origin's ENU frame into the place's."""
     position = geodetic_to_enu(origin, *(np.asarray(v, dtype=np.float64) for v in place))
     return position, enu_axes(*place[:2]) @ enu_axes(*origin[:2]).T
+
+
+@njit(cache=True, nogil=True)
+def height_m(x: F) -> float:
+    """Height of one state or position x (in an ENU frame, metres) over the ellipsoid's curve through the frame's
+    origin: up + d^2 / 2R."""
+    return float(x[2] + (x[0] * x[0] + x[1] * x[1]) / (2.0 * SEMI_MAJOR_M))

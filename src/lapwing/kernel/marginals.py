@@ -16,29 +16,6 @@ I64 = NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True)
-def _others(values: F64, order: I64, group: I64, first: int, last: int, out: F64) -> None:
-    """out[e] = sum of `values` over the other members of e's group, for order[first:last], which lists pairs group by
-    group."""
-    start = first
-    while start < last:
-        stop = start
-        while stop < last and group[order[stop]] == group[order[start]]:
-            stop += 1
-        if stop == start + 1:
-            out[order[start]] = 0.0
-        else:
-            left = 0.0
-            for s in range(start, stop):
-                out[order[s]] = left
-                left += values[order[s]]
-            right = 0.0
-            for s in range(stop - 1, start - 1, -1):
-                out[order[s]] += right
-                right += values[order[s]]
-        start = stop
-
-
-@njit(cache=True, nogil=True)
 def _components(track: I64, detection: I64, n: int, m: int) -> I64:
     """A label per pair, the same for pairs that are connected."""
     parent = np.arange(n + m)
@@ -61,42 +38,80 @@ def _components(track: I64, detection: I64, n: int, m: int) -> I64:
 
 
 @njit(cache=True, nogil=True)
+def _sorted(order: I64, key: I64, keys: int) -> I64:
+    """`order` sorted anew by key[order], equal ones as they came."""
+    place, out = np.zeros(keys + 1, np.int64), np.empty(len(order), np.int64)
+    for e in order:
+        place[key[e] + 1] += 1
+    for k in range(keys):
+        place[k + 1] += place[k]
+    for e in order:
+        out[place[key[e]]] = e
+        place[key[e]] += 1
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _to_detections(psi: F64, nu: F64, mu: F64, track: I64, first: int, last: int) -> None:
+    """mu of the pairs first..last - 1, which come track by track: psi / (1 + what the track's other pairs say)."""
+    start = first
+    while start < last:
+        stop, left = start, 0.0
+        while stop < last and track[stop] == track[start]:
+            mu[stop] = left
+            left += psi[stop] * nu[stop]
+            stop += 1
+        right = 0.0
+        for s in range(stop - 1, start - 1, -1):
+            mu[s] = psi[s] / (1.0 + (mu[s] + right))
+            right += psi[s] * nu[s]
+        start = stop
+
+
+@njit(cache=True, nogil=True)
+def _to_tracks(mu: F64, nu: F64, at: I64, detection: I64, rest: F64, span: tuple[int, int]) -> float:
+    """nu of the pairs at[first:last], which come detection by detection: 1 / (1 + what the detection's other pairs
+    say); the largest relative change."""
+    (start, last), change = span, 0.0
+    while start < last:
+        stop, left = start, 0.0
+        while stop < last and detection[at[stop]] == detection[at[start]]:
+            rest[stop] = left
+            left += mu[at[stop]]
+            stop += 1
+        right = 0.0
+        for s in range(stop - 1, start - 1, -1):
+            value = 1.0 / (1.0 + (rest[s] + right))
+            right += mu[at[s]]
+            change = max(change, abs(value - nu[at[s]]) / value)
+            nu[at[s]] = value
+        start = stop
+    return change
+
+
+@njit(cache=True, nogil=True)
 def _messages(
-    psi: F64, track: I64, detection: I64, label: I64, orders: tuple[I64, I64], tolerance: float, sweeps_max: int
+    psi: F64, track: I64, detection: I64, label: I64, at: I64, tolerance: float, sweeps_max: int
 ) -> tuple[F64, F64, int]:
     """Messages mu (track to detection) and nu (detection to track) at rest, and the most sweeps that any connected
-    component took. Orders list the pairs by component, then by track and by detection."""
-    by_track, by_detection = orders
-    k = psi.shape[0]
-    nu, mu = np.ones(k), np.zeros(k)
-    rest, weighted = np.zeros(k), np.zeros(k)
+    component took. Pairs come by component and there by track; `at` lists them by component and there by detection."""
+    k = len(psi)
+    nu, mu, rest = np.ones(k), psi.copy(), np.empty(k)
     most, first = 0, 0
     while first < k:
         last = first + 1
-        while last < k and label[by_track[last]] == label[by_track[first]]:
+        while last < k and label[last] == label[first]:
             last += 1
-        for sweep in range(sweeps_max):
+        for sweep in range(sweeps_max if last > first + 1 else 0):  # a pair alone is at rest
             most = max(most, sweep + 1)
-            for s in range(first, last):
-                e = by_track[s]
-                weighted[e] = psi[e] * nu[e]
-            _others(weighted, by_track, track, first, last, rest)
-            for s in range(first, last):
-                e = by_track[s]
-                mu[e] = psi[e] / (1.0 + rest[e])
-            _others(mu, by_detection, detection, first, last, rest)
-            change = 0.0
-            for s in range(first, last):
-                e = by_track[s]
-                value = 1.0 / (1.0 + rest[e])
-                change = max(change, abs(value - nu[e]) / value)
-                nu[e] = value
-            if change < tolerance:
+            _to_detections(psi, nu, mu, track, first, last)
+            if _to_tracks(mu, nu, at, detection, rest, (first, last)) < tolerance:
                 break
         first = last
     return mu, nu, most
 
 
+@njit(cache=True, nogil=True)
 def marginals(
     psi: F64, track: I64, detection: I64, n: int, m: int, tolerance: float = 1e-6, sweeps_max: int = 200
 ) -> tuple[F64, F64, F64]:
@@ -105,11 +120,19 @@ def marginals(
     psi (k,) is the pair's weight relative to both alternatives: (track detected here) / (track missed) / (detection
     is clutter or new). Pairs come sorted by track.
     """
+    k = len(psi)
     label = _components(track, detection, n, m)
-    by_track = np.argsort(label, kind="stable")
-    by_detection = np.argsort(label * (m + 1) + detection, kind="stable")
-    mu, nu, _ = _messages(psi, track, detection, label, (by_track, by_detection), tolerance, sweeps_max)
-    belief = psi * nu
-    total = 1.0 + np.bincount(track, belief, n).astype(np.float64)
-    p_new = 1.0 / (1.0 + np.bincount(detection, mu, m).astype(np.float64))
-    return belief / total[track], 1.0 / total, p_new
+    rows, place = _sorted(np.arange(k), label, n), np.empty(k, np.int64)
+    for s in range(k):
+        place[rows[s]] = s
+    at = place[_sorted(_sorted(np.arange(k), detection, m), label, n)]
+    of, to, theirs = track[rows], detection[rows], psi[rows]
+    mu, nu, _ = _messages(theirs, of, to, label[rows], at, tolerance, sweeps_max)
+    p, taken, wanted = np.empty(k), np.zeros(n), np.zeros(m)
+    for s in range(k):
+        taken[of[s]] += theirs[s] * nu[s]
+    for s in at:
+        wanted[to[s]] += mu[s]
+    for s in range(k):
+        p[rows[s]] = theirs[s] * nu[s] / (1.0 + taken[of[s]])
+    return p, 1.0 / (1.0 + taken), 1.0 / (1.0 + wanted)

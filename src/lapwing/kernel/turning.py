@@ -224,19 +224,21 @@ def move_cov(P: F64, t: float, mode: F64) -> None:
 
 
 @njit(cache=True)
-def carry_row(h: F64, age_s: float, mode: F64, f: F64, out: F64) -> None:
-    """h F(-age_s) of one mode, f being its flow over -age_s: how a measurement of gradient h (6,), taken age_s ago,
-    depends on the state now."""
-    out[:] = h
+def carry_gradient(g: F64, age_s: float, mode: F64, f: F64) -> None:
+    """g F(-age_s) of one mode, f being its flow over -age_s, in place: how a measurement of gradients g (d, 6), taken
+    age_s ago, depends on the state now."""
     if age_s == 0.0:
         return
     if _straight(mode):
-        for i in range(3):
-            out[i + 3] = h[i + 3] - age_s * h[i]
+        for a in range(len(g)):
+            for i in range(3):
+                g[a, i + 3] -= age_s * g[a, i]
         return
-    out[3] = h[0] * f[2] + h[1] * f[3] + h[3] * f[0] + h[4] * f[1]
-    out[4] = -h[0] * f[3] + h[1] * f[2] - h[3] * f[1] + h[4] * f[0]
-    out[5] = h[2] * f[5] + h[5] * f[4]
+    for a in range(len(g)):
+        h0, h1, h2, h3, h4, h5 = g[a, 0], g[a, 1], g[a, 2], g[a, 3], g[a, 4], g[a, 5]
+        g[a, 3] = h0 * f[2] + h1 * f[3] + h3 * f[0] + h4 * f[1]
+        g[a, 4] = -h0 * f[3] + h1 * f[2] - h3 * f[1] + h4 * f[0]
+        g[a, 5] = h2 * f[5] + h5 * f[4]
 
 
 @njit(cache=True)

@@ -7,10 +7,10 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from lapwing.kernel import beliefs
+from lapwing.kernel.correction import Sight, weigh_pairs
 from lapwing.kernel.gating import candidates
 from lapwing.kernel.gaussian import GATE
 from lapwing.kernel.hypotheses import Evidence
-from lapwing.kernel.manoeuvre import weigh_pairs
 from lapwing.kernel.marginals import marginals
 from lapwing.kernel.turning import at_plots
 from lapwing.records import ANONYMOUS, Array, Detections
@@ -47,10 +47,13 @@ class Pairs(NamedTuple):
     detection: Int64[Array, " k"]
     nis: Float64[Array, " k"]
     log_likelihood: Float64[Array, " k"]
+    seen: Int64[Array, " k"]  # its row of what was measured
+    sight: Sight
 
     def of(self, near: Array) -> "Pairs":
         """The chosen rows."""
-        return Pairs(*(column[near] for column in self))
+        local, detection, nis, log_likelihood, seen = (column[near] for column in self[:5])
+        return Pairs(local, detection, nis, log_likelihood, seen, self.sight)
 
 
 def gate(
@@ -70,30 +73,29 @@ def gate(
     same = (theirs == its) | (theirs == ANONYMOUS) | (its == ANONYMOUS)
     if not same.all():
         local, detection = local[same], detection[same]
-    nu, H = innovations(prior.mode_mean, local, scan, detection, sensor, settings, to_ns)
-    free_s = np.clip(ages, 0.0, prior.free_s)
-    belief = (prior.mode, prior.mode_cov)
+    sight = _sight(prior, local, detection, scan, sensor, settings)
     modes = settings.kinematics.modes
-    nearest, nis, like = weigh_pairs(belief, local, detection, scan.R, H, nu, ages, free_s, modes)
-    inside = nearest <= min(1.0, slack) * gate_d2
-    return Pairs(local, detection, nis, like).of(inside), slack < HORIZONTAL_SLACK
+    nearest, nis, like = weigh_pairs((prior.mode, prior.mode_cov), local, sight, modes)
+    inside = np.flatnonzero(nearest <= min(1.0, slack) * gate_d2)
+    pairs = Pairs(local[inside], detection[inside], nis[inside], like[inside], inside, sight)
+    return pairs, slack < HORIZONTAL_SLACK
 
 
-def innovations(
-    mean: Float64[Array, "p M 6"],
-    row: Int64[Array, " k"],
-    scan: Detections,
+def _sight(
+    prior: Locals,
+    local: Int64[Array, " k"],
     detection: Int64[Array, " k"],
+    scan: Detections,
     sensor: SensorModel,
     settings: TrackSettings,
-    to_ns: int,
-) -> tuple[Float64[Array, "k M d"], Float64[Array, "k M d 6"]]:
+) -> Sight:
     """Of each pair and mode the innovation and the Jacobian, both at the plot's own time."""
-    k, M, d = len(row), mean.shape[1], scan.z.shape[1]
-    at = at_plots(mean, row, detection, ages_s(scan, to_ns), settings.kinematics.modes)
+    k, M, d, ages = len(local), prior.mode.shape[1], scan.z.shape[1], ages_s(scan, prior.to_ns)
+    at = at_plots(prior.mode_mean, local, detection, ages, settings.kinematics.modes)
     z_hat, H = sensor.expect(at.reshape(k * M, 6))
     z = scan.z[detection] if M == 1 else np.repeat(scan.z[detection], M, axis=0)
-    return sensor.innovation(z, z_hat).reshape(k, M, d), H.reshape(k, M, d, 6)
+    nu = sensor.innovation(z, z_hat).reshape(k, M, d)
+    return Sight(detection, H.reshape(k, M, d, 6), nu, scan.R, ages, np.clip(ages, 0.0, prior.free_s))
 
 
 def _near(
@@ -138,7 +140,7 @@ def evidence(
     psi = np.exp(np.minimum(log_psi, LOG_WEIGHT_MAX))
     missed = prior.weight * (1.0 - seen)
     absent = np.maximum(1.0 - _sum_by(prior.first, prior.weight), 0.0)
-    pair_first = np.searchsorted(pairs.local, np.arange(len(seen) + 1))
+    pair_first = beliefs.beginnings(pairs.local, len(seen))
     track, detection, weight, edge = beliefs.edges(prior.first, pair_first, pairs.detection, psi, missed, absent, m)
     p, p_miss, p_new = marginals(weight, track, detection, n, m, LBP_TOLERANCE, LBP_SWEEPS)
     of_track = np.repeat(np.arange(n), np.diff(prior.first))
@@ -154,7 +156,7 @@ def evidence(
         np.log1p(-seen),
         r_miss,
         missed * per_miss[of_track],
-        np.searchsorted(pairs.local, np.arange(len(seen) + 1)),
+        beliefs.beginnings(pairs.local, len(seen)),
         pairs.detection,
         log_psi[matter],
         p_pair[matter],

@@ -9,13 +9,14 @@ import numpy as np
 from jaxtyping import Float64
 
 from lapwing.kernel import beliefs
-from lapwing.kernel.gaussian import make_positive, settle
+from lapwing.kernel.correction import parts, sound_rows
+from lapwing.kernel.gaussian import make_positive
 from lapwing.kernel.hypotheses import Branches
-from lapwing.kernel.manoeuvre import changes, correct_rows, gathered, matched, predict_modes, spread_modes
-from lapwing.records import Array, Detections, Tracks
-from lapwing.track.association import NS, PROBABILITY_MAX, Locals, Pairs, ages_s, innovations
+from lapwing.kernel.manoeuvre import changes, matched, predict_modes, spread_modes
+from lapwing.records import Array, Tracks
+from lapwing.track.association import NS, PROBABILITY_MAX, Locals, Pairs
 from lapwing.track.life import Posterior, select
-from lapwing.track.sensors import SensorModel, height_m
+from lapwing.track.sensors import SensorModel
 from lapwing.track.settings import TargetPrior, TrackSettings
 from lapwing.track.state import TrackerState
 from lapwing.track.undetected import Newborn
@@ -46,20 +47,18 @@ def mode_probabilities(state: TrackerState, settings: TrackSettings) -> Float64[
 def predicted(state: TrackerState, settings: TrackSettings, to_ns: int) -> Locals:
     """Local hypotheses at `to_ns`: moved, vaguer, a little less certain to be there."""
     of, k, dt_s = state.hypotheses, settings.kinematics, (to_ns - state.tracks.time_ns) * NS
-    w, mean, cov = predict_modes(*mode_beliefs(state, settings), changes(k.rates, dt_s), dt_s, k.modes)
-    _never_vaguer(mean, cov, settings.prior)
+    w, mean, cov = predict_modes(mode_beliefs(state, settings), *_way(settings, dt_s))
     middle, wide = (mean[:, 0], cov[:, 0]) if len(k.modes) == 1 else matched(w, mean, cov, True)
     existence = np.minimum(of.existence * np.exp(-dt_s / settings.lifetime_s), PROBABILITY_MAX)
-    first = np.searchsorted(of.track, np.arange(len(state.tracks) + 1))
+    first = beliefs.beginnings(of.track, len(state.tracks))
     address = state.tracks.address[of.track]
     return Locals(first, middle, wide, existence, of.weight, address, dt_s, w, mean, cov, to_ns)
 
 
-def _never_vaguer(mean: Float64[Array, "l M 6"], cov: Float64[Array, "l M 6 6"], prior: TargetPrior) -> None:
-    """What nobody measures is kept no vaguer than the prior: in place, the caller made the arrays."""
-    x, P = mean.reshape(-1, 6), cov.reshape(-1, 6, 6)
-    settle(x, P, 2, x[:, 2] + prior.height_m_mean - height_m(x), prior.height_m_sigma)
-    settle(x, P, 5, np.zeros(len(x)), prior.climb_mps_sigma)
+def _way(settings: TrackSettings, dt_s: float) -> tuple[Array, float, Array, tuple[float, float, float]]:
+    """How beliefs are predicted by dt_s: what nobody measures is kept no vaguer than the prior."""
+    k, prior = settings.kinematics, settings.prior
+    return changes(k.rates, dt_s), dt_s, k.modes, (prior.height_m_mean, prior.height_m_sigma, prior.climb_mps_sigma)
 
 
 def ahead(state: TrackerState, settings: TrackSettings, to_ns: int, chosen: Array) -> Tracks:
@@ -68,16 +67,13 @@ def ahead(state: TrackerState, settings: TrackSettings, to_ns: int, chosen: Arra
     of, k, dt_s = state.hypotheses, settings.kinematics, (to_ns - state.tracks.time_ns) * NS
     tracks = select(state.tracks, chosen)
     existence = tracks.existence * np.exp(-dt_s / settings.lifetime_s)
-    if len(k.modes) == 1:
-        no_change = np.eye(1)
-        one = np.ones((len(tracks), 1))
-        _, mean, cov = predict_modes(one, tracks.mean[:, None], tracks.cov[:, None], no_change, dt_s, k.modes)
-        _never_vaguer(mean, cov, settings.prior)
-        return replace(tracks, time_ns=to_ns, mean=mean[:, 0], cov=cov[:, 0], existence=existence)
     theirs = chosen[of.track]
     w, means, covs = mode_beliefs(state, settings)
-    w, means, covs = predict_modes(w[theirs], means[theirs], covs[theirs], changes(k.rates, dt_s), dt_s, k.modes)
-    _never_vaguer(means, covs, settings.prior)
+    if len(k.modes) == 1:
+        one, mean, cov = np.ones((len(tracks), 1)), tracks.mean[:, None], tracks.cov[:, None]
+        _, mean, cov = predict_modes((one, mean, cov), *_way(settings, dt_s))
+        return replace(tracks, time_ns=to_ns, mean=mean[:, 0], cov=cov[:, 0], existence=existence)
+    w, means, covs = predict_modes((w[theirs], means[theirs], covs[theirs]), *_way(settings, dt_s))
     place = np.append(np.cumsum(theirs) - 1, -1)  # of each local hypothesis among theirs; the best may be none
     best = place[beliefs.best_choice(of.forest, len(chosen))[chosen]]
     track = (np.cumsum(chosen) - 1)[of.track[theirs]]
@@ -91,7 +87,6 @@ def corrected(
     pairs: Pairs,
     branches: Branches,
     new: Newborn,
-    scan: Detections,
     sensor: SensorModel,
     settings: TrackSettings,
 ) -> Posterior:
@@ -100,7 +95,7 @@ def corrected(
     A sensor that does not measure height leaves it alone (Schmidt-Kalman): the height's mean and variance stay, its
     correlations with what is measured are kept up, so that what it does to the ground position stays visible."""
     h, count = len(prior.first) - 1 + len(new.mean), len(branches.child_r)
-    w, mean, cov = _parts(prior, pairs, branches, new, scan, sensor, settings)
+    w, mean, cov = _parts(prior, pairs, branches, new, sensor, settings)
     M = w.shape[1]
     if len(branches.part_child) > count:
         group = (branches.part_child[:, None] * M + np.arange(M)).ravel()
@@ -108,8 +103,7 @@ def corrected(
         total, x, P = beliefs.match(group, share, mean.reshape(-1, 6), cov.reshape(-1, 6, 6), count * M)
         w, mean, cov = total.reshape(count, M), x.reshape(count, M, 6), P.reshape(count, M, 6, 6)
         w = w / w.sum(axis=1, keepdims=True)
-    make_positive(cov.reshape(-1, 6, 6))
-    _keep_within_bounds(mean.reshape(-1, 6), cov.reshape(-1, 6, 6), settings.prior)
+    _make_sound(mean.reshape(-1, 6), cov.reshape(-1, 6, 6), settings.prior)
     weight = beliefs.local_weights(branches.forest, count)
     middle, spread = (mean[:, 0], cov[:, 0]) if M == 1 else matched(w, mean, cov, False)
     best = beliefs.best_choice(branches.forest, h)
@@ -120,31 +114,25 @@ def corrected(
 
 
 def _parts(
-    prior: Locals,
-    pairs: Pairs,
-    branches: Branches,
-    new: Newborn,
-    scan: Detections,
-    sensor: SensorModel,
-    settings: TrackSettings,
+    prior: Locals, pairs: Pairs, branches: Branches, new: Newborn, sensor: SensorModel, settings: TrackSettings
 ) -> tuple[Float64[Array, "p M"], Float64[Array, "p M 6"], Float64[Array, "p M 6 6"]]:
     """One local hypothesis per part: missed, corrected by a detection, or begun by one."""
     local, row = branches.part_local, branches.part_pair
-    used = np.flatnonzero((local >= 0) & (row >= 0))
-    old = (prior.mode, prior.mode_mean, prior.mode_cov)
-    w, mean, cov = gathered(old, (new.mode, new.mean, new.cov), local, row)
-    if len(used):
-        detection = pairs.detection[row[used]]
-        nu, H = innovations(mean, used, scan, detection, sensor, settings, prior.to_ns)
-        age_s = ages_s(scan, prior.to_ns)
-        free_s, only_ground = np.clip(age_s, 0.0, prior.free_s), not sensor.measures_height
-        modes = settings.kinematics.modes
-        correct_rows((w, mean, cov), used, detection, scan.R, H, nu, age_s, free_s, modes, only_ground)
-    return w, mean, cov
+    old, begun = (prior.mode, prior.mode_mean, prior.mode_cov), (new.mode, new.mean, new.cov)
+    paired = (local >= 0) & (row >= 0)
+    pair = np.full(len(row), -1, dtype=np.int64)
+    pair[paired] = pairs.seen[row[paired]]
+    modes, only_ground = settings.kinematics.modes, not sensor.measures_height
+    return parts(old, begun, (local, pair, row), pairs.sight, modes, only_ground)
 
 
-def _keep_within_bounds(mean: Float64[Array, "l 6"], cov: Float64[Array, "l 6 6"], target: TargetPrior) -> None:
-    """Heights, where poorly known, between the prior's bounds: in place, the caller made the arrays."""
-    height = height_m(mean)
-    excess = height - np.clip(height, target.height_m_min, target.height_m_max)
-    mean[:, 2] -= np.where(cov[:, 2, 2] > (0.05 * target.height_m_sigma) ** 2, excess, 0.0)
+def _make_sound(mean: Float64[Array, "l 6"], cov: Float64[Array, "l 6 6"], target: TargetPrior) -> None:
+    """Covariances symmetric and positive definite; heights, where poorly known, between the prior's bounds: in place,
+    the caller made the arrays."""
+    bounds = target.height_m_min, target.height_m_max, 0.05 * target.height_m_sigma
+    rough = np.flatnonzero(~sound_rows(mean, cov, bounds))
+    if len(rough):
+        x, P = mean[rough], cov[rough]
+        make_positive(P)
+        sound_rows(x, P, bounds)
+        mean[rough], cov[rough] = x, P

@@ -78,7 +78,7 @@ def _after(
     followed = (state.unplaced == 0) & (state.visible.max(axis=1, initial=0.0) >= PROBABLY)
     said = heed_silence(said, prior.existence, followed[state.hypotheses.track], sensor)
     branches = branch(state.hypotheses.forest, said, _limits(settings))
-    posterior = corrected(prior, pairs, branches, new, scan, sensor, settings)
+    posterior = corrected(prior, pairs, branches, new, sensor, settings)
     told = _told(posterior, pairs, branches, len(state.tracks))
 
     sees = _sees(state, scan, sees, visible.of_tracks(p_seen, prior.first), (told, posterior), settings)
