@@ -1,5 +1,6 @@
 """Which sensor sees which track: exact against the joint chain, and what it is worth where one of two is blind."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from lapwing.records import ANONYMOUS, Detections, Space
 from lapwing.track import (
     AIR,
     ClutterSettings,
+    PairSensor,
     RadarSensor,
     TargetPrior,
     TrackSettings,
@@ -78,6 +80,7 @@ def test_misses_are_the_joint_chain_of_existence_and_visibility():
             break
         assert state.hypotheses.existence[0] == pytest.approx(belief[1] + belief[2], rel=1e-6)
         assert state.visible[0, 0] == pytest.approx(belief[1] / (belief[1] + belief[2]), rel=1e-6)
+        assert state.tracks.existence[0] == pytest.approx(belief[1], rel=1e-6)  # told is what a sensor sees that places
     assert k > 10
 
 
@@ -111,6 +114,49 @@ def test_a_radar_that_never_saw_a_drone_does_not_take_it_away():
     assert with_it[1] < without[1] + 0.1
     both = np.array([held(VisibilitySettings(), 18.0, s, blind=False) for s in seeds]).mean(axis=0)
     assert both[0] > 0.9
+
+
+def test_placed_is_what_enumeration_says():
+    """Over all combinations of four sensors that see a track or do not, two of which place targets."""
+    rng = np.random.default_rng(5)
+    sees, places = rng.random((7, 4)), np.array([1, 0, 0, 1])
+    slow = np.zeros(7)
+    for combination in itertools.product((False, True), repeat=4):
+        seen = np.array(combination)
+        if (seen & (places == 1)).any():
+            slow += np.where(seen, sees, 1.0 - sees).prod(axis=1)
+    none = np.zeros(7, dtype=np.int64)
+    assert visible.placed(sees, places, none) == pytest.approx(slow, rel=1e-12)
+    assert (visible.placed(sees, places, none + 1) == 1.0).all()
+    assert (visible.placed(sees, 0 * places, none) == 1.0).all()
+
+
+def led_away(visibility, seed):
+    """A radar and a passive radar see a target for a minute; then the radar sees nothing any more, and the passive
+    radar goes on. The existence of the track that began first, two minutes later, and how far it is off."""
+    rng, settings = np.random.default_rng(seed), replace(BASE, visibility=visibility)
+    passive = PairSensor(
+        "Passive", Space.BISTATIC_RANGE, np.array([1_000.0, 2_000.0, 0.0]), np.array([-9e3, 6e3, 0.0]), 0.85, 3.0, 30e3
+    )
+    state = start(settings)
+    for k in range(1, 91):
+        place = np.array([6_000.0, 6_000.0]) + 2.0 * k * np.array([10.0, 10.0])
+        z = plot_of("Near", place, rng) if k <= 30 and rng.random() < 0.9 else NOTHING
+        state, _ = step(state, scan_of("Near", 2.0 * k, z), radar("Near"), settings)
+        true = np.concatenate([place, [300.0], np.zeros(3)])[None]
+        z = passive.expect(true)[0] + rng.normal(0, 20.0, (1, 1))
+        ns = round((2.0 * k + 1.0) * SECOND)
+        columns = (np.full(1, ns), z, np.full((1, 1, 1), 400.0), np.full(1, ANONYMOUS), np.zeros(1, dtype=np.int64))
+        state, _ = step(state, Detections("Passive", Space.BISTATIC_RANGE, ns, *columns), passive, settings)
+    assert state.sensors == ("Near", "Passive")
+    assert state.placing.tolist() == [1, 0]
+    return float(state.tracks.existence.max(initial=0.0))
+
+
+def test_what_only_a_surface_tells_of_is_no_track():
+    """Two minutes of misses by the one radar that places, while the passive radar gets a plot in every scan."""
+    for seed in range(4):
+        assert led_away(VisibilitySettings(), seed) < 0.05
 
 
 def test_what_flies_fast_is_seen_by_all():

@@ -71,6 +71,8 @@ class TrackerState:
     clutter: tuple[ClutterMap, ...] = ()  # what each sensor that locates has shown of its clutter
     visible: Float64[Array, "n _"] = field(default_factory=lambda: np.zeros((0, 0)))
     # probability that each of `sensors` sees the track (`track.visible`); ones where settings do not ask
+    placing: Int64[Array, " _"] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    # 1: that one of `sensors` places targets, by range and direction or otherwise
     restarts: int = 0  # times that the clock jumped too far and the tracker began anew
 
     def __post_init__(self) -> None:
@@ -78,8 +80,10 @@ class TrackerState:
             object.__setattr__(self, "unplaced", np.zeros(len(self.tracks), dtype=np.int64))
         if not len(self.visible):
             object.__setattr__(self, "visible", np.ones((len(self.tracks), len(self.sensors))))
+        if not len(self.placing):
+            object.__setattr__(self, "placing", np.ones(len(self.sensors), dtype=np.int64))
         same_length(self, "tracks", "hits", "flat", "radar_m", "unplaced", "visible")
-        same_length(self, "sensors", "undetected", "looked_ns")
+        same_length(self, "sensors", "undetected", "looked_ns", "placing")
         same_length(self, "hidden", "hidden_mean", "hidden_cov")
         freeze_columns(self)
 

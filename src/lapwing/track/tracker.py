@@ -83,6 +83,8 @@ def _after(
 
     sees = _sees(state, scan, sees, visible.of_tracks(p_seen, prior.first), (told, posterior), settings)
     both, hits = everyone(state.tracks, state.hits, scan, posterior, told, to_ns)
+    unplaced = still_unplaced(state.unplaced, told.assigned, len(scan), sensor)
+    both = both._replace(existence=both.existence * visible.placed(sees, _placing(state, sensor), unplaced))
     both = judge(both, hits, scan, told, settings)
     flat, radar_m = _seen_flat(state, scan, sensor, told)
     alive = worth_keeping(both, posterior, settings)
@@ -93,7 +95,7 @@ def _after(
         hits=hits[alive],
         flat=flat[alive],
         radar_m=radar_m[alive],
-        unplaced=still_unplaced(state.unplaced, told.assigned, len(scan), sensor)[alive],
+        unplaced=unplaced[alive],
         visible=sees[alive],
         hypotheses=_survivors(posterior, branches, alive, settings.exactness.merge_d2),
         clutter=maps,
@@ -115,6 +117,12 @@ def _sees(
     told, posterior = found
     given = np.minimum(told.assigned / np.maximum(posterior.track_existence[: len(told.assigned)], 1e-300), 1.0)
     return visible.after_look(state, scan, sees, p_seen, given, settings.visibility)
+
+
+def _placing(state: TrackerState, sensor: SensorModel) -> Int64[Array, " s"]:
+    """1 for those of all sensors heard so far, this one included, that place targets."""
+    places = dict(zip(state.sensors, state.placing.tolist(), strict=True)) | {sensor.sensor: int(sensor.locates)}
+    return np.array([places[name] for name in sorted(places)], dtype=np.int64)
 
 
 def _flood(

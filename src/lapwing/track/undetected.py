@@ -125,15 +125,17 @@ def looked(
 ) -> TrackerState:
     """`after` with what the scan's sensor has left unseen, given the state `before`."""
     sensors = tuple(sorted({*before.sensors, scan.sensor}))
-    known = {name: (u, ns) for name, u, ns in zip(before.sensors, before.undetected, before.looked_ns, strict=True)}
+    old = zip(before.sensors, before.undetected, before.looked_ns, before.placing, strict=True)
+    known = {name: (u, ns, places) for name, u, ns, places in old}
     undetected = expected_undetected(before, scan, sensor, settings)
     undetected = undetected * max(1.0 - sensor.detection_probability, UNSEEN_MIN) + recycled
-    known[scan.sensor] = (np.float64(undetected), np.int64(scan.scan_ns))
+    known[scan.sensor] = (np.float64(undetected), np.int64(scan.scan_ns), np.int64(sensor.locates))
     after = replace(
         after,
         sensors=sensors,
         undetected=np.array([known[name][0] for name in sensors], dtype=np.float64),
         looked_ns=np.array([known[name][1] for name in sensors], dtype=np.int64),
+        placing=np.array([known[name][2] for name in sensors], dtype=np.int64),
     )
     if settings.births is None:
         return after

@@ -6,9 +6,12 @@ the second as soon as a sensor that never saw it looks a few times. So for every
 the sensor sees the track at all is kept: a hidden Markov chain with the states seen (detected with the sensor's
 p_detect) and hidden (never detected), in the manner of the second Markov chain of integrated probabilistic data
 association (Musicki, Evans and Stankovic, IEEE T-AC 39(6), 1994). A miss by a sensor that probably does not see the
-track says little; a plot says that it does. Does not say that the track exists: hidden from every sensor, it fades
-with the time that targets stay hidden. Sensors that only listen are another matter (`track.silence`): the column of one
-holds zeros, so that a row's largest value tells whether anything that locates follows the track.
+track says little; a plot says that it does. Sensors that only listen are another matter (`track.silence`): theirs are zeros,
+so that a row's largest value tells whether anything follows the track that does not only listen.
+
+A track is a target that a sensor which places targets sees: its existence is told as that of such a target (`placed`).
+What is hidden from all of those may be there, and its plots by sensors that see surfaces alone (passive radar) are its
+own; but nobody knows where. Told as a track, it would be led along such surfaces from target to target for minutes.
 """
 
 import numpy as np
@@ -20,6 +23,17 @@ from lapwing.track.silence import LISTENING
 from lapwing.track.state import TrackerState
 
 NS = 1e-9
+
+
+def placed(
+    sees: Float64[Array, "h s"], places: Int64[Array, " s"], unplaced: Int64[Array, " h"]
+) -> Float64[Array, " h"]:
+    """Probability that some sensor that places targets (`places`) sees each track, if it exists; 1 for tracks that only
+    directions have seen (`unplaced`)."""
+    if not places.any():
+        return np.ones(len(sees))
+    hidden = np.prod(1.0 - sees[:, places == 1], axis=1)
+    return np.asarray(np.where(unplaced == 1, 1.0, 1.0 - hidden))
 
 
 def seen_by(state: TrackerState, scan: Detections, settings: VisibilitySettings | None) -> Float64[Array, " n"]:
