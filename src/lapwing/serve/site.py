@@ -200,10 +200,11 @@ class JournalEntry(BaseModel):
 
 
 class PrivacyEntry(BaseModel):
-    """[privacy]: what is kept of people."""
+    """[privacy]: what is kept of people, and what is handed on."""
 
     model_config = FORBID
     operator_s: Annotated[float, Field(ge=0, le=86_400)] = 120.0
+    withhold: bool = False  # leave who flies, and from where, out of evidence and exports
 
 
 class UnseenEntry(BaseModel):
@@ -309,7 +310,11 @@ def essence(text: str) -> object:
     except (tomllib.TOMLDecodeError, RecursionError):
         return text
     apart = ("output", "site_link", "web", "journal", "history", "plan")
-    return {key: value for key, value in table.items() if key not in apart}
+    kept = {key: value for key, value in table.items() if key not in apart}
+    privacy = kept.pop("privacy", None)
+    if isinstance(privacy, dict):  # what is handed on changes no picture
+        privacy = {key: value for key, value in privacy.items() if key != "withhold"}
+    return kept | ({"privacy": privacy} if privacy else {})
 
 
 def parse(text: str, path: str = "site") -> SiteFile:
