@@ -57,6 +57,11 @@ class SiteError(Exception):
         self.path, self.problems = path, problems
 
 
+KindName = Literal[
+    "unknown", "multirotor", "fixed_wing_drone", "bird", "aircraft", "helicopter", "ship", "ground"
+]  # of records.Kind, in small letters
+
+
 class CircleEntry(BaseModel):
     """A disc."""
 
@@ -81,6 +86,7 @@ class ZoneEntry(BaseModel):
     warn_s: Annotated[float, Field(ge=0, le=3600)] = 120.0
     cooperative_allowed: bool = True
     each: bool = False
+    kind_min: dict[KindName, Annotated[float, Field(gt=0, le=1)]] = {}
 
     @field_validator("schedule")
     @classmethod
@@ -97,6 +103,8 @@ class ZoneEntry(BaseModel):
             raise ValueError("a polygon needs at least 3 [latitude, longitude] pairs")
         if self.height_m[0] >= self.height_m[1]:
             raise ValueError("height_m must be [lowest, highest]")
+        if self.each and self.kind_min:
+            raise ValueError("'each' gives every track an alarm of its own: 'kind_min' would say nothing")
         return self
 
     def zone(self) -> Zone:
@@ -119,6 +127,7 @@ class ZoneEntry(BaseModel):
             warn_s=self.warn_s,
             cooperative_allowed=self.cooperative_allowed,
             each=self.each,
+            kind_min=tuple(sorted(self.kind_min.items())),
         )
 
 
