@@ -3,7 +3,7 @@
 One SQLite file, readable by its owner only. Of passwords it holds scrypt hashes (RFC 7914), of tokens and sessions
 SHA-256 digests: with a stolen copy nobody can log in as somebody else. The exception is the local key, for commands on
 this machine, and it opens nothing from elsewhere: who can read it here can write the file anyway. Three roles: `watch`
-sees; `act` acknowledges, shelves, notes, tests and orders besides; `manage` changes the site file besides.
+sees; `act` acknowledges, shelves, notes and tests besides; `manage` orders sensors and changes the site file besides.
 """
 
 import hashlib
