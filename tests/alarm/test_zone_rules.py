@@ -114,6 +114,41 @@ def test_an_alarm_is_kept_while_doubt_grows_a_little_and_none_is_raised_in_it():
     assert "uncooperative in zone" not in named(run(after)[-1])[0]
 
 
+PORT = replace(ZONE, kind_min=(("bird", 0.9), ("multirotor", 0.4), ("ship", 0.8)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule"),
+    [
+        (DRONE, "uncooperative in zone"),
+        ({Kind.MULTIROTOR: 0.4, Kind.BIRD: 0.6}, "uncooperative in zone"),  # just as probable as it must be
+        ({Kind.MULTIROTOR: 0.39, Kind.BIRD: 0.61}, "unsure in zone"),
+        (BIRD, "unsure in zone"),
+        ({Kind.BIRD: 0.95}, "uncooperative in zone"),  # a zone that must know of birds
+        ({Kind.SHIP: 0.79, Kind.BIRD: 0.21}, "unsure in zone"),
+        ({Kind.SHIP: 0.81, Kind.BIRD: 0.19}, "uncooperative in zone"),
+        (PLANE, "unsure in zone"),  # a kind that the zone does not name is none of its own
+    ],
+)
+def test_a_zone_says_itself_how_sure_of_which_kind_it_must_be(kind, rule):
+    alarms = run(inside(range(1, 6), kind), PORT)[-1]
+    assert alarms.rule == (rule,)
+    if rule == "unsure in zone":
+        assert "1 tracks in Z and 0 on their way are surely enough of no kind that it warns of" in alarms.reason[0]
+
+
+def test_an_alarm_by_kind_is_kept_while_doubt_grows_a_little():
+    for share, stands in ((0.32, True), (0.28, False)):
+        doubt = {Kind.MULTIROTOR: share, Kind.AIRCRAFT: 1.0 - share}
+        alarms = run([*inside(range(1, 5), DRONE), *inside(range(5, 120), doubt)], PORT)[-1]
+        assert (alarms.state[alarms.rule.index("uncooperative in zone")] != AlarmState.CLEARED) == stands
+
+
+def test_a_kind_less_sure_is_less_urgent_all_the_same():
+    assert run(inside(range(1, 6), {Kind.MULTIROTOR: 0.5}), PORT)[-1].priority.tolist() == [Priority.HIGH]
+    assert run(inside(range(1, 6), DRONE), PORT)[-1].priority.tolist() == [Priority.CRITICAL]
+
+
 def named(alarms):
     return alarms.rule, alarms.state
 

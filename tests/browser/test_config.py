@@ -1,5 +1,6 @@
 """The page of the site file: a mistake is named, a version is kept and loaded again, and axe finds nothing wrong."""
 
+import re
 import tomllib
 
 import pytest
@@ -113,3 +114,79 @@ def test_a_zone_is_drawn_moved_and_changed_on_the_map(managed, launch):
     seat.until(lambda: "radius" in seat.texts("#sketch-text")[0], "its circle")
     seat.page.keyboard.press("Escape")
     assert not seat.page.locator("#sketching").is_visible()
+
+
+def drawing(managed, launch):
+    """A seat that draws a circle."""
+    seat = Seat(launch(NO_WEBGL), f"{managed.url}/#map=11/37.9/126.6")
+    seat.page.wait_for_url("**/login.html**")
+    log_in(seat, "Kim")
+    seat.page.locator("#me b").wait_for()
+    seat.until(lambda: seat.read("frames") > 3 and seat.page.locator("#sketch").is_visible(), "the map")
+    seat.page.keyboard.press("z")
+    seat.page.get_by_label("Shape").select_option("circle")
+    seat.page.locator("#sketch-shape").evaluate("e => e.blur()")
+    return seat
+
+
+def radius(seat):
+    return float(re.search(r"radius (\d+) m", seat.texts("#sketch-text")[0])[1])
+
+
+def keep(seat):
+    seat.page.get_by_role("button", name="Keep as a version").click()
+    seat.until(lambda: "Kept as version" in seat.page.locator("#zone-told").inner_text(), "the version")
+    seat.page.get_by_role("button", name="Close").click()
+
+
+def test_a_circle_is_drawn_by_its_middle_and_edge_and_moved(managed, launch):
+    seat = drawing(managed, launch)
+    assert seat.texts("#sketch-text") == ["set the centre, or Done to type it"]
+    seat.page.mouse.click(400, 300)
+    seat.page.mouse.move(440, 300)
+    small = radius(seat)  # while the edge is looked for
+    seat.page.mouse.move(480, 300)
+    assert radius(seat) == pytest.approx(2 * small, rel=0.03)
+    seat.page.mouse.click(480, 300)
+    wide = radius(seat)
+    assert wide == pytest.approx(2 * small, rel=0.03)
+    seat.page.mouse.click(401, 300)  # the middle is picked up and set elsewhere: the edge goes along
+    seat.page.mouse.click(400, 360)
+    assert radius(seat) == pytest.approx(wide, rel=0.01)
+    seat.page.mouse.click(480, 360)  # the edge alone
+    seat.page.mouse.click(520, 360)
+    assert radius(seat) == pytest.approx(1.5 * wide, rel=0.01)
+    seat.page.locator("#sketch-done").click()
+    seat.page.get_by_label("Name").fill("Round")
+    seat.page.get_by_text("How sure, by kind").click()
+    seat.page.get_by_label("multirotor").fill("40")
+    seat.page.get_by_label("bird").fill("90")
+    seat.page.evaluate(AXE)
+    assert seat.page.evaluate(FIND) == []
+    keep(seat)
+    (zone,) = tomllib.loads(managed.site.read_text())["zone"]
+    assert zone["kind_min"] == {"multirotor": 0.4, "bird": 0.9}
+    assert zone["circle"]["radius_m"] == pytest.approx(1.5 * wide, rel=0.01)
+    assert "polygon" not in zone
+    assert seat.complaints == []
+
+
+def test_a_circle_is_typed_by_who_has_no_mouse(managed, launch):
+    seat = drawing(managed, launch)
+    seat.page.locator("#sketch-done").press("Enter")
+    seat.page.get_by_label("Name").fill("Typed")
+    assert float(seat.page.get_by_label("Middle, latitude").input_value()) == pytest.approx(37.9, abs=0.001)
+    for name, value in (("Middle, latitude", "37.95"), ("Middle, longitude", "126.55"), ("Radius, m", "750")):
+        seat.page.get_by_label(name).fill(value)
+    keep(seat)
+    (zone,) = tomllib.loads(managed.site.read_text())["zone"]
+    assert zone["circle"] == {"latitude_deg": 37.95, "longitude_deg": 126.55, "radius_m": 750}
+    assert "kind_min" not in zone
+
+
+def test_a_circle_of_the_running_site_keeps_its_very_numbers(managed, launch):
+    seat = drawing(managed, launch)
+    seat.page.get_by_label("Zone", exact=True).select_option("Terminal")
+    seat.page.locator("#sketch-done").click()
+    told = [seat.page.get_by_label(n).input_value() for n in ("Middle, latitude", "Middle, longitude", "Radius, m")]
+    assert [float(t) for t in told] == [37.86, 126.68, 2500.0]

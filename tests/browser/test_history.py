@@ -4,10 +4,12 @@ import re
 import time
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 
 from lapwing.serve.web import WebOptions, create_app
 from tests.browser.conftest import NO_WEBGL, Stand
+from tests.browser.test_theme import contrast, luminance
 from tests.serve import fake_shelf
 
 pytestmark = pytest.mark.browser
@@ -99,3 +101,39 @@ def test_it_is_light_where_the_live_page_is(past, launch):
     page.reload()
     until(page, "window.lapwing?.stats > 0")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(238, 242, 245)"
+
+
+FILLS = """(selector) => [...document.querySelectorAll(selector)].map((e) => getComputedStyle(e).fill)"""
+
+
+def numbers(colour):
+    return [int(v) for v in re.findall(r"\d+", colour)[:3]]
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_charts_have_the_theme_and_can_be_read_in_it(past, launch, theme):
+    page = launch(NO_WEBGL).new_page()
+    page.goto(f"{past.url}/history.html")
+    page.evaluate("(theme) => localStorage.setItem('lapwing.theme', theme)", theme)
+    page.reload()
+    until(page, "window.lapwing?.stats > 0")
+    back = numbers(page.evaluate("getComputedStyle(document.querySelector('#charts svg[role=img]')).backgroundColor"))
+    assert (luminance(back) > 0.9) == (theme == "light")
+    assert {contrast(numbers(f), back) >= 4.5 for f in page.evaluate(FILLS, "#charts svg text")} == {True}
+    lines = page.evaluate("[...document.querySelectorAll('#charts .line')].map((e) => getComputedStyle(e).stroke)")
+    assert {contrast(numbers(c), back) >= 4.5 for c in lines} == {True}
+    assert {contrast(numbers(f), back) >= 3.0 for f in page.evaluate(FILLS, "#charts .few, #charts .many")} == {True}
+    shades = [luminance(numbers(f)) for f in page.evaluate(FILLS, ".key svg:first-child rect")[:40]]
+    rising = np.diff(shades) >= 0
+    assert rising.all() if theme == "dark" else (~rising | (np.diff(shades) == 0)).all(), (
+        "more is farther from the page"
+    )
+    assert abs(shades[-1] - shades[0]) > 0.2
+    assert page.locator("#charts [fill='#fff'], #charts [stroke='#fff']").count() == 0
+    if theme == "light":
+        cells = page.evaluate(FILLS, "#charts svg[role=img] [class^=s]")
+        assert cells
+        assert min(contrast(numbers(f), back) for f in cells) >= 3.0
+    page.evaluate("document.getElementById('light').click()")  # at once, without loading anew
+    now = numbers(page.evaluate("getComputedStyle(document.querySelector('#charts svg[role=img]')).backgroundColor"))
+    assert (luminance(now) > 0.9) == (theme == "dark")

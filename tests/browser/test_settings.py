@@ -125,3 +125,40 @@ def test_the_panel_of_a_track_says_which_sensors_see_it(alarmed, launch):
     seat.page.goto(f"{alarmed.url}/#sel=t2")  # of whom nothing was written down
     seat.until(lambda: "none in the last minute" in told.inner_text(), "that nobody saw it")
     assert seat.complaints == []
+
+
+def test_an_address_that_is_changed_in_the_open_page_is_followed(alarmed, launch):
+    seat = Seat(launch(NO_WEBGL), f"{alarmed.url}/#map=10.00/37.90000/126.60000&sel=t2")
+    page = seat.page
+    seat.until(lambda: seat.read("frames") > 3 and seat.read("alarms") == 3, "the page")
+    page.evaluate("window.same = true")
+
+    def address(words):
+        page.evaluate("(words) => { location.hash = words; }", words)
+
+    address("#list=claims")  # of the rest it says nothing
+    seat.until(lambda: page.locator("table.claims").count() == 1, "the claims")
+    seat.until(lambda: "list=claims" in page.url and "sel=t2" in page.url, "that the rest stays")
+    address(
+        "#map=9.00/37.80000/126.50000&list=feeds&sel=t7&off=trails&on=cells&theme=light&measure=37.9,126.6,37.95,126.7"
+    )
+    seat.until(lambda: page.locator("#list .feeds").count() == 1, "the feeds")
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+    assert page.locator("#measured").is_visible()
+    assert page.locator("#cells").is_visible()
+    page.keyboard.press("l")
+    assert page.locator("#light").is_checked()
+    assert not page.get_by_role("checkbox", name="Trails").is_checked()
+    assert page.get_by_role("checkbox", name="GNSS by cell and time").is_checked()
+    page.keyboard.press("l")
+    seat.until(lambda: "map=9.00/37.80" in page.url and "sel=t7" in page.url, "the place and the selection")
+    address("#map=9.00/37.80000/126.50000")  # says all of it: the rest is as by default
+    seat.until(lambda: page.locator("table.tracks").count() == 1, "the tracks")
+    assert not page.locator("#measured").is_visible()
+    assert not page.locator("#cells").is_visible()
+    seat.until(lambda: "sel=" not in page.url and "off=" not in page.url, "nothing selected or switched off")
+    before = page.url
+    address("#alarms")  # a link to a part of the page
+    seat.until(lambda: page.url == before, "that nothing changes")
+    assert page.evaluate("window.same") is True  # nothing was loaded anew
+    assert seat.complaints == []

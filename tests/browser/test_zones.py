@@ -1,14 +1,19 @@
-"""My zones: alarms of other zones are silent in this browser and come last, are never hidden, and it is kept."""
+"""My zones and quiet hours: what is silent here comes last or is said in a banner, is never hidden, and it is kept: in
+this browser, or for the account at every desk."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
 
 from lapwing.records import Priority
+from lapwing.serve.accounts import Accounts
 from lapwing.serve.web import WebOptions, create_app
 from tests.browser.conftest import NO_WEBGL, Stand
 from tests.browser.seat import Seat
+from tests.browser.test_axe import AXE, FIND
+from tests.browser.test_login import PASSWORD, log_in
 from tests.serve import fake_shelf
 
 pytestmark = pytest.mark.browser
@@ -83,3 +88,107 @@ def test_critical_is_everybodys(zoned, launch):
     assert order(page) == ["Terminal", "", ""]
     page.click("#sound")
     seat.until(lambda: page.evaluate("window.lapwing.beeps") >= 4, "three beeps of critical")
+
+
+def quiet_hours(page, before, after):
+    """Quiet hours from some minutes before now until some after, by the clock of this machine."""
+    now = datetime.now()
+    page.locator("#quiet-hours summary").click()
+    page.get_by_label("from", exact=True).fill(f"{now - timedelta(minutes=before):%H:%M}")
+    page.get_by_label("to", exact=True).fill(f"{now + timedelta(minutes=after):%H:%M}")
+    page.get_by_label("only critical alarms sound here").check()
+
+
+@pytest.mark.parametrize("zoned", [Calm], indirect=True)
+def test_in_quiet_hours_a_high_alarm_is_silent_and_a_banner_says_so(zoned, launch):
+    seat = Seat(launch(NO_WEBGL), zoned.url)
+    page = seat.page
+    seat.until(lambda: order(page) == ["Terminal", "", ""], "the alarms")
+    quiet_hours(page, 60, 60)
+    seat.until(lambda: page.locator("#quiet-now").is_visible(), "the banner")
+    assert "only critical alarms sound here" in page.inner_text("#quiet-now")
+    page.evaluate(AXE)
+    assert page.evaluate(FIND) == []
+    page.click("#sound")
+    page.wait_for_timeout(1500)
+    assert page.evaluate("window.lapwing.beeps") == 1  # only the one of arming
+    page.reload()
+    seat.until(lambda: page.locator("#quiet-now").is_visible(), "kept")
+    page.locator("#quiet-hours summary").click()
+    page.get_by_label("to", exact=True).fill(page.get_by_label("from", exact=True).input_value())
+    assert page.inner_text("#quiet-wrong") == "Two different times are needed."
+    assert not page.locator("#quiet-now").is_visible()
+    page.click("#sound")
+    seat.until(lambda: page.evaluate("window.lapwing.beeps") >= 3, "two beeps of high: these are no quiet hours")
+    page.reload()
+    quiet_hours(page, 120, -60)
+    assert not page.locator("#quiet-now").is_visible()  # they are over
+
+
+@pytest.mark.parametrize("zoned", [Loud], indirect=True)
+def test_critical_sounds_in_quiet_hours_too(zoned, launch):
+    seat = Seat(launch(NO_WEBGL), zoned.url)
+    page = seat.page
+    seat.until(lambda: order(page) == ["Terminal", "", ""], "the alarms")
+    quiet_hours(page, 60, 60)
+    seat.until(lambda: page.locator("#quiet-now").is_visible(), "the banner")
+    page.click("#sound")
+    seat.until(lambda: page.evaluate("window.lapwing.beeps") >= 4, "three beeps of critical")
+
+
+@pytest.fixture
+def accounts(tmp_path):
+    kept = Accounts(tmp_path / "accounts.sqlite")
+    for name, role in (("Kim", "act"), ("Lee", "watch")):
+        kept.add(name, role, PASSWORD)
+    yield kept
+    kept.close()
+
+
+@pytest.fixture
+def desks(tmp_path, accounts):
+    class GuardedStand(Stand):
+        def make(self):
+            shelf = fake_shelf.FakeShelf(Calm(), self._tick)
+            options = WebOptions(acts=self._acts, accounts=accounts)
+            return shelf, create_app(shelf, fake_shelf.make_site(), options)
+
+    made = GuardedStand(600, tmp_path)
+    made.start()
+    yield made
+    made.stop()
+
+
+def at_a_desk(desks, launch, name):
+    seat = Seat(launch(NO_WEBGL), desks.url)
+    seat.page.wait_for_url("**/login.html**")
+    log_in(seat, name)
+    seat.page.locator("#me b").wait_for()
+    seat.until(lambda: len(order(seat.page)) >= 3, "the alarms")
+    return seat
+
+
+def test_zones_and_hours_go_with_the_account_from_desk_to_desk(desks, accounts, launch):
+    seat = at_a_desk(desks, launch, "Lee")  # who may only watch keeps it, too
+    seat.page.locator("#my-zones summary").click()
+    seat.page.get_by_label("Terminal", exact=True).uncheck()
+    quiet_hours(seat.page, 60, 60)
+    seat.until(lambda: {"zones_off", "quiet"} <= set(accounts.kept("Lee")), "that it is kept")
+    assert accounts.kept("Lee")["zones_off"] == ["Terminal"]
+    assert seat.page.evaluate("localStorage.getItem('lapwing.zones.off')") is None  # others sit here, too
+    assert seat.complaints == []
+    other = at_a_desk(desks, launch, "Lee")
+    seat.until(lambda: order(other.page) == ["", "", "OTHERS", "Terminal"], "Lee's choice at another desk")
+    assert other.page.locator("#quiet-now").is_visible()
+    kim = at_a_desk(desks, launch, "Kim")
+    kim.page.wait_for_timeout(500)
+    assert order(kim.page) == ["Terminal", "", ""]
+    assert kim.page.inner_text("#quiet-told") == "none"
+
+
+def test_away_is_since_the_account_looked_anywhere(desks, accounts, launch):
+    accounts.keep("Kim", {"looked": {"site": "another", "ms": 5}})
+    seat = at_a_desk(desks, launch, "Kim")
+    seat.until(lambda: accounts.kept("Kim")["looked"]["site"] == fake_shelf.make_site().name, "that Kim looked")
+    now_ms = desks.shelf.latest().time_ns / 1e6
+    assert accounts.kept("Kim")["looked"]["ms"] == pytest.approx(now_ms, abs=60_000)

@@ -341,3 +341,19 @@ async def test_a_manager_draws_a_zone_and_a_wrong_one_is_refused(door, site):
     client = await as_("manage")
     assert (await client.post("/v1/config/zone", json={"begun_from": 4, "replaces": NEW["name"]})).status_code == 201
     assert "zone" not in tomllib.loads(site.read_text())
+
+
+async def test_thresholds_by_kind_are_written_checked_and_taken_out(door, site):
+    client = await door[0]("manage")
+
+    async def sent(version, **more):
+        wanted = {"begun_from": version, "replaces": NEW["name"] if version > 1 else "", "zone": NEW | more}
+        return (await client.post("/v1/config/zone", json=wanted)).status_code
+
+    assert await sent(1, kind_min={"bird": 0.9, "ship": 1}) == 201
+    assert tomllib.loads(site.read_text())["zone"][0]["kind_min"] == {"bird": 0.9, "ship": 1.0}
+    assert await sent(2, kind_min={"bird": 0}) == 400
+    assert await sent(2, kind_min={"dragon": 0.5}) == 400
+    assert await sent(2, kind_min={"bird": 0.5}, each=True) == 400  # they contradict each other
+    assert await sent(2, kind_min={}) == 201  # every field of the form is empty
+    assert "kind_min" not in site.read_text()

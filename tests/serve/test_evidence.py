@@ -78,7 +78,7 @@ def packed(members, out):
     return out
 
 
-def forged(frozen, out, changes, signer=None, manifest=None):
+def forged(frozen, out, changes, signer=None, manifest=None, names=MEMBERS):
     """The evidence with other contents, its manifest made to fit and signed: what a dishonest maker could do."""
     members = {**contents(frozen), **changes}
     signer = signer or Ed25519PrivateKey.generate()
@@ -88,7 +88,7 @@ def forged(frozen, out, changes, signer=None, manifest=None):
     folder = out.parent / f"{out.name}.forged"
     folder.mkdir()
     lines = []
-    for name in MEMBERS:
+    for name in names:
         (folder / name).write_bytes(members[name])
         lines.append(entry(folder / name).model_dump())
     told.update(public_key=public.hex(), members=lines, **(manifest or {}))

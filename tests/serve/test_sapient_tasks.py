@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from lapwing.records import FeedConfig
 from lapwing.serve import cli, feeds, ordering
+from lapwing.serve.accounts import Accounts
 from lapwing.serve.clock import SystemClock
 from lapwing.serve.inbox import Inbox
 from lapwing.serve.listening import serve_web
@@ -159,6 +160,23 @@ async def test_the_door_is_that_of_acts(place) -> None:
     closed = create_app(FakeShelf(World()), place.site, WebOptions(nodes=place.book))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(closed), base_url=place.url) as client:
         assert (await client.post("/v1/tasks", json=ORDER)).status_code in (404, 405)
+
+
+@pytest.mark.parametrize(("role", "status"), [("watch", 403), ("act", 403), ("manage", 404), ("local", 404)])
+async def test_only_who_may_manage_orders_sensors(place, tmp_path, role, status) -> None:
+    """The page offers it to `manage` only, the server is no more generous; 404: allowed, but there is no such node."""
+    accounts = Accounts(tmp_path / "accounts.sqlite")
+    token = accounts.local_key if role == "local" else accounts.add_token("Kim", role)
+    app = create_app(FakeShelf(World()), place.site, WebOptions(nodes=place.book, tasks=place.desk, accounts=accounts))
+    headers = {"authorization": f"Bearer {token}"}
+    transport = httpx.ASGITransport(app, client=("127.0.0.1", 9))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8480", headers=headers) as client:
+        answer = await client.post("/v1/tasks", json=ORDER)
+        assert answer.status_code == status, answer.text
+        if role == "act":
+            assert answer.json()["error"] == "Only who may manage orders sensors."
+        assert (await client.get("/v1/tasks")).json() == {"tasks": []}
+    accounts.close()
 
 
 async def test_the_command_line_gives_orders(place, monkeypatch) -> None:

@@ -217,6 +217,9 @@ def test_site_is_geojson_with_closed_rings():
     for zone in zones:
         ring = zone["geometry"]["coordinates"][0]
         assert ring[0] == ring[-1]
+    assert zones[0]["properties"]["centre"] == pytest.approx([37.86, 126.68])
+    assert zones[0]["properties"]["radius_m"] == 2_500.0
+    assert [z["properties"]["kind_min"] for z in zones] == [{}, {}]
     home = (math.radians(37.86), math.radians(126.68), 50.0)
     for lon, lat in zones[0]["geometry"]["coordinates"][0]:
         enu = frame_between(home, (math.radians(lat), math.radians(lon), 50.0))[0]

@@ -1,29 +1,23 @@
-// While you were away: alarms that were raised while nobody looked at this page on this machine, until somebody says "seen".
+// While you were away: alarms that were raised while nobody looked at this page, until somebody says "seen". Nobody is: no page of
+// this account anywhere, or none in this browser where nobody logs in.
 
 import { $, PRIORITY, drawing, h, say } from "./dom";
 import { ask } from "./evidence";
+import { isReady, keep, keptOf, whenKept } from "./kept";
 import type { Store } from "./store";
 import { day, duration, msOf, utc, type Alarm } from "./words";
 
-const KEPT = "lapwing.looked";
 const AWAY_MS = 300_000;
 const LOOK_MS = 5_000;
+const TELL_MS = 20_000; // how often it is kept that somebody looks
 const ROWS_MAX = 50;
 
 type Raised = Pick<Alarm, "id" | "raised_ns" | "cleared_ns" | "priority" | "rule" | "zone" | "subject" | "subject_id" | "reason">;
 interface Range { alarms: Raised[]; alarms_left_out: number }
-interface Looked { site: string; ms: number } // until when somebody looked, by the picture's time
-
-function kept(): Looked | null {
-  try {
-    const found = JSON.parse(localStorage.getItem(KEPT) ?? "null") as Partial<Looked> | null;
-    return typeof found?.site === "string" && typeof found.ms === "number" ? (found as Looked) : null;
-  } catch {
-    return null; // somebody else's word under our name
-  }
-}
 
 export class Away {
+  private early = false; // a picture came before it was known who sits here
+  private toldMs = -Infinity; // when it was kept last, by this machine
   private told = false; // what is shown was not said to be seen yet
 
   constructor(private readonly store: Store, private readonly replayFrom: (ms: number) => void) {
@@ -33,19 +27,24 @@ export class Away {
       next = performance.now() + LOOK_MS;
       void this.look();
     });
+    whenKept(() => { if (this.early) void this.look(); });
     $("away-seen").addEventListener("click", () => this.seen());
   }
 
   private async look(): Promise<void> {
     const [site, now] = [this.store.site?.name ?? "", this.store.nowMs];
-    if (!site || this.told) return;
-    const last = kept();
+    this.early = !isReady();
+    if (!site || this.told || this.early) return;
+    const last = keptOf("looked");
     if (this.store.canReplay && last?.site === site && now - last.ms > AWAY_MS) await this.since(last.ms, now);
     if (!this.told) this.remember(site, now);
   }
 
   private remember(site: string, ms: number): void {
-    localStorage.setItem(KEPT, JSON.stringify({ site, ms } satisfies Looked));
+    const last = keptOf("looked");
+    if (last?.site === site && last.ms <= ms && performance.now() - this.toldMs < TELL_MS) return;
+    this.toldMs = performance.now();
+    keep("looked", { site, ms });
   }
 
   private async since(fromMs: number, toMs: number): Promise<void> {
@@ -79,6 +78,7 @@ export class Away {
   private seen(): void {
     this.told = false;
     $("away").hidden = true;
+    this.toldMs = -Infinity;
     this.remember(this.store.site?.name ?? "", this.store.nowMs);
     $("alarms").focus();
   }

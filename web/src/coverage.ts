@@ -43,6 +43,13 @@ export class Coverage {
     this.show();
   }
 
+  /** What an address says. */
+  follow(words: string): void {
+    const { period, band } = readCoverage(words);
+    if (this.words === `${period},${band}`) return;
+    [this.period.value, this.band.value] = [period, band];
+    if (this.store.shows("coverage")) void this.ask();
+  }
   /** As in the address. */
   get words(): string {
     return `${this.period.value},${this.band.value}`;

@@ -50,6 +50,13 @@ export function read(hash = location.hash): Wish {
   };
 }
 
+const WORDS = ["map", "sel", "list", "off", "on", "at", "coverage", "split", "symbols", "theme", "measure", "kiosk"];
+/** Which words an address says. One with a place, as the page itself writes it, says all of them: what is not there is as by default. */
+export function said(hash: string): ReadonlySet<string> {
+  const words = new URLSearchParams(hash.slice(1));
+  return new Set(WORDS.filter((w) => words.has("map") || words.has(w)));
+}
+
 export interface Shown { tab: Tab; centre: Point; zoom: number; pastMs: number | null; split: boolean; kiosk: boolean; measure: Point[] | null; coverage: string }
 
 export function write(store: Store, { tab, centre, zoom, pastMs, split, kiosk, measure, coverage }: Shown): void {

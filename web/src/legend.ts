@@ -36,7 +36,7 @@ const NAMES: Record<FixedLayer, string> = {
 };
 export function drawLegend(store: Store, keys: Key[]): void {
   const box = (layer: Layer, name: string): HTMLElement =>
-    h("label", {}, h("input", { type: "checkbox", checked: store.shows(layer), change: (e) => {
+    h("label", {}, h("input", { type: "checkbox", checked: store.shows(layer), "data-layer": layer, change: (e) => {
       store.toggle(layer, (e.target as HTMLInputElement).checked);
       keepLayers(store);
     } }), name);
@@ -44,6 +44,15 @@ export function drawLegend(store: Store, keys: Key[]): void {
   store.on("plans", () => {
     plans.hidden = !store.plans.length;
     plans.replaceChildren(h("legend", {}, "Plans of this site"), ...store.plans.map((p) => box(planLayer(p), p.name)));
+  });
+  store.on("layers", () => { // an address may have said so
+    for (const input of $("legend-body").querySelectorAll<HTMLInputElement>("[data-layer]")) input.checked = store.shows(input.dataset["layer"] as Layer);
+    const set = document.getElementById("symbols") as HTMLSelectElement | null;
+    if (set) set.value = symbols();
+  });
+  store.on("theme", () => {
+    const light = document.getElementById("light") as HTMLInputElement | null;
+    if (light) light.checked = theme() === "light";
   });
   $("legend-body").replaceChildren(
     h("ul", {}, ...SYMBOLS.map(([name, parts]) => h("li", {}, drawing(parts), name))),

@@ -21,6 +21,7 @@ import { build } from "./marks";
 import { Me } from "./me";
 import { Measure } from "./measure";
 import { Others } from "./others";
+import { drawQuiet } from "./quiet";
 import { Remote } from "./remote";
 import { Replay } from "./replay";
 import { ScopeStage } from "./scope";
@@ -77,7 +78,7 @@ const stage = openStage(store, $("map"));
 const measure = new Measure(stage, () => remember());
 const sketch = new Sketch(store, stage);
 const labels = new Labels(store, stage, $<HTMLCanvasElement>("labels"), [new Remote(store, still), new Others(store, () => stage), measure, sketch], still);
-const remember = (): void => hash.write(store, { tab: lists.tab, centre: stage.centre, zoom: stage.zoom, pastMs: replay.on ? replay.atMs : null, split: split.on, kiosk: wish.kiosk, measure: measure.on ? measure.points : null, coverage: coverage.words });
+const remember = (): void => following ? undefined : hash.write(store, { tab: lists.tab, centre: stage.centre, zoom: stage.zoom, pastMs: replay.on ? replay.atMs : null, split: split.on, kiosk: wish.kiosk, measure: measure.on ? measure.points : null, coverage: coverage.words });
 const link = new Link(store, live, 5);
 const replay = new Replay(store, link);
 const timebar = new Timebar(store, live, replay);
@@ -88,6 +89,7 @@ new AlarmList(store, live, stage, replayFrom);
 new Away(store, replayFrom);
 const sound = new Sound(live);
 drawZones(store, () => store.emit("alarms"));
+drawQuiet();
 setInterval(() => Object.assign(counters, { beeps: sound.beeps, drawMs: stage.drawMs }), 250);
 new Drill(store, live, sound);
 new Me(store);
@@ -193,9 +195,37 @@ if (wish.atMs !== undefined) {
   replay.go(wish.atMs, true);
   split.toggle(wish.split);
 }
-window.addEventListener("hashchange", ({ newURL }) => { // a link to a moment, followed in this very page
-  const { atMs } = hash.read(new URL(newURL).hash); // the address itself may have been written anew since
-  if (atMs !== undefined) replay.go(atMs, true);
+/** What an address says of the view, in this very page: a link that was followed, or changed by hand. */
+function follow(to: string, words: ReadonlySet<string>): void {
+  const it = hash.read(to);
+  const says = (word: string): boolean => words.has(word);
+  if (says("kiosk") && it.kiosk !== wish.kiosk) return location.reload();
+  if (says("on") || says("off")) {
+    store.hidden.clear();
+    for (const layer of it.off) store.hidden.add(layer);
+  }
+  if (says("symbols")) setSymbols(it.symbols);
+  if (says("theme")) setTheme(it.theme);
+  if (says("coverage")) coverage.follow(it.coverage);
+  if (it.zoom !== undefined) stage.flyTo(it.latitude!, it.longitude!, it.zoom);
+  if (says("measure") && (it.measure || measure.on)) measure.toggle(it.measure !== null, it.measure ?? []);
+  if (says("list") && lists.tab !== it.tab) lists.show(it.tab);
+  if (says("sel")) store.select(it.selected);
+  if (it.atMs !== undefined) replay.go(it.atMs, true);
+  else if (says("at")) replay.leave();
+  if (says("split") && split.on !== (it.split && replay.on)) split.toggle(it.split && replay.on);
+  store.emit("theme");
+  store.emit("layers");
+}
+let following = false; // the address is not written meanwhile
+window.addEventListener("hashchange", ({ newURL }) => {
+  const to = new URL(newURL).hash; // the address itself may have been written anew since
+  const words = hash.said(to);
+  if (!words.size) return; // a link to a part of the page
+  following = true;
+  follow(to, words);
+  following = false;
+  remember();
 });
 
 const many = (keys: string[], act: (at: number) => void): Record<string, () => void> => Object.fromEntries(keys.map((k, i) => [k, () => act(i)]));

@@ -3,6 +3,7 @@
 
 import { NAME } from "./acts";
 import { $, h, say } from "./dom";
+import { begin } from "./kept";
 import type { Store } from "./store";
 
 const AGAIN_MS = 3000;
@@ -23,7 +24,11 @@ export class Me {
     try {
       const answer = await fetch("/v1/me");
       if (answer.status === 401) location.replace(`/login.html${location.hash}`);
-      else if (answer.ok) this.show((await answer.json()) as Told);
+      else if (answer.ok) {
+        const told = (await answer.json()) as Told;
+        this.show(told);
+        await begin(told.login);
+      }
     } catch { /* the server is away; the link says so */ }
   }
 

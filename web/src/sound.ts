@@ -1,6 +1,7 @@
 // Sound for live alarms that nobody has seen yet, whatever is shown. Browsers are silent until somebody clicks: that is said, loudly, until done.
 
 import { $, say } from "./dom";
+import { audible } from "./quiet";
 import type { Store } from "./store";
 import { mine } from "./zones";
 
@@ -49,13 +50,13 @@ export class Sound {
   }
 
   private news(): void {
-    const fresh = this.store.freshAlarms.filter(mine);
+    const fresh = this.store.freshAlarms.filter((a) => mine(a) && audible(a));
     for (const a of fresh) if (PATTERNS[a.priority]?.every_s === 0) this.play(a.priority);
     if (fresh.some((a) => PATTERNS[a.priority]?.every_s)) this.nextMs = 0;
     this.insist();
   }
   private insist(): void {
-    const worst = this.store.waiting().find((a) => mine(a) && PATTERNS[a.priority]?.every_s);
+    const worst = this.store.waiting().find((a) => mine(a) && audible(a) && PATTERNS[a.priority]?.every_s);
     if (!worst || !this.context || performance.now() < this.nextMs) return;
     this.nextMs = performance.now() + 1000 * PATTERNS[worst.priority]!.every_s;
     this.play(worst.priority);

@@ -4,7 +4,8 @@ Whether a track gets an alarm of its own is a matter of what it probably is. A b
 times a night must not teach a person to look away: tracks that are birds or ground traffic, or not at the zone's
 heights, by more than two to one share one alarm per zone, of low priority, that stands as long as any is there. What
 nobody measured the height of is as likely in the zone's band as its kinds' heights are. A zone with `each = true` gives
-every one its own, at its priority. The kind is never a verdict: what it probably is stands in the reason.
+every one its own, at its priority; one with `kind_min` says itself how probable which kind must be. The kind is never
+a verdict: what it probably is stands in the reason.
 """
 
 from dataclasses import dataclass
@@ -110,12 +111,16 @@ class ZoneEntry:
 
     def _worry(self, world: World, row: Int64[Array, " k"]) -> tuple[Float64[Array, " k"], Float64[Array, " k"]]:
         """Probability that each is at the zone's heights and neither bird nor ground traffic; and that it is a drone
-        there. Where nobody measured the height, it is as likely there as its kind is: airliners pass far above."""
+        there. Of a zone with `kind_min` the first is instead how near a kind comes to its threshold, `own_min` at it.
+        Where nobody measured the height, it is as likely there as its kind is: airliners pass far above."""
         if len(world.classes.probability) != len(world.tracks):
             return np.ones(len(row)), np.ones(len(row))
         guessed = world.tracks.cov[row, 2, 2] > self.doubt.height_sigma_m_max**2
         p = world.classes.probability[row] * np.where(guessed[:, None], self.local.share_in_band(), 1.0)
         drone = p[:, Kind.MULTIROTOR] + p[:, Kind.FIXED_WING_DRONE]
+        if self.local.zone.kind_min:
+            ratios = [p[:, Kind[kind.upper()]] / least for kind, least in self.local.zone.kind_min]
+            return self.doubt.own_min * np.max(ratios, axis=0), drone  # 1/3: some kind is as probable as it must be
         return p.sum(axis=1) - p[:, Kind.BIRD] - p[:, Kind.GROUND], drone
 
     def _share(self, mean: Float64[Array, "n 6"], cov: Float64[Array, "n 6 6"]) -> Float64[Array, " n"]:
@@ -170,9 +175,10 @@ class ZoneEntry:
         i = int(near.row[k])
         inside = int((near.distance_m[rows] <= 0.0).sum())
         least = f"track {tracks.track_id[i]}, {_kinds(world, i)}{_from_edge(near, k)}"
+        what = "surely enough of no kind that it warns of" if zone.kind_min else "probably birds, ground traffic"
         text = (
-            f"{inside} tracks in {zone.name} and {len(rows) - inside} on their way are probably birds, ground "
-            f"traffic or at other heights; the least so is {least}"
+            f"{inside} tracks in {zone.name} and {len(rows) - inside} on their way are {what} or at other heights; "
+            f"the least so is {least}"
         )
         row = (Subject.ZONE, 0, Priority.LOW, zone.hold_s, True)
         place = (float(tracks.mean[i, 0]), float(tracks.mean[i, 1]), text, int(tracks.frame_seq[i]))

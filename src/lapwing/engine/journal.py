@@ -137,6 +137,10 @@ class Journal:
         """Everything since `begin` is durable when this returns. Raises JournalError (disk full) otherwise."""
         self._write("COMMIT")
 
+    def settle(self) -> None:
+        """Make it one file again, as one that is handed on should be."""
+        self._write("PRAGMA journal_mode=DELETE")
+
     def append(self, tick: int, time_ns: int, chunks: Sequence[tuple[str, int, bytes]]) -> list[Frame]:
         """The frames of one tick with their numbers, from (feed, received_ns, bytes) in order of arrival."""
         frames = [Frame(self.last_seq + 1 + i, *chunk) for i, chunk in enumerate(chunks)]

@@ -8,6 +8,7 @@ from typing import Any
 from lapwing import alarm, decode, track
 from lapwing.alarm import LifeSettings, Rule
 from lapwing.engine.order import OrderSettings
+from lapwing.engine.told import decoders_told
 from lapwing.engine.unseeing import UnseenPlan, make_unseen
 from lapwing.integrity import IntegritySettings
 from lapwing.records import Detections, SensorConfig, Site, Space
@@ -85,10 +86,10 @@ def _model(config: SensorConfig, site: Site, space: Space) -> SensorModel:
     return track.make_sensor(config, site.origin, space)
 
 
-def make_plan(site: Site) -> Plan:
-    """The plan of a site."""
+def make_plan(site: Site, told: frozenset[str] = frozenset()) -> Plan:
+    """The plan of a site. Of the feeds in `told` the journal holds rows, not bytes (engine/told.py)."""
     sensors = {s.sensor: s for s in site.sensors}
-    decoders = {f.feed: decode.make(f, sensors) for f in site.feeds}
+    decoders = decoders_told({f.feed: decode.make(f, sensors) for f in site.feeds}, told)
     claims = ClaimSettings(operator_forget_s=site.operator_forget_s)
     rules = alarm.rules_for(site.zones, site.origin)
     return Plan(site, decoders, sensors, rules, claims=claims, unseen=make_unseen(site))

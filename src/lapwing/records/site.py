@@ -45,6 +45,7 @@ class Zone:
     warn_s: float = 120.0  # warn when the predicted track enters within this time; 0 = no
     cooperative_allowed: bool = True  # claims that a track confirms do not alarm
     each: bool = False  # probable birds and ground traffic get an alarm each, too
+    kind_min: tuple[tuple[str, float], ...] = ()  # (name of a Kind, how probable it must be for an alarm of its own)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,12 @@
 One SQLite file, readable by its owner only. Of passwords it holds scrypt hashes (RFC 7914), of tokens and sessions
 SHA-256 digests: with a stolen copy nobody can log in as somebody else. The exception is the local key, for commands on
 this machine, and it opens nothing from elsewhere: who can read it here can write the file anyway. Three roles: `watch`
-sees; `act` acknowledges, shelves, notes, tests and orders besides; `manage` changes the site file besides.
+sees; `act` acknowledges, shelves, notes and tests besides; `manage` orders sensors and changes the site file besides.
 """
 
 import hashlib
 import hmac
+import json
 import os
 import secrets
 import sqlite3
@@ -18,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 Role = Literal["watch", "act", "manage"]
 NAME_MAX, PASSWORD_MIN, PASSWORD_MAX = 80, 10, 256
@@ -35,6 +36,7 @@ CREATE TABLE IF NOT EXISTS tokens (name TEXT PRIMARY KEY, role TEXT NOT NULL, di
     since_ns INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS sessions (digest BLOB PRIMARY KEY, name TEXT NOT NULL, began_s REAL NOT NULL,
     seen_s REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, text TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS local (one INTEGER PRIMARY KEY CHECK (one = 1), key TEXT NOT NULL);
 """
 
@@ -133,6 +135,7 @@ class Accounts:
         with self._asked() as db:
             gone = sum(db.execute(f"DELETE FROM {t} WHERE name = ?", (name,)).rowcount for t in ("people", "tokens"))
             db.execute("DELETE FROM sessions WHERE name = ?", (name,))
+            db.execute("DELETE FROM kept WHERE name = ?", (name,))
         if not gone:
             raise AccountError(f"there is nobody named {name!r}")
 
@@ -180,6 +183,21 @@ class Accounts:
             row = db.execute("SELECT name, role FROM tokens WHERE digest = ?", (_digest(token),)).fetchone()
         return Person(*row) if row else None
 
+    def kept(self, name: str) -> dict[str, Any] | None:
+        """What a person keeps (serve/web_mine.py); None where nobody who logs in has this name. Raises AccountError."""
+        with self._asked() as db:
+            return _kept(db, name)
+
+    def keep(self, name: str, said: dict[str, Any]) -> dict[str, Any] | None:
+        """The same after `said` is kept, too: what is None in it is taken away. Raises AccountError."""
+        with self._asked() as db:
+            before = _kept(db, name)
+            if before is None:
+                return None
+            after = {key: value for key, value in {**before, **said}.items() if value is not None}
+            db.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (name, json.dumps(after)))
+        return after
+
     def _admit(self, who: tuple[str, str]) -> None:
         now = time.monotonic()
         with self._mutex:
@@ -214,6 +232,14 @@ def named(name: str) -> str:
     if not 0 < len(name) <= NAME_MAX or not name.isprintable():
         raise AccountError(f"a name has 1 to {NAME_MAX} printable characters")
     return name
+
+
+def _kept(db: sqlite3.Connection, name: str) -> dict[str, Any] | None:
+    if not db.execute("SELECT 1 FROM people WHERE name = ?", (name,)).fetchone():
+        return None
+    row = db.execute("SELECT text FROM kept WHERE name = ?", (name,)).fetchone()
+    kept: dict[str, Any] = json.loads(row[0]) if row else {}
+    return kept
 
 
 def _check_role(role: str) -> None:

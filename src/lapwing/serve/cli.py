@@ -31,6 +31,14 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the closing summ
 PortOption = Annotated[
     int | None, typer.Option("--port", min=0, max=65_535, help="Port of the picture; 0 takes a free one.")
 ]
+WithholdOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--withhold/--tell-all",
+        help="Leave out who flies a drone and from where (places of people, serial numbers); without it, as the site "
+        "file's [privacy] withhold says.",
+    ),
+]
 
 
 def _logging(verbose: bool, as_json: bool = False) -> None:
@@ -161,6 +169,7 @@ def export(
         str, typer.Option(help="From this time on (ISO 8601, UTC unless it says otherwise).")
     ] = "1970-01-01",
     until: Annotated[str, typer.Option(help="Up to this time.")] = "2200-01-01",
+    withhold: WithholdOption = None,
 ) -> None:
     """Write the history of a journal for other tools: paths of all tracks and claims, once a second.
 
@@ -171,14 +180,17 @@ def export(
     from lapwing.serve import export_courageous
     from lapwing.serve.export import ExportError, instant
     from lapwing.serve.export import export as write
+    from lapwing.serve.export_withheld import without_identities
     from lapwing.serve.shelf import history_folder
 
+    discreet = cli_history.withholds(folder) if withhold is None else withhold
     try:
         if out.name.endswith(export_courageous.SUFFIX):
-            records = export_courageous.export(folder, out, instant(since), instant(until))
+            records = export_courageous.export(folder, out, instant(since), instant(until), withhold=discreet)
             typer.echo(f"{out}: {records} records")
             return
-        rows = write(History(history_folder(folder), Position(0.0, 0.0, 0.0)), out, instant(since), instant(until))
+        history, span = History(history_folder(folder), Position(0.0, 0.0, 0.0)), (instant(since), instant(until))
+        rows = write(history, out, *span, without_identities(folder) if discreet else None)
     except ExportError as error:
         raise Trouble(str(error)) from None
     typer.echo(f"{out}: {rows} positions")
@@ -194,6 +206,7 @@ def evidence(
     key: Annotated[
         Path | None, typer.Option(help="The signing key, made on first use; without it the one of your configuration.")
     ] = None,
+    withhold: WithholdOption = None,
 ) -> None:
     """Freeze an interval of a journal into a signed ZIP: raw bytes, site file, alarms, what people did, a report.
 
@@ -205,7 +218,9 @@ def evidence(
     from lapwing.serve.export import ExportError, instant
 
     try:
-        order = Order(cli_history.journal_of(source), instant(since), instant(until), key or default_path())
+        discreet = cli_history.withholds(source) if withhold is None else withhold
+        span = (instant(since), instant(until))
+        order = Order(cli_history.journal_of(source), *span, key or default_path(), discreet)
         typer.echo("\n".join(freeze(order, out)))
     except (EvidenceError, KeyTrouble, ZipError, ExportError) as error:
         raise Trouble(str(error)) from None
@@ -245,18 +260,28 @@ def verify(
     key: Annotated[
         str | None, typer.Option(metavar="PUBLIC", help="The key that must have signed it: fingerprint, or PEM file.")
     ] = None,
+    original: Annotated[
+        Path | None,
+        typer.Option(metavar="SITE_OR_JOURNAL", help="Match what was left out with the journal it was made from."),
+    ] = None,
+    secret: Annotated[
+        Path | None, typer.Option(help="For that, the signing key, if it is not yours by default.")
+    ] = None,
 ) -> None:
     """Check evidence: that nothing was changed, who signed it, and that its raw bytes give its pictures and report.
 
     Says in one sentence what holds, or what was changed and where (exit 1).
     """
     from lapwing.serve.evidence import EvidenceError
-    from lapwing.serve.evidence_keys import KeyTrouble, expected_fingerprint
-    from lapwing.serve.evidence_verify import verify_file
+    from lapwing.serve.evidence_keys import KeyTrouble, default_path, expected_fingerprint
+    from lapwing.serve.evidence_verify import match, verify_file
     from lapwing.serve.logs import printable
 
     try:
-        typer.echo(verify_file(file, expected_fingerprint(key) if key else None).sentence())
+        verdict = verify_file(file, expected_fingerprint(key) if key else None)
+        typer.echo(verdict.sentence())
+        if original is not None:
+            typer.echo(match(file, verdict, cli_history.journal_of(original), secret or default_path()))
     except KeyTrouble as error:
         raise Trouble(str(error)) from None
     except EvidenceError as error:

@@ -46,6 +46,21 @@ def journal_of(source: Path) -> Path:
     return source if source.is_dir() else source.resolve().parent / load(source)[0].journal.folder
 
 
+def withholds(source: Path) -> bool:
+    """Whether the site file, or the one kept with a journal, wants who flies left out of what is handed on. Raises
+    SiteError, JournalError."""
+    from lapwing.engine.journal import Journal
+    from lapwing.serve.site import load, parse
+
+    if not source.is_dir():
+        return load(source)[0].privacy.withhold
+    if not (source / "journal.sqlite").exists():  # a history alone knows no site
+        return False
+    with Journal(source, write=False) as journal:
+        text = journal.meta("site")
+    return text is not None and parse(text, f"the site file kept in {source}").privacy.withhold
+
+
 def past_of(source: Path) -> Past:
     """What a command looks back into. Raises SiteError, JournalError, Trouble."""
     from lapwing.engine.journal import Journal

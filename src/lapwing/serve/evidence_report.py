@@ -44,6 +44,14 @@ def _facts(told: Told, acts: Sequence[Act], software: str) -> Iterator[tuple[str
     yield "Tracks; claims", f"{counts[0]}; {counts[1]} (a claim is somebody's own word, not evidence of a place)"
     seen = {act.alarm for act in acts if act.verb == "acknowledge"}
     yield "Alarms acknowledged", f"{len(seen)} of {len(told.alarms)}"
+    if told.left_out:
+        text = (
+            "serial numbers and other identities of Remote ID, where people who fly are, their identities, free text. "
+            f"Of the feeds {', '.join(told.left_out)} this file holds what was decoded from their bytes, and a salted "
+            "SHA-256 of each entry. Numbers stand in place of addresses. The pictures are the original ones but for "
+            "this, which was compared when the file was made."
+        )
+        yield "Left out by the maker", text
     yield "Software", f"Lapwing {software}"
 
 

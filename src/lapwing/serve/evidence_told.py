@@ -14,16 +14,15 @@ import numpy as np
 from lapwing.engine import codec
 from lapwing.engine.history import History
 from lapwing.engine.journal import Journal, JournalError
-from lapwing.engine.plan import make_plan
 from lapwing.engine.replay import base, replay
+from lapwing.engine.told import told_feeds
 from lapwing.kernel.geodesy import enu_to_geodetic
 from lapwing.records import Alarms, AlarmState, Array, FeedHealth, Picture, Priority, Site, Subject
 from lapwing.records.alarms import Alarm
 from lapwing.serve.acts import Act
 from lapwing.serve.export import WRITERS, Line
 from lapwing.serve.export_paths import moment
-from lapwing.serve.replaying import progress
-from lapwing.serve.site import parse
+from lapwing.serve.replaying import planned, progress
 
 HISTORY_TICKS = 5
 FLUSH_TICKS = 500
@@ -46,15 +45,14 @@ class Told:
     alarms: tuple[Alarm, ...]  # all that were in a picture of the interval, as last seen
     feeds: tuple[FeedHealth, ...]  # at the end
     rows: dict[str, Array]  # history of the interval
+    left_out: tuple[str, ...] = ()  # feeds of which the bytes, and who flies, were left out
 
 
 def tell(folder: Path, scratch: Path, since_ns: int, until_ns: int) -> Told:
     """Run an excerpt again; `scratch` is an empty folder for what does not fit memory. Raises JournalError."""
     with Journal(folder, write=False) as journal:
-        text = journal.meta("site")
-        if text is None:
-            raise JournalError("the journal does not say which site it belongs to")
-        plan = make_plan(parse(text, "the site file kept with the journal").site(folder))
+        plan, text = planned(journal)
+        left_out = tuple(sorted(told_feeds(journal)))
         history = History(scratch, plan.site.origin)
         alarms: dict[int, Alarm] = {}
         ticks, compared, difference, last_seq = 0, 0, None, 0
@@ -90,6 +88,7 @@ def tell(folder: Path, scratch: Path, since_ns: int, until_ns: int) -> Told:
         alarms=tuple(alarms[i] for i in sorted(alarms)),
         feeds=feeds,
         rows=history.query(since_ns, until_ns),
+        left_out=left_out,
     )
 
 

@@ -4,6 +4,7 @@ again, give the recorded pictures and every table and word of the report.
 Refuses before it looks deeper: nothing is unpacked but one plain database, and only once the signature holds.
 """
 
+import csv
 import hashlib
 import platform
 import sqlite3
@@ -21,8 +22,9 @@ from pydantic import ValidationError
 from lapwing import __version__
 from lapwing.engine.journal import is_plain
 from lapwing.serve.evidence import BLOCK_BYTES, MEMBERS, EvidenceError, Manifest, MemberEntry, derived, entry, save
-from lapwing.serve.evidence_keys import fingerprint, is_signed, public_pem
+from lapwing.serve.evidence_keys import fingerprint, is_signed, public_bytes, public_pem, signing_key
 from lapwing.serve.evidence_told import Told, acts_of, tell
+from lapwing.serve.evidence_withheld import LIST, listed, matched, misfit, salt_of
 from lapwing.serve.evidence_zip import Member, ZipError, pieces, read
 
 MANIFEST_BYTES_MAX = 8 << 20
@@ -48,6 +50,12 @@ class Verdict:
             f"pictures of {m.site!r} up to {until}, all tables and the report follow bit for bit from the raw bytes in "
             f"it (interval from {since}, {len(self.told.alarms)} alarms)."
         )
+        if m.withheld is not None:
+            text += (
+                f"\nLeft out by its maker: {m.withheld.what}; of {', '.join(m.withheld.feeds)} it holds what was "
+                "decoded, not the bytes. The digests are of the pictures without these; only the original journal "
+                "shows that they are those that were shown live (--original)."
+            )
         if self.known_key:
             return text
         return f"{text}\nWhose key that is no file can prove: compare the fingerprint with what its maker told you."
@@ -76,7 +84,7 @@ def _manifest(file: BinaryIO, members: dict[str, Member], wanted: str | None) ->
     """The manifest, once it is known to be signed and to name every member in order."""
     head = ["manifest.json", "manifest.sig"]
     names = list(members)
-    if names != [*head, *MEMBERS]:
+    if names not in ([*head, *MEMBERS], [*head, *MEMBERS, LIST]):
         strange = sorted(set(names) - {*head, *MEMBERS})
         missing = sorted({*head, *MEMBERS} - set(names))
         told = [f"has {', '.join(strange)}"] if strange else []
@@ -97,7 +105,7 @@ def _manifest(file: BinaryIO, members: dict[str, Member], wanted: str | None) ->
         raise EvidenceError(f"signed by another key: the manifest names {fingerprint(public)}, you named {wanted}")
     if not is_signed(public, signature, text):
         raise EvidenceError("the signature does not fit: manifest.json or manifest.sig was changed")
-    if [m.name for m in manifest.members] != list(MEMBERS):
+    if [m.name for m in manifest.members] != list(manifest.names()) or names != [*head, *manifest.names()]:
         raise EvidenceError("manifest.json names other members than an evidence file has")
     return manifest
 
@@ -142,8 +150,8 @@ def _same(file: BinaryIO, member: Member, line: MemberEntry) -> None:
 
 def _again(file: BinaryIO, members: dict[str, Member], manifest: Manifest, folder: Path) -> Told:
     """Run the journal in the file again and compare all that follows from it."""
-    if max(members["acts.jsonl"].size, members["site.toml"].size) > TEXT_BYTES_MAX:
-        raise EvidenceError("acts.jsonl or site.toml is larger than it can be")
+    if max(members[m].size for m in ("acts.jsonl", "site.toml", LIST) if m in members) > TEXT_BYTES_MAX:
+        raise EvidenceError("acts.jsonl, site.toml or withheld.csv is larger than it can be")
     journal, scratch, made = folder / "journal", folder / "scratch", folder / "made"
     journal.mkdir()
     made.mkdir()
@@ -161,6 +169,7 @@ def _again(file: BinaryIO, members: dict[str, Member], manifest: Manifest, folde
     except Exception as error:  # a stranger's state and frames, signed or not, may be wrong in any way
         raise EvidenceError(f"what is in it cannot be run again{_other(manifest)}: {_said(error)}") from error
     _same_facts(told, site_text, manifest)
+    _same_list(file, members, manifest, (told, journal))
     lines = {line.name: line for line in manifest.members}
     for path in sorted(made.iterdir()):
         if entry(path) != lines[path.name]:
@@ -180,6 +189,42 @@ def _same_facts(told: Told, site_text: str, manifest: Manifest) -> None:
         raise EvidenceError("the journal in it has no picture whose digest was recorded")
     if site_text != told.site_text or told.site.name != manifest.site:
         raise EvidenceError("site.toml or the manifest's site is not the one that the journal was made with")
+
+
+def _same_list(file: BinaryIO, members: dict[str, Member], manifest: Manifest, made: tuple[Told, Path]) -> None:
+    """Raises EvidenceError where what is said to be left out is not what the journal lacks."""
+    told, journal = made
+    withheld = manifest.withheld
+    if list(told.left_out) != (withheld.feeds if withheld else []):
+        raise EvidenceError("the manifest names other feeds whose bytes were left out than the journal in it")
+    if withheld is None:
+        return
+    try:
+        text = _whole(file, members[LIST]).decode()
+        why, entries = misfit(journal, text), len(listed(text))
+    except (ValueError, csv.Error) as error:
+        raise EvidenceError(f"{LIST} is not as it was written: {_said(error)}") from error
+    if why or entries != withheld.entries:
+        raise EvidenceError(why or f"the manifest names another number of entries than {LIST}")
+
+
+def match(path: Path, verdict: Verdict, original: Path, secret: Path) -> str:
+    """What became of comparing the entries that were left out with those of an original journal, for a person. Raises
+    EvidenceError where one differs or none can be compared, JournalError, KeyTrouble, OSError."""
+    manifest = verdict.manifest
+    if manifest.withheld is None:
+        raise EvidenceError("nothing was left out of this file")
+    key, _ = signing_key(secret) if secret.exists() else (None, False)
+    if key is None or public_bytes(key).hex() != manifest.public_key:
+        raise EvidenceError(f"only the key that signed it can match what was left out; {secret} is not that key")
+    with path.open("rb") as file:
+        text = _whole(file, {m.name: m for m in read(file)}[LIST]).decode()
+    same, other, gone = matched(text, original, salt_of(key, manifest.since_ns, manifest.until_ns))
+    if other or not same:
+        raise EvidenceError(f"of the entries left out, {same} are in {original}, {other} are others there, {gone} gone")
+    return f"MATCHES: {same} of {manifest.withheld.entries} entries left out are in {original}, byte for byte." + (
+        f" {gone} are not there any more." if gone else ""
+    )
 
 
 def _other(manifest: Manifest) -> str:

@@ -32,14 +32,18 @@ def instant(text: str) -> int:
     return round(at.replace(tzinfo=at.tzinfo or UTC).timestamp() * 1e6) * 1000
 
 
-def export(history: History, target: Path, since_ns: int, until_ns: int) -> int:
-    """Write the period to `target`; the number of rows. Raises ExportError, OSError."""
+Change = Callable[[dict[str, Array]], dict[str, Array]]
+
+
+def export(history: History, target: Path, since_ns: int, until_ns: int, change: Change | None = None) -> int:
+    """Write the period to `target`, its rows changed by `change`; the number of rows. Raises ExportError, OSError."""
     if target.suffix not in FORMATS:
         raise ExportError(f"{target}: the file's ending must be one of {', '.join(FORMATS)}, .courageous.json")
     rows = history.query(since_ns, until_ns)
     n = len(rows["time_ns"])
     if n == 0:
         raise ExportError("nothing was tracked in that period")
+    rows = change(rows) if change else rows
     if target.suffix == ".parquet":
         export_formats.geoparquet(rows, target)
         return n

@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from lapwing.decode import encode_courageous as courageous
-from lapwing.engine.journal import Journal, JournalError
-from lapwing.engine.plan import make_plan
+from lapwing.engine.journal import Journal
 from lapwing.engine.replay import base, replay
 from lapwing.records import Picture, Site
 from lapwing.serve.export import ExportError
-from lapwing.serve.replaying import progress
-from lapwing.serve.site import parse
+from lapwing.serve.replaying import planned, progress
 
 SUFFIX = ".courageous.json"
 SECOND_NS = 1_000_000_000
@@ -28,18 +26,20 @@ RECORDS_MAX = 1_000_000  # about 0.4 GB of memory
 class Sets:
     """Record sets as they grow: texts of records, without their number."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, *, withhold: bool = False) -> None:
         self.tracks: dict[int, list[str]] = {}
         self.claims: dict[int, tuple[str, int | None, list[str]]] = {}
         self.bearings: dict[str, list[str]] = {}
         self.count = 0
+        self._withhold = withhold  # what senders of Remote ID call themselves
         self._site, self._said = site, dict[int | str, int]()  # when a claim or a sensor last said something new
 
     def add(self, picture: Picture) -> None:
         """What one picture shows. Raises ExportError when there is too much."""
         for track_id, record in courageous.tracking(picture, self._site):
             self._append(self.tracks.setdefault(track_id, []), record)
-        for address, name, track_id_or_none, record in courageous.remote_ids(picture, self._site):
+        for address, said, track_id_or_none, record in courageous.remote_ids(picture, self._site):
+            name = self._discreet(address, record) if self._withhold else said
             _, agreed, records = self.claims.get(address, (name, None, []))
             if self._is_new(address, record["time"]):
                 self._append(records, record)
@@ -50,6 +50,12 @@ class Sets:
                 self._append(self.bearings.setdefault(sensor, []), record)
                 newest[sensor] = max(newest.get(sensor, 0), time_ns)
         self._said.update(newest)
+
+    def _discreet(self, address: int, record: dict[str, Any]) -> str:
+        """A name that tells nothing; the record tells nothing either."""
+        record["identification"] = "says so itself (withheld)"
+        number = list(self.claims).index(address) if address in self.claims else len(self.claims)
+        return f"Remote ID withheld {number + 1}"
 
     def _is_new(self, who: int, time: int) -> bool:
         new = time > self._said.get(who, -1)
@@ -64,15 +70,12 @@ class Sets:
         records.append(json.dumps(told, allow_nan=False)[1:])
 
 
-def export(folder: Path, target: Path, since_ns: int, until_ns: int) -> int:
+def export(folder: Path, target: Path, since_ns: int, until_ns: int, *, withhold: bool = False) -> int:
     """Write the period to `target`; the number of records. Raises ExportError, JournalError, OSError."""
     with Journal(folder, write=False) as journal:
-        text = journal.meta("site")
-        if text is None:
-            raise JournalError(f"the journal in {folder} does not say which site it belongs to")
-        site = parse(text, f"the site file kept in {folder}").site(folder)
-        plan = make_plan(site)
-        sets, second = Sets(site), -1
+        plan, _ = planned(journal)
+        site = plan.site
+        sets, second = Sets(site, withhold=withhold), -1
         for row in replay(journal, plan, base(journal, plan, newest=False)):
             progress(row.tick.tick, row.tick.tick)
             now_ns = row.picture.time_ns

@@ -17,12 +17,11 @@ from typing import Annotated, BinaryIO
 from pydantic import BaseModel, ConfigDict, Field
 
 from lapwing.engine.journal import Journal, JournalError
-from lapwing.engine.plan import make_plan
 from lapwing.engine.replay import Replayed
 from lapwing.engine.tape import Tape, same
 from lapwing.serve.acts import Act, ActError, acts_file, read_acts, standing_then
 from lapwing.serve.remote_id import RemoteText
-from lapwing.serve.site import parse
+from lapwing.serve.replaying import planned
 from lapwing.serve.telling import Teller, acts_text, hello, parcel
 
 STRIDE_TICKS = 5
@@ -82,11 +81,9 @@ class Player:
     """Plays a tape as it is wished."""
 
     def __init__(self, folder: Path, journal: Journal, wishes: Wishes, out: BinaryIO) -> None:
-        text = journal.meta("site")
-        if text is None:
-            raise JournalError(f"the journal in {folder} does not say which site it belongs to")
-        self._site = parse(text, f"the site file kept in {folder}").site(folder)
-        self._tape = Tape(journal, make_plan(self._site))
+        plan, _ = planned(journal)
+        self._site = plan.site
+        self._tape = Tape(journal, plan)
         self._acts_file = acts_file(folder)
         self._wishes, self._out = wishes, out
         self._acts: tuple[Act, ...] = ()

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from lapwing.engine.journal import Journal, JournalError
-from lapwing.engine.plan import make_plan
+from lapwing.engine.plan import Plan, make_plan
 from lapwing.engine.replay import base, replay, verify
 from lapwing.engine.state import start
 from lapwing.engine.tick import step
+from lapwing.engine.told import told_feeds
 from lapwing.records import Detections, Frame, Space
 from lapwing.serve.site import parse
 
@@ -37,13 +38,19 @@ WARM_FRAMES = (  # published examples: identification, even and odd position, ve
 )
 
 
+def planned(journal: Journal) -> tuple[Plan, str]:
+    """The plan that a journal runs with, and its site file. Raises JournalError, SiteError."""
+    text = journal.meta("site")
+    if text is None:
+        raise JournalError(f"the journal in {journal.folder} does not say which site it belongs to")
+    site = parse(text, f"the site file kept in {journal.folder}").site(journal.folder)
+    return make_plan(site, told_feeds(journal)), text
+
+
 def replay_folder(folder: Path, *, compare: bool) -> tuple[bool, str]:
     """Whether all is well, and one line that says what was run."""
     with Journal(folder, write=False) as journal:
-        text = journal.meta("site")
-        if text is None:
-            raise JournalError(f"the journal in {folder} does not say which site it belongs to")
-        plan = make_plan(parse(text, f"the site file kept in {folder}").site(folder))
+        plan, _ = planned(journal)
         began = time.monotonic()
         if not compare:
             ticks = 0

@@ -57,6 +57,11 @@ class SiteError(Exception):
         self.path, self.problems = path, problems
 
 
+KindName = Literal[
+    "unknown", "multirotor", "fixed_wing_drone", "bird", "aircraft", "helicopter", "ship", "ground"
+]  # of records.Kind, in small letters
+
+
 class CircleEntry(BaseModel):
     """A disc."""
 
@@ -81,6 +86,7 @@ class ZoneEntry(BaseModel):
     warn_s: Annotated[float, Field(ge=0, le=3600)] = 120.0
     cooperative_allowed: bool = True
     each: bool = False
+    kind_min: dict[KindName, Annotated[float, Field(gt=0, le=1)]] = {}
 
     @field_validator("schedule")
     @classmethod
@@ -97,6 +103,8 @@ class ZoneEntry(BaseModel):
             raise ValueError("a polygon needs at least 3 [latitude, longitude] pairs")
         if self.height_m[0] >= self.height_m[1]:
             raise ValueError("height_m must be [lowest, highest]")
+        if self.each and self.kind_min:
+            raise ValueError("'each' gives every track an alarm of its own: 'kind_min' would say nothing")
         return self
 
     def zone(self) -> Zone:
@@ -119,6 +127,7 @@ class ZoneEntry(BaseModel):
             warn_s=self.warn_s,
             cooperative_allowed=self.cooperative_allowed,
             each=self.each,
+            kind_min=tuple(sorted(self.kind_min.items())),
         )
 
 
@@ -200,10 +209,11 @@ class JournalEntry(BaseModel):
 
 
 class PrivacyEntry(BaseModel):
-    """[privacy]: what is kept of people."""
+    """[privacy]: what is kept of people, and what is handed on."""
 
     model_config = FORBID
     operator_s: Annotated[float, Field(ge=0, le=86_400)] = 120.0
+    withhold: bool = False  # leave who flies, and from where, out of evidence and exports
 
 
 class UnseenEntry(BaseModel):
@@ -309,7 +319,11 @@ def essence(text: str) -> object:
     except (tomllib.TOMLDecodeError, RecursionError):
         return text
     apart = ("output", "site_link", "web", "journal", "history", "plan")
-    return {key: value for key, value in table.items() if key not in apart}
+    kept = {key: value for key, value in table.items() if key not in apart}
+    privacy = kept.pop("privacy", None)
+    if isinstance(privacy, dict):  # what is handed on changes no picture
+        privacy = {key: value for key, value in privacy.items() if key != "withhold"}
+    return kept | ({"privacy": privacy} if privacy else {})
 
 
 def parse(text: str, path: str = "site") -> SiteFile:

@@ -153,7 +153,8 @@ def _merged(text: str, wanted: WantedZone) -> dict[str, Any] | None:
     said = loads(dumps(wanted.zone.model_dump(exclude_unset=True, exclude_none=True)))
     old = zone_of(text, wanted.replaces)
     kept = {key: value for key, value in old.items() if key not in ("circle", "polygon")}
-    return {**kept, **said}
+    made = {**kept, **said}
+    return {key: value for key, value in made.items() if value or key != "kind_min"}
 
 
 async def _save(desk: ConfigDesk, request: Request, text: str, wanted: WantedVersion | WantedZone) -> Version:

@@ -2,7 +2,8 @@
 
 Nothing passes without a session (a cookie, from POST /v1/login) or a token (Authorization: Bearer), but the log-in
 page, the built page's own files, and /healthz. A live connection ends within RECHECK_S of its session. Who only
-watches can write nothing. Acts are written down under the account's name, whatever the body says.
+watches can write nothing but what it keeps for itself (web_mine.py). Acts are written down under the account's name,
+whatever the body says.
 """
 
 import logging
@@ -28,11 +29,13 @@ from lapwing.serve.accounts import (
 )
 from lapwing.serve.answers import add_files, json, only_known, wanted_of
 from lapwing.serve.guard import is_loopback, refuse
+from lapwing.serve.web_mine import PATH, add_mine_routes
 
 log = logging.getLogger("lapwing")
 RECHECK_S = 5.0
 FILES = ("login.html", "login.js", "login.css")
 OPEN = frozenset(("/v1/login", "/healthz", *(f"/{name}" for name in FILES)))
+OWN = frozenset(("/v1/logout", PATH))  # what concerns nobody else
 PAGES = {"/": "", "/index.html": "", "/history.html": "?history", "/config.html": "?config"}  # and what leads back
 Signed = TypeVar("Signed", bound=BaseModel)
 
@@ -74,7 +77,7 @@ class Gate:
             await send({"type": "http.response.body", "body": b""})
         elif person is None:
             await refuse(scope, send, 401, "Log in first.")
-        elif scope["type"] == "http" and scope["method"] == "POST" and person.role == "watch" and path != "/v1/logout":
+        elif scope["type"] == "http" and scope["method"] == "POST" and person.role == "watch" and path not in OWN:
             await refuse(scope, send, 403, f"{person.name} may watch, not act.")
         else:
             scope["lapwing.person"] = person
@@ -158,6 +161,8 @@ def add_login_routes(app: FastAPI, accounts: Accounts | None, port: int) -> None
             cookie_name(port), secret, max_age=int(WHOLE_S), httponly=True, secure=secure, samesite="strict"
         )
         return answer
+
+    add_mine_routes(app, accounts)
 
     @app.post("/v1/logout", dependencies=known)
     async def log_out(request: Request) -> Response:

@@ -359,10 +359,12 @@ def _zone(zone: Zone) -> Json:
         "priority": zone.priority,
         "height_m_min": zone.height_m_min,
         "height_m_max": zone.height_m_max,
+        "kind_min": dict(zone.kind_min),
     }
     if isinstance(zone.shape, Circle):
-        ring = _circle(zone.shape)
-        return _feature("Polygon", [ring], **about, shape="circle", radius_m=zone.shape.radius_m)
+        ring, (longitude, latitude) = _circle(zone.shape), _point(zone.shape.centre)[:2]
+        about |= {"shape": "circle", "radius_m": zone.shape.radius_m, "centre": [latitude, longitude]}
+        return _feature("Polygon", [ring], **about)
     ring = [_point(v) for v in zone.shape.vertices]
     return _feature("Polygon", [[*ring, *ring[:1]]], **about, shape="polygon")
 

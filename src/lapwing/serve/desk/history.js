@@ -79,19 +79,14 @@ async function search(after = 0) {
 
 // ---- charts
 
-function shade(share) { // dark blue to yellow: told apart also without colours, by lightness
-  const stops = [[23, 37, 84], [49, 104, 142], [53, 183, 121], [253, 231, 37]];
-  const at = Math.min(Math.max(share, 0), 1) * (stops.length - 1);
-  const i = Math.min(Math.floor(at), stops.length - 2);
-  const mix = stops[i].map((v, k) => Math.round(v + (at - i) * (stops[i + 1][k] - v)));
-  return `rgb(${mix.join(",")})`;
-}
+const SHADES = 16; // in history.css, for each theme: told apart also without colours, by lightness
+const shade = (share) => `s${Math.round(Math.min(Math.max(share, 0), 1) * (SHADES - 1))}`;
 function key(words) {
-  const bar = s("svg", { viewBox: "0 0 200 10", width: 200, height: 10, "aria-hidden": "true" }, ...[...Array(40).keys()].map((i) => s("rect", { x: i * 5, y: 0, width: 5, height: 10, fill: shade(i / 39) })));
+  const bar = s("svg", { viewBox: "0 0 200 10", width: 200, height: 10, "aria-hidden": "true" }, ...[...Array(40).keys()].map((i) => s("rect", { x: i * 5, y: 0, width: 5, height: 10, class: shade(i / 39) })));
   return h("div", { class: "key" }, bar, words);
 }
 
-let site = null; // charts stay dark in both themes: their colours are made for it
+let site = null;
 function heat(told, which) {
   const minutes = told.heat[`${which}_min`];
   const most = Math.max(1, ...minutes);
@@ -106,13 +101,13 @@ function heat(told, which) {
   const scale = 580 / size;
   const at = (p) => `${(10 + ((p[0] - origin[0]) * wide - low[0]) * scale).toFixed(1)},${(10 + (origin[1] - p[1] - low[1]) * scale).toFixed(1)}`;
   const path = (ring) => `M${ring.map(at).join("L")}Z`;
-  const cells = told.heat.rings.flatMap((ring, i) => (minutes[i] ? [s("path", { d: path(ring), fill: shade(Math.log1p(minutes[i]) / Math.log1p(most)) }, s("title", {}, `${minutes[i]} minutes`))] : []));
-  const lines = zones.map((z) => s("path", { d: path(z.geometry.coordinates[0]), fill: "none", stroke: "#fff", "stroke-dasharray": "6 4" }, s("title", {}, z.properties.name ?? "zone")));
+  const cells = told.heat.rings.flatMap((ring, i) => (minutes[i] ? [s("path", { d: path(ring), class: shade(Math.log1p(minutes[i]) / Math.log1p(most)) }, s("title", {}, `${minutes[i]} minutes`))] : []));
+  const lines = zones.map((z) => s("path", { d: path(z.geometry.coordinates[0]), class: "line dashed" }, s("title", {}, z.properties.name ?? "zone")));
   const [x, y] = at(origin).split(",");
   const km = 10 ** Math.floor(Math.log10(size * 111.2));
-  const rule = [s("path", { d: `M20 585h${((km / 111.2) * scale).toFixed(1)}`, stroke: "#fff", "stroke-width": 3 }), s("text", { x: 20, y: 578 }, `${km} km; north is up`)];
+  const rule = [s("path", { d: `M20 585h${((km / 111.2) * scale).toFixed(1)}`, class: "line thick" }), s("text", { x: 20, y: 578 }, `${km} km; north is up`)];
   return h("div", {}, s("svg", { viewBox: "0 0 600 600", role: "img", "aria-label": `Heat map of ${which}s; the table below says the same` },
-    ...cells, ...lines, s("circle", { cx: x, cy: y, r: 4, fill: "none", stroke: "#fff" }, s("title", {}, "site")), ...rule),
+    ...cells, ...lines, s("circle", { cx: x, cy: y, r: 4, class: "line" }, s("title", {}, "site")), ...rule),
   key(`from one minute to ${most} minutes with a ${which} in the cell; dashed: zones; cells are finer within 10 km`),
   h("details", {}, h("summary", {}, "As a table"), h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Cells of ${which}s` },
     table(["Cell (H3)", number("Minutes"), "Around"], told.heat.hex.flatMap((hex, i) => (minutes[i] ? [[hex, minutes[i], `${told.heat.rings[i][0][1].toFixed(3)}, ${told.heat.rings[i][0][0].toFixed(3)}`]] : [])).slice(0, 200), "The busiest 200 cells"))));
@@ -121,7 +116,7 @@ function heat(told, which) {
 function hours(told, who) {
   const rows = told.hours[who];
   const most = Math.max(0.01, ...rows.flat().map((v) => v ?? 0));
-  const cells = rows.flatMap((row, d) => row.map((v, hour) => s("rect", { x: 40 + hour * 23, y: 20 + d * 20, width: 22, height: 19, fill: v === null ? "#202c36" : shade(v / most) },
+  const cells = rows.flatMap((row, d) => row.map((v, hour) => s("rect", { x: 40 + hour * 23, y: 20 + d * 20, width: 22, height: 19, class: v === null ? "dim" : shade(v / most) },
     s("title", {}, `${WEEKDAYS[d]} ${hour}:00: ${v === null ? "not watched" : `${v} in an hour`}`))));
   const marks = [...WEEKDAYS.map((d, i) => s("text", { x: 4, y: 34 + i * 20 }, d)), ...[0, 6, 12, 18].map((x) => s("text", { x: 40 + x * 23, y: 14 }, `${x}:00`))];
   return h("div", {}, h("h3", {}, `${WORDS[who]} in an hour, by weekday and hour (${told.timezone})`),
@@ -134,8 +129,8 @@ function hours(told, who) {
 function load(told) {
   const { load, per_hour: counts } = told.alarms;
   const most = Math.max(6, ...counts), w = 560 / counts.length, y = (n) => 150 - (130 * n) / most;
-  const bars = counts.flatMap((n, i) => (n ? [s("rect", { x: 35 + i * w, y: y(n), width: Math.max(w - (w > 3 ? 1 : 0), 0.5), height: 150 - y(n), fill: n > 6 ? "#f0a30a" : "#56b4e9" }, s("title", {}, `${n} alarms in the hour from ${utc(String(BigInt(told.since_ns) + BigInt(i) * 3_600_000_000_000n))}`))] : []));
-  const line = [s("path", { d: `M35 ${y(6)}H595`, stroke: "#fff", "stroke-dasharray": "4 4" }), s("text", { x: 4, y: y(6) + 4 }, "6"), s("text", { x: 4, y: y(most) + 4 }, String(most)), s("text", { x: 4, y: 154 }, "0")];
+  const bars = counts.flatMap((n, i) => (n ? [s("rect", { x: 35 + i * w, y: y(n), width: Math.max(w - (w > 3 ? 1 : 0), 0.5), height: 150 - y(n), class: n > 6 ? "many" : "few" }, s("title", {}, `${n} alarms in the hour from ${utc(String(BigInt(told.since_ns) + BigInt(i) * 3_600_000_000_000n))}`))] : []));
+  const line = [s("path", { d: `M35 ${y(6)}H595`, class: "line dashed" }), s("text", { x: 4, y: y(6) + 4 }, "6"), s("text", { x: 4, y: y(most) + 4 }, String(most)), s("text", { x: 4, y: 154 }, "0")];
   const flood = load.longest_flood;
   const facts = [
     ["Alarms", load.alarms, ""], ["In ten minutes, on average", load.average_10_min.toFixed(2), load.average_met ? "target under 1: met" : "target under 1: NOT met"],
