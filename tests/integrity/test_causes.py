@@ -5,7 +5,8 @@ import pytest
 
 from lapwing.engine.codec import decode, encode
 from lapwing.integrity.causes import CauseSettings, posterior
-from lapwing.integrity.search import begin, explain, located, worked
+from lapwing.integrity.piecewise import begin, worked
+from lapwing.integrity.search import explain, located
 from lapwing.integrity.source import SourceSettings, locate, make_looks, outline
 from lapwing.integrity.sources import Seeking, next_sources, sources_of
 from lapwing.integrity.sources import start as sources_start

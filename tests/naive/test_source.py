@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
+from lapwing.integrity.interference import _clusters
 from lapwing.integrity.source import SourceSettings, likelihood
 from lapwing.kernel import source as kernel
 
@@ -67,3 +70,41 @@ def test_the_likelihood_is_its_definition(beam, background, step_db):
         for p, power in enumerate(np.arange(16.0, 76.1, step_db)):
             # levels are rounded to an eighth of a dB
             assert got[c, p] == pytest.approx(defined(looks, cells[c], power, beam, settings), abs=0.4)
+
+
+def test_the_series_are_what_they_stand_for():
+    far = np.linspace(0.0, 4.999, 3_001)
+    assert max(abs(kernel._bend(x) - np.log1p(np.exp(-x))) for x in far) < 1e-6
+    assert kernel._bend(5.0) == 0.0
+    cosine = np.linspace(-1.0, 1.0, 3_001)
+    assert max(abs(kernel._arc_cosine(x) - np.arccos(x)) for x in cosine) < 3e-8
+
+
+def test_losses_at_any_distance_are_the_formula():
+    rng = np.random.default_rng(8)
+    n = 400
+    east, north = rng.choice([-1.0, 1.0], (2, n)) * 10.0 ** rng.uniform(0.0, 6.0, (2, n))
+    height, none = 10.0 ** rng.uniform(1.0, 4.2, n), np.full(n, kernel.NO_BACKGROUND)
+    zero = np.zeros(n, np.int64)
+    looks = kernel.Looks(zero, east, north, height, zero, zero, none)
+    got = np.zeros(n)
+    kernel.received(looks, 0.0, 0.0, 50.0, W, kernel.Beam(0.0, 0.0, 20.0), got)
+    wanted = 50.0 - np.array([loss(*row) for row in zip(east, north, height, strict=True)])
+    near = np.hypot(np.hypot(east, north), height - W.source_height_m) > 10.0
+    beyond = (np.hypot(east, north) / (4120.0 * (np.sqrt(W.source_height_m) + np.sqrt(height))) - 1.0) / W.horizon_ratio
+    assert near.sum() > 300
+    smooth = near & (np.abs(beyond) < 5.0)  # outside the horizon is taken as sharp
+    assert smooth.sum() > 5
+    assert np.abs(got - wanted)[smooth].max() < 1e-4
+    assert np.abs(got - wanted)[near & (beyond < 50.0)].max() < 0.07
+
+
+@pytest.mark.parametrize(("n", "spread_m"), [(1, 1e5), (3, 1e5), (40, 5e5), (120, 3e5), (120, 1e6)])
+def test_clusters_are_the_connected_components(n, spread_m):
+    rng = np.random.default_rng(n)
+    east, north = rng.uniform(-spread_m, spread_m, (2, n + 5))
+    index = np.sort(rng.choice(n + 5, n, replace=False))
+    got = _clusters(index, np.stack([east, north], axis=1), 80_000.0)
+    near = np.hypot(east[index][:, None] - east[index], north[index][:, None] - north[index]) < 80_000.0
+    count, label = connected_components(csr_array(near), directed=False)
+    assert [c.tolist() for c in got] == [index[label == k].tolist() for k in range(count)]

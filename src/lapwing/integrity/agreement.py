@@ -84,9 +84,11 @@ def _mute(
     settings: AgreementSettings,
 ) -> dict[tuple[int, int], tuple[int, int, int]]:
     """Firm pairs whose claim is heard but says no position: kept as they were."""
+    if not old:
+        return {}
     now = claims.time_ns
     mute = (now - claims.position_ns > settings.break_s * 0.5e9) & (now - claims.heard_ns < settings.fresh_s * 1e9)
-    keys = ((int(f), int(a)) for f, a in zip(family[mute], claims.address[mute], strict=True))
+    keys = zip(family[mute].tolist(), claims.address[mute].tolist(), strict=True)
     firm = ((k, old[k]) for k in keys if k in old and old[k][2] - old[k][1] >= settings.make_s * 1e9)
     return {k: (t, s, now) for k, (t, s, _) in firm}
 

@@ -9,9 +9,7 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Int64
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
+from jaxtyping import Bool, Float64, Int64
 from scipy.special import bdtrc
 
 from lapwing.integrity.causes import CauseSettings, counted, outcomes, posterior
@@ -82,7 +80,7 @@ def find(
     loud[lost] = alarmed(watch, cell, now, of_regions.window_s)
     clusters = [
         _Cluster(members, *_disc(members, navigation), bool(loud[members].any()))
-        for members in _clusters(np.flatnonzero(lost), navigation, of_regions.link_m)
+        for members in _clusters(np.flatnonzero(lost), navigation.good_m, of_regions.link_m)
     ]
     world = _Counted(fresh, exposed, navigation, of_regions)
     regions, next_id = _continued(before, next_id, clusters, world, now)
@@ -131,14 +129,21 @@ def _explained(
     return replace(regions, ships=ships, causes=causes)
 
 
-def _clusters(index: Int64[Array, " k"], navigation: Navigation, link_m: float) -> list[Int64[Array, " j"]]:
-    """Single-linkage clusters of the last good places."""
+def _clusters(index: Int64[Array, " k"], place_m: Float64[Array, "n 2"], link_m: float) -> list[Int64[Array, " j"]]:
+    """Single-linkage clusters of the rows at `index` by their places (east, north)."""
     if not len(index):
         return []
-    place = np.stack([navigation.good_east_m[index], navigation.good_north_m[index]], axis=1)
-    near = np.hypot(*(place[:, None, :] - place[None, :, :]).transpose(2, 0, 1)) < link_m
-    count, label = connected_components(csr_array(near), directed=False)
-    return [index[label == c] for c in range(count)]
+    east, north = place_m[index].T
+    near = (east[:, None] - east) ** 2 + (north[:, None] - north) ** 2 < link_m**2
+    label = np.arange(len(index))
+    while True:  # everybody takes the lowest label near, and that one's own
+        lower = np.where(near, label, len(index)).min(axis=1)
+        lower = lower[lower]
+        if np.array_equal(lower, label):
+            break
+        label = lower
+    order = np.argsort(label, kind="stable")
+    return np.split(index[order], np.flatnonzero(np.diff(label[order])) + 1)
 
 
 def _disc(members: Int64[Array, " j"], navigation: Navigation) -> tuple[float, float, float]:

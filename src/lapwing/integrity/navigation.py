@@ -259,7 +259,10 @@ def explain(navigation: Navigation, claims: Claims) -> tuple[str, ...]:
     rows = np.flatnonzero((m.reason > 0) & (m.condition != kernel.OK))
     if not len(rows):
         return tuple(out)
-    speed = claims.said(Field.GROUND_SPEED_MPS)[0]
+    windy = rows[m.reason[rows] == kernel.WIND]
+    wind = np.zeros(len(claims))
+    if len(windy):
+        wind[windy] = _wind(claims, claims.said(Field.GROUND_SPEED_MPS)[0])[windy]
     columns = {
         "age": (claims.time_ns - claims.position_ns) * 1e-9,
         "nic": claims.said(Field.NIC)[0],
@@ -267,9 +270,9 @@ def explain(navigation: Navigation, claims: Claims) -> tuple[str, ...]:
         "nac_p": claims.said(Field.NAC_P)[0],
         "nac_p_normal": m.nac_p_normal,
         "rejected": claims.rejected.astype(np.float64),
-        "speed": speed,
+        "speed": claims.said(Field.GROUND_SPEED_MPS)[0],
         "altitude": claims.said(Field.ALTITUDE_BARO_M)[0],
-        "wind": _wind(claims, speed),
+        "wind": wind,
     }
     told = zip(*(column[rows].tolist() for column in columns.values()), strict=True)
     for i, reason, numbers in zip(rows.tolist(), m.reason[rows].tolist(), told, strict=True):

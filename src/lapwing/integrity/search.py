@@ -7,7 +7,7 @@ out is a frozen value, and pieces of any size give the same answer.
 """
 
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -19,20 +19,15 @@ from lapwing.integrity.source import (
     ALL_ROUND,
     Ask,
     Found,
-    Grid,
     Posterior,
     SourceSettings,
     answer,
-    first_grid,
-    likelihood,
-    next_grid,
     received_dbm,
     summed,
 )
 from lapwing.kernel import source as kernel
 from lapwing.kernel.source import Beam, Looks
 from lapwing.records import Array
-from lapwing.records.arrays import freeze_columns
 
 T = TypeVar("T")
 Asking = Generator[Ask, Found, tuple[Posterior, ...]]
@@ -134,7 +129,7 @@ def _plain(
     first = yield ask
     half = 0.5 * first.grid.cell_m
     low, high = first.grid.cells.min(axis=0) - half, first.grid.cells.max(axis=0) + half
-    box, each = (*low, *high), [first]
+    box, each = (*low.tolist(), *high.tolist()), [first]
     for height_m, chance in chances.items():
         if chance >= HEIGHT_MIN and height_m != settings.physics.source_height_m:
             each.append((yield Ask(looks, replace(at_height(settings, height_m), levels=1), ALL_ROUND, box)))
@@ -313,63 +308,3 @@ def kept(looks: Looks, keep: Array) -> Looks:
 def _given(looks: Looks, other: Found, settings: SourceSettings) -> Looks:
     place, power_dbm = other.top(settings)
     return looks._replace(background_dbm=received_dbm(looks, place, power_dbm, settings, ALL_ROUND))
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """Sources of one region being worked out: what was found so far, and the rows of the grid in hand."""
-
-    region_id: int
-    begun_ns: int
-    worked_ns: int
-    looks: Looks
-    found: tuple[Found, ...]
-    grid: Grid | None
-    table: Float64[Array, "c p"]
-
-    def __post_init__(self) -> None:
-        freeze_columns(self)
-
-
-NO_ROWS = np.zeros((0, 0))
-CROWDED = 3  # a look with another source in the background costs this much more
-
-
-def begin(region_id: int, now_ns: int, looks: Looks) -> Search:
-    """A search of which nothing is done."""
-    return Search(region_id, now_ns, now_ns, looks, (), None, NO_ROWS)
-
-
-def worked(
-    search: Search, now_ns: int, budget: int, settings: SourceSettings
-) -> tuple[Search, tuple[Posterior, ...] | None]:
-    """The search after about `budget` more looks from cells; and the sources, once all is done."""
-    asking = explaining(search.looks, settings)
-    ask = next(asking)
-    try:
-        for found in search.found:
-            ask = asking.send(found)
-        found_so_far, grid, table = search.found, search.grid, search.table
-        while budget > 0:
-            grid = first_grid(ask) if grid is None else grid
-            rows, budget = _rows_for(ask, grid, len(table), budget)
-            more = likelihood(ask.looks, grid.cells[len(table) : len(table) + rows], ask.settings, ask.beam)
-            table = np.concatenate([table, more]) if len(table) else more
-            if len(table) < len(grid.cells):
-                break
-            now = next_grid(ask, grid, table)
-            grid, table = (now, NO_ROWS) if isinstance(now, Grid) else (None, NO_ROWS)
-            if isinstance(now, Found):
-                found_so_far = (*found_so_far, now)
-                ask = asking.send(now)
-    except StopIteration as done:
-        return search, tuple(done.value)
-    return replace(search, worked_ns=now_ns, found=found_so_far, grid=grid, table=table), None
-
-
-def _rows_for(ask: Ask, grid: Grid, done: int, budget: int) -> tuple[int, int]:
-    """How many cells more the budget allows (one at least), and what is left of it."""
-    crowded = bool((ask.looks.background_dbm > kernel.NO_BACKGROUND).any())
-    each = len(ask.looks.speaker) * (CROWDED if crowded else 1)
-    rows = min(max(budget // each, 1), len(grid.cells) - done)
-    return rows, budget - rows * each

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lapwing.integrity.search import Search, begin, worked
+from lapwing.integrity.piecewise import Search, begin, worked
 from lapwing.integrity.source import Posterior, SourceSettings, outline
 from lapwing.integrity.trail import Trail, TrailSettings, looks_at
 from lapwing.records import Array, Interference, Sources, no_sources

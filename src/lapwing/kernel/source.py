@@ -26,8 +26,11 @@ NO_BACKGROUND = -900.0
 SILENT = int(TABLE_DB - 25.0) * PER_DB  # index of 25 dB below the threshold
 SHARP = 5.0  # farther from the horizon than this, its softness is less than the tables' step
 EDGE_RAD = 0.35  # over which a beam falls to what is left outside
+HALF_ROOT_BITS, EXPONENT = np.uint64(0x3FE6A09E667F3BCD), np.uint64(52)  # 1 / sqrt(2) as a 64-bit float
+MANTISSA, ONE_BITS = np.uint64((1 << 52) - 1), np.uint64(1023 << 52)  # and of 1.0
+LOG_2 = float(np.log(2.0))
 LEAST = 1e-60  # so that what is impossible has a logarithm
-TOGETHER = 4  # speakers whose marginals are multiplied before the logarithm is taken
+TOGETHER = 4  # speakers whose marginals are multiplied before the exponent is carried: 1e-240 at least
 
 
 class Looks(NamedTuple):
@@ -70,35 +73,64 @@ def reach_m(height_m: float, w: Physics) -> float:
     return float(max(4120.0 * (np.sqrt(max(w.source_height_m, 0.0)) + np.sqrt(max(height_m, 0.0))), 1000.0))
 
 
-@njit(cache=True)
-def loss_db(east_m: float, north_m: float, height_m: float, horizon_m: float, w: Physics) -> float:
-    """Free-space loss at L1 over (east, north), plus what the horizon and the receiver's own fuselage take."""
-    above_m = height_m - w.source_height_m
-    ground2 = east_m * east_m + north_m * north_m
-    range2 = max(ground2 + above_m * above_m, 100.0)
-    extra = w.shade_db * max(above_m, 0.0) / np.sqrt(range2)
-    if ground2 > ((1.0 - SHARP * w.horizon_ratio) * horizon_m) ** 2:
-        beyond = (np.sqrt(ground2) / horizon_m - 1.0) / w.horizon_ratio
-        extra += 10.0 * max(beyond, 0.0)
-        if beyond < SHARP:
-            extra += 10.0 * np.log1p(np.exp(-abs(beyond)))
-    return float(AT_1_KM_DB - 60.0 + PER_LOG * np.log(range2) + extra)
+@njit(cache=True, error_model="numpy")
+def losses_db(
+    looks: Looks, source_m: tuple[float, float], horizon_m: F64, w: Physics, beam: Beam, space: F64, out: F64
+) -> None:
+    """Into `out`, per look: free-space loss at L1 from a source at (east, north), plus what the horizon, the receiver's
+    own fuselage and the beam take. `space` (4 rows) is overwritten. Loops without branches over columns that do not
+    overlap, so that the compiler takes several looks at once; the logarithm is good to 1e-8 dB."""
+    east_m, north_m, height_m = looks.east_m, looks.north_m, looks.height_m
+    ground2, range2, shade, mantissa = space[0], space[1], space[2], space[3]
+    n, (e, s), source_height_m, shade_db = len(out), source_m, w.source_height_m, w.shade_db
+    for i in range(n):
+        east, north, above_m = east_m[i] - e, north_m[i] - s, height_m[i] - source_height_m
+        ground2[i] = east * east + north * north
+        range2[i] = max(ground2[i] + above_m * above_m, 100.0)
+        shade[i] = AT_1_KM_DB - 60.0 + shade_db * max(above_m, 0.0) / np.sqrt(range2[i])
+    bits, mantissa_bits = range2.view(np.uint64), mantissa.view(np.uint64)
+    for i in range(n):  # range2 = mantissa * 2^exponent, mantissa from 1/sqrt(2) to sqrt(2)
+        mantissa_bits[i] = bits[i] - (((bits[i] - HALF_ROOT_BITS) >> EXPONENT) << EXPONENT)
+    for i in range(n):
+        ratio = (mantissa[i] - 1.0) / (mantissa[i] + 1.0)
+        r2 = ratio * ratio
+        series = ratio * (2.0 + r2 * (2.0 / 3.0 + r2 * (2.0 / 5.0 + r2 * (2.0 / 7.0 + r2 * (2.0 / 9.0)))))
+        out[i] = shade[i] + PER_LOG * (series + LOG_2 * np.float64((bits[i] - HALF_ROOT_BITS) >> EXPONENT))
+    per_ratio = 1.0 / w.horizon_ratio
+    for i in range(n):
+        beyond = (np.sqrt(ground2[i]) / horizon_m[i] - 1.0) * per_ratio
+        out[i] += 10.0 * (max(beyond, 0.0) + _bend(abs(beyond)))
+    if beam.width_rad > 0.0:
+        sin, cos, half_rad = np.sin(beam.bearing_rad), np.cos(beam.bearing_rad), 0.5 * beam.width_rad
+        for i in range(n):
+            along = (east_m[i] - e) * sin + (north_m[i] - s) * cos
+            apart = _arc_cosine(along / max(np.sqrt(ground2[i]), 1e-9))
+            out[i] += beam.outside_db * min(max((apart - half_rad) * (1.0 / EDGE_RAD) + 0.5, 0.0), 1.0)
 
 
-@njit(cache=True)
-def beam_db(east_m: float, north_m: float, beam: Beam) -> float:
-    """What a sector antenna takes away towards (east, north): an arc cosine only where the edge is near."""
-    if beam.width_rad <= 0.0:
-        return 0.0
-    far = np.sqrt(east_m * east_m + north_m * north_m)
-    along = east_m * np.sin(beam.bearing_rad) + north_m * np.cos(beam.bearing_rad)
-    inner, outer = 0.5 * (beam.width_rad - EDGE_RAD), 0.5 * (beam.width_rad + EDGE_RAD)
-    if inner > 0.0 and along >= far * np.cos(inner):
-        return 0.0
-    if outer < np.pi and along <= far * np.cos(outer):
-        return float(beam.outside_db)
-    apart = np.arccos(min(max(along / max(far, 1e-9), -1.0), 1.0))
-    return float(beam.outside_db * min(max((apart - 0.5 * beam.width_rad) / EDGE_RAD + 0.5, 0.0), 1.0))
+@njit(cache=True, error_model="numpy")
+def _bend(far: float) -> float:
+    """log(1 + exp(-far)) to 1e-6, nothing where `far` is SHARP or more."""
+    x = 0.0625 * min(far, SHARP)
+    u = 1.0 - x * (1.0 - x * (1.0 / 2.0 - x * (1.0 / 6.0 - x * (1.0 / 24.0 - x * (1.0 / 120.0 - x * (1.0 / 720.0))))))
+    u *= u
+    u *= u
+    u *= u
+    u *= u
+    r = u / (2.0 + u)
+    q = r * r
+    bend = r * (2.0 + q * (2.0 / 3.0 + q * (2.0 / 5.0 + q * (2.0 / 7.0 + q * (2.0 / 9.0 + q * (2.0 / 11.0))))))
+    return bend if far < SHARP else 0.0
+
+
+@njit(cache=True, error_model="numpy")
+def _arc_cosine(x: float) -> float:
+    """Arc cosine to 2e-8 rad. Abramowitz and Stegun, Handbook of Mathematical Functions, 4.4.46."""
+    y = min(abs(x), 1.0)
+    series = 0.0308918810 + y * (-0.0170881256 + y * (0.0066700901 - y * 0.0012624911))
+    series = 1.5707963050 + y * (-0.2145988016 + y * (0.0889789874 + y * (-0.0501743046 + y * series)))
+    angle = series * np.sqrt(1.0 - y)
+    return float(angle if x >= 0.0 else np.pi - angle)
 
 
 @njit(cache=True)
@@ -146,6 +178,7 @@ def log_likelihood(
         horizon_m[i] = reach_m(looks.height_m[i], w)
         base[i] = (looks.before[i] * 2 + looks.affected[i]) * stride * columns
     size = (stride, columns, n_level)
+    lost, space = np.zeros(len(base)), np.zeros((4, len(base)))
     level, many = np.ones(n_level), np.ones((n_node, n_power))
     begins, crowded = _groups(looks, w)
     known = np.ones((len(base), n_node))  # chance where the other source decides
@@ -153,14 +186,14 @@ def log_likelihood(
         if crowded[looks.speaker[i]]:
             for k in range(n_node):
                 known[i, k] = flat[base[i] + _at((looks.background_dbm[i] + other_db) * per_step - k, size)]
-    product, total = np.ones(n_power), np.zeros(n_power)
+    product, total, twos = np.ones(n_power), np.zeros(n_power), np.zeros(n_power)
+    bits = product.view(np.uint64)
     for c in range(len(cell_m)):
-        out[c, :] = 0.0
+        product[:], twos[:] = 1.0, 0.0
+        losses_db(looks, (cell_m[c, 0], cell_m[c, 1]), horizon_m, w, beam, space, lost)
         for s in range(len(crowded)):
             for i in range(begins[s], begins[s + 1]):
-                east, north = looks.east_m[i] - cell_m[c, 0], looks.north_m[i] - cell_m[c, 1]
-                lost = loss_db(east, north, looks.height_m[i], horizon_m[i], w) + beam_db(east, north, beam)
-                at = (first_db - lost) * per_step
+                at = (first_db - lost[i]) * per_step
                 if crowded[s]:
                     over = (looks.background_dbm[i] + other_db) * per_step - at
                     _look_over(many, flat[base[i] : base[i] + size[0] * columns], known[i], size, (at, over))
@@ -174,9 +207,19 @@ def log_likelihood(
             else:
                 _close(level, weight, total)
             product *= total
-            if s % TOGETHER == TOGETHER - 1 or s == len(crowded) - 1:
-                out[c] += np.log(product)
-                product[:] = 1.0
+            if s % TOGETHER == TOGETHER - 1:
+                _carried(bits, twos)
+        for p in range(n_power):
+            out[c, p] = np.log(product[p]) + LOG_2 * twos[p]
+
+
+@njit(cache=True)
+def _carried(bits: NDArray[np.uint64], twos: F64) -> None:
+    """The powers of two of positive products (as bits) moved into `twos`, so that many factors neither vanish nor need
+    a logarithm each."""
+    for p in range(len(bits)):
+        twos[p] += np.float64(bits[p] >> EXPONENT) - 1023.0
+        bits[p] = bits[p] & MANTISSA | ONE_BITS
 
 
 @njit(cache=True)
@@ -244,7 +287,10 @@ def _close_many(many: F64, weight: F64, total: F64) -> None:
 @njit(cache=True)
 def received(looks: Looks, east_m: float, north_m: float, power_dbm: float, w: Physics, beam: Beam, out: F64) -> None:
     """Power of one source at (east, north) at every look, into `out`."""
-    for i in range(len(out)):
-        east, north = looks.east_m[i] - east_m, looks.north_m[i] - north_m
-        horizon_m = reach_m(looks.height_m[i], w)
-        out[i] = power_dbm - loss_db(east, north, looks.height_m[i], horizon_m, w) - beam_db(east, north, beam)
+    n = len(out)
+    horizon_m, space = np.zeros(n), np.zeros((4, n))
+    for i in range(n):
+        horizon_m[i] = reach_m(looks.height_m[i], w)
+    losses_db(looks, (east_m, north_m), horizon_m, w, beam, space, out)
+    for i in range(n):
+        out[i] = power_dbm - out[i]
