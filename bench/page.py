@@ -1,6 +1,7 @@
 """The page under load: JavaScript per picture and time to the first picture, in headless Chromium on software GL.
 
     uv run python bench/page.py --tracks 10000 --claims 0 --seconds 30
+    uv run python bench/page.py --tracks 10000 --minutes 60
 
 A process of its own serves moving pictures at 1 Hz (`tests/serve/fake_shelf.py`); the page is the built one. Prints, as
 JSON:
@@ -10,14 +11,19 @@ JSON:
   `prefers-reduced-motion`): the handler, the lists, and one drawing of map and labels.
 - `moving_cpu_ms_per_s`: the same per second where symbols move up to ten times a second.
 - `first_ms`: from the start of loading to the first frame drawn with all tracks, by the clock.
+
+With `--minutes` instead: what the page holds after garbage was collected, and the memory of its process, every two
+minutes of so many.
 """
 
 import argparse
 import json
+import os
 import re
 import statistics
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -114,6 +120,38 @@ def measure(url: str, wish: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def memory(url: str, wish: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """What the page holds, every two minutes."""
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=wish.chromium, headless=True, args=GL) as browser,
+    ):
+        page = opened(browser, url, wish.tracks, "no-preference")
+        session = page.context.new_cdp_session(page)
+        session.send("Performance.enable")
+        machine = browser.new_browser_cdp_session()
+        for minute in range(0, wish.minutes + 1, 2):
+            session.send("HeapProfiler.collectGarbage")
+            told = {m["name"]: m["value"] for m in session.send("Performance.getMetrics")["metrics"]}
+            processes = machine.send("SystemInfo.getProcessInfo")["processInfo"]
+            resident = {p["type"]: _resident_mib(p["id"]) for p in processes}
+            yield {
+                "minute": minute,
+                "heap_mib": round(told["JSHeapUsedSize"] / 2**20, 1),
+                "nodes": round(told["Nodes"]),
+                "listeners": round(told["JSEventListeners"]),
+                "resident_mib": resident,
+                "pictures": page.evaluate("timed.updates.length"),
+            }
+            page.evaluate("timed.updates = []")
+            page.wait_for_timeout(120_000)
+
+
+def _resident_mib(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1)
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser()
@@ -121,11 +159,15 @@ def main() -> None:
     parser.add_argument("--claims", type=int, default=0)
     parser.add_argument("--seconds", type=int, default=30)
     parser.add_argument("--runs", type=int, default=5, help="first pictures")
+    parser.add_argument("--minutes", type=int, default=0, help="look at memory for so long instead")
     parser.add_argument("--chromium", default="/usr/bin/chromium")
     wish = parser.parse_args()
     process, url = serve(wish.tracks, wish.claims)
     try:
-        print(json.dumps(measure(url, wish), indent=1))
+        if not wish.minutes:
+            print(json.dumps(measure(url, wish), indent=1))
+        for line in memory(url, wish) if wish.minutes else ():
+            print(json.dumps(line), flush=True)
     finally:
         process.kill()
         process.wait()

@@ -137,6 +137,10 @@ def test_a_server_without_outputs_or_a_journal_shows_neither(stand, launch):
 
     seat.until(settled, "the feeds and where the time goes")
     assert shown == names  # no nodes, no tasks, no holds
+    feeds = {name: " ".join(t.split()) for name, t in zip(names, seat.texts(".feed"), strict=True)}
+    assert "Latency not known: it states no times" in feeds["harbour-ais"]
+    assert "Latency less than nothing: its clock is ahead" in feeds["hill-radar"]
+    assert "Clock ahead of this machine's by 1900 ms or more" in feeds["hill-radar"]
     assert not seat.page.locator("#test-alarm").is_visible()
     assert not any("/v1/holds" in u or "/v1/tasks" in u or "/v1/alarm-test" in u for u in seat.asked)
     assert seat.complaints == []

@@ -238,7 +238,8 @@ def _feeds(tick: int, now: int) -> tuple[FeedHealth, ...]:
         FeedHealth("adsb-north", tick * 9, tick * 4_000, tick * 90, tick // 7, now - 90_000_000, 448.2, False,
                    "CRC does not match", 3, bytes.fromhex("8d4840d6202cc371c32ce0576098")),
         FeedHealth("harbour-ais", 40, 2_400, 80, 0, now - 46_000_000_000, 0.0, True, "", 0, b""),
-        FeedHealth("hill-radar", tick // 20, tick * 60, tick // 5, 0, now - 1_500_000_000, 1.0, False, "", 0, b""),
+        FeedHealth("hill-radar", tick // 20, tick * 60, tick // 5, 0, now - 1_500_000_000, 1.0, False, "", 0, b"",
+                   delay_s=-1.82, delay_s_min=-1.9),
     )  # fmt: skip
 
 

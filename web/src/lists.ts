@@ -8,7 +8,7 @@ import { otherItems, otherRows, type OtherRow } from "./others";
 import type { Store } from "./store";
 import type { Stage } from "./view";
 import { col, HEIGHT_UNKNOWN } from "./wire";
-import { CONDITIONS, NO_TRACK, SOURCES, STATUSES, bookOf, degrees, duration, msOf, shortAge, type Output, type Sensor } from "./words";
+import { CONDITIONS, NO_TRACK, SOURCES, STATUSES, bookOf, degrees, duration, msOf, shortAge, type Feed, type Output, type Sensor } from "./words";
 
 export type Tab = "tracks" | "claims" | "feeds";
 const ROWS_MAX = 250;
@@ -137,6 +137,7 @@ export class Lists {
         h("dl", {},
           line("Rate", f.rate_hz === null ? "–" : `${f.rate_hz.toFixed(1)} messages/s`),
           line("Last frame", silent === Infinity ? "never" : `${duration(silent)} ago`),
+          ...delayLines(f).map(([name, text]) => line(name, text)),
           line("So far", `${f.messages.toLocaleString("en")} messages in ${f.frames.toLocaleString("en")} frames, ${(f.bytes / 1e6).toFixed(2)} MB`),
           line("Refused", f.faults ? `${f.faults.toLocaleString("en")} (${((100 * f.faults) / Math.max(1, f.faults + f.messages)).toFixed(1)} %)` : "none"),
           ...(f.link ? [line("Link", f.link)] : []),
@@ -166,6 +167,15 @@ function outputItem(o: Output): HTMLElement {
 }
 
 /** How far a sensor is off, as far as that can be known. */
+/** How old measurements are when they come, and what the youngest say of the feed's clock. */
+function delayLines(f: Feed): [string, string][] {
+  const [now, least] = [f.delay_ms ?? null, f.delay_ms_min ?? null];
+  if (now === null || least === null) return [["Latency", "not known: it states no times"]];
+  const ms = (n: number): string => (Math.abs(n) < 10_000 ? `${n.toFixed(0)} ms` : duration(Math.abs(n) / 1000));
+  const clock = least < 0 ? `ahead of this machine's by ${ms(-least)} or more` : `behind this machine's by ${ms(least)} at most`;
+  return [["Latency", now < 0 ? "less than nothing: its clock is ahead" : `${ms(now)}, ${ms(least)} at least in the last minute`], ["Clock", clock]];
+}
+
 function sensorItem(s: Sensor): HTMLElement {
   const rows = Object.entries(s.biases).filter(([, b]) => b.value !== null).map(([name, b]) => {
     const [word, unit, digits] = BIAS[name] ?? [name, "", 2];

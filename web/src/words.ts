@@ -12,7 +12,7 @@ export interface Alarm {
 }
 export interface Feed {
   feed: string; frames: number; bytes: number; messages: number; faults: number; received_ns: string;
-  rate_hz: number | null; quiet: boolean; link?: string; last_fault: string; last_fault_seq: number; last_fault_example: string;
+  rate_hz: number | null; delay_ms?: number | null; delay_ms_min?: number | null; quiet: boolean; link?: string; last_fault: string; last_fault_seq: number; last_fault_example: string;
 }
 export interface Output {
   output: string; kind: string; to: string; state: "waiting" | "fine" | "failing"; link: string;

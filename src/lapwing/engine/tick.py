@@ -14,6 +14,7 @@ from lapwing import alarm, integrity, track
 from lapwing.alarm import World
 from lapwing.engine import unseeing
 from lapwing.engine.alerting import standing
+from lapwing.engine.delays import delayed
 from lapwing.engine.labels import labelled
 from lapwing.engine.notices import NOTICE_FEED, read
 from lapwing.engine.order import order
@@ -112,9 +113,10 @@ def _decode(
         if mine:
             decoder, d = plan.decoders[config.feed].decode(feed.decoder, mine)
             out.append(d)
-        health = _counted(feed.health, mine, d, dt_s)
+        health, delays = _counted(feed.health, mine, d, dt_s), delayed(feed.delays, d, mine, to_ns, dt_s)
         quiet = health.received_ns > 0 and to_ns - health.received_ns > config.quiet_s_max * 1e9
-        feeds.append(FeedState(replace(health, quiet=quiet), decoder))
+        health = replace(health, quiet=quiet, delay_s=delays.now_s, delay_s_min=delays.bound_s)
+        feeds.append(FeedState(health, decoder, delays))
     return out, _with_notices(tuple(feeds), by_feed.get(NOTICE_FEED, []), plan)
 
 

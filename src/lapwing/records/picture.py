@@ -27,6 +27,8 @@ class FeedHealth:
     last_fault_seq: int
     last_fault_example: bytes
     link: str = ""  # what the transport said last: "connected", "lost: ...", "ended"; "" = nothing yet
+    delay_s: float | None = None  # received minus measured, smoothed over about ten seconds; None: no times stated
+    delay_s_min: float | None = None  # the least of the last minute: it bounds how far the feed's clock is off
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,12 @@ def text(picture: Picture, outputs: Sequence[dict[str, Any]], stages: Sequence[d
         ("feed_bytes_total", "counter", "Bytes received.", [(k, f.bytes_total) for k, f in by_feed]),
         ("feed_messages_total", "counter", "Messages understood.", [(k, f.messages) for k, f in by_feed]),
         ("feed_faults_total", "counter", "Messages refused.", [(k, f.faults) for k, f in by_feed]),
+        (
+            "feed_delay_seconds",
+            "gauge",
+            "Received minus measured, where the feed states times.",
+            [(k, f.delay_s) for k, f in by_feed if f.delay_s is not None],
+        ),
         ("feed_quiet", "gauge", "1 when silent for longer than its limit.", [(k, int(f.quiet)) for k, f in by_feed]),
         ("output_sent_total", "counter", "Messages handed over.", [(k, o["sent"]) for k, o in by_output]),
         ("output_failures_total", "counter", "Failed tries.", [(k, o["failures"]) for k, o in by_output]),

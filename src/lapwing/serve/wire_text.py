@@ -119,6 +119,8 @@ def feeds(record: tuple[FeedHealth, ...]) -> list[Json]:
             "faults": f.faults,
             "received_ns": str(f.received_ns),
             "rate_hz": round(f.rate_hz, 2) if np.isfinite(f.rate_hz) else None,
+            "delay_ms": None if f.delay_s is None else round(1e3 * f.delay_s, 1),
+            "delay_ms_min": None if f.delay_s_min is None else round(1e3 * f.delay_s_min, 1),
             "quiet": f.quiet,
             "link": f.link,
             "last_fault": f.last_fault,
