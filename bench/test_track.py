@@ -159,9 +159,10 @@ def test_peer_kalman_with_known_association(benchmark, n):
     assert np.isfinite(x).all()
 
 
-@pytest.mark.parametrize(("exactness", "rms_max"), [(EXACT, 2.91), (Exactness(), 2.95)])
+@pytest.mark.parametrize(("exactness", "rms_max"), [(EXACT, 2.90), (Exactness(), 2.90)])
 def test_williams_hundred_runs(benchmark, shared_recording, exactness, rms_max):
-    """RMS GOSPA over all hundred runs: the authors' PMBM 2.901, their track-oriented PMB 3.208. Time of one run."""
+    """RMS GOSPA over all hundred runs, as the set that loses least: the authors' PMBM 2.901, their track-oriented PMB
+    3.208. Time of one run."""
     with np.load(shared_recording("tracking/williams15_seed9.npz")) as file:
         data = {key: file[key] for key in file}
     benchmark.pedantic(williams, (data, [0], published(exactness)), rounds=3, warmup_rounds=1)

@@ -21,6 +21,7 @@ from lapwing.kernel import beliefs
 from lapwing.kernel.branching import branch
 from lapwing.kernel.hypotheses import Branches, Limits
 from lapwing.kernel.manoeuvre import matched
+from lapwing.kernel.meanset import mean_sets
 from lapwing.records import Array, Detections, Innovations, Tracks, TrackStatus
 from lapwing.track import clutter, visible
 from lapwing.track.association import NS, PROBABILITY_MAX, Locals, Pairs, evidence, gate
@@ -192,10 +193,19 @@ def _survivors(posterior: Posterior, branches: Branches, alive: Array, merge_d2:
     return Hypotheses(track, *matched(w, mean, cov, False), r, weight, forest, ModeBeliefs(w, mean, cov))
 
 
-def estimates(state: TrackerState, existence_min: float = 0.5) -> tuple[Int64[Array, " e"], Float64[Array, "e 6"]]:
+def estimates(
+    state: TrackerState, existence_min: float = 0.5, cutoff_m: float | None = None
+) -> tuple[Int64[Array, " e"], Float64[Array, "e 6"]]:
     """Ids and states of the targets in the most probable global hypothesis of each cluster: the sharpest answer to
-    "where are they", where `tracks` answer "where may they be"."""
+    "where are they", where `tracks` answer "where may they be". With `cutoff_m` they stand where the expected squared
+    GOSPA of that cut-off is least over all hypotheses (`kernel.meanset`): nearer in the mean, and while two targets
+    cannot be told apart, one id's state may be between two that this track might have."""
     of = state.hypotheses
+    if cutoff_m is not None:
+        spread = of.cov[:, 0, 0] + of.cov[:, 1, 1]
+        x = mean_sets(of.forest, len(state.tracks), (of.existence, of.mean, spread), existence_min, cutoff_m)
+        there = np.flatnonzero(~np.isnan(x[:, 0]))
+        return state.tracks.track_id[there], x[there]
     best = beliefs.best_choice(of.forest, len(state.tracks))
     sure = np.flatnonzero(best >= 0)
     sure = sure[of.existence[best[sure]] >= existence_min]
