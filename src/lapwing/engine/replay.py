@@ -58,8 +58,8 @@ def base_before(journal: Journal, plan: Plan, tick: int) -> State:
 
 # What a checkpoint's arrays mean depends on these; one that was made with others is passed over, not misread.
 # CHECKPOINT is raised by hand whenever what a checkpoint holds means something else. 1: the whole window of scans;
-# 2: the window without what its own scans give again.
-CHECKPOINT = 2
+# 2: the window without what its own scans give again; 3: the tracker knows which sensors place targets.
+CHECKPOINT = 3
 MAKE = f"{__version__} {len(FIELDS)} fields, checkpoints {CHECKPOINT}"
 
 

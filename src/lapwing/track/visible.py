@@ -6,8 +6,8 @@ the second as soon as a sensor that never saw it looks a few times. So for every
 the sensor sees the track at all is kept: a hidden Markov chain with the states seen (detected with the sensor's
 p_detect) and hidden (never detected), in the manner of the second Markov chain of integrated probabilistic data
 association (Musicki, Evans and Stankovic, IEEE T-AC 39(6), 1994). A miss by a sensor that probably does not see the
-track says little; a plot says that it does. Sensors that only listen are another matter (`track.silence`): theirs are zeros,
-so that a row's largest value tells whether anything follows the track that does not only listen.
+track says little; a plot says that it does. Sensors that only listen are another matter (`track.silence`): theirs are
+zeros, so that a row's largest value tells whether anything follows the track that does not only listen.
 
 A track is a target that a sensor which places targets sees: its existence is told as that of such a target (`placed`).
 What is hidden from all of those may be there, and its plots by sensors that see surfaces alone (passive radar) are its
