@@ -33,17 +33,21 @@ from lapwing.records import (
 from lapwing.serve.site import FeedEntry, SiteError, SiteFile
 from lapwing.track import (
     AIR,
+    AlignSettings,
     ClassSettings,
     ClutterSettings,
     Envelopes,
     MicroDoppler,
+    RegistrationSettings,
     SensorModel,
     TrackSettings,
     VisibilitySettings,
     Watch,
     classes,
 )
+from lapwing.track.aligned import Alignment, Compared, aligned_step, as_agreed, comparable
 from lapwing.track.declared import log_likelihoods
+from lapwing.track.shared import Before
 
 AXES = ("east_m", "north_m", "up_m", "east_mps", "north_mps", "up_mps")
 UPPER = [(i, j) for i in range(6) for j in range(i, 6)]
@@ -88,9 +92,11 @@ def load_site(path: Path) -> Site:
 
 
 def load_settings(path: Path | None) -> TrackSettings:
-    """Settings of a live site, with those of a TOML file in their place: its modes of motion too, unless the file says
-    what the noise of the one is. Raises TrackingError."""
-    settings = TrackSettings(prior=LOW, clutter=ClutterSettings(), visibility=VisibilitySettings())
+    """Settings of a live site, with sensors made to agree (there, traffic tells what they are off), and with those of a
+    TOML file in their place: its modes of motion too, unless the file says what the noise of the one is. Raises
+    TrackingError."""
+    live = TrackSettings(prior=LOW, clutter=ClutterSettings(), visibility=VisibilitySettings())
+    settings = dataclasses.replace(live, align=AlignSettings())
     if path is None:
         return dataclasses.replace(settings, modes=AIR)
     try:
@@ -100,9 +106,11 @@ def load_settings(path: Path | None) -> TrackSettings:
         clutter = learn if learn.memory_s > 0.0 else None
         seeing = _numbers(table.pop("visibility", {}))
         visibility = VisibilitySettings(**seeing) if seeing.get("hidden_s", 1.0) != 0.0 else None
+        agreeing = AlignSettings(**_numbers(table.pop("align", {})))
+        align = agreeing if agreeing.every_s > 0.0 else None
         modes = () if {"noise_horizontal_m2ps3", "noise_vertical_m2ps3"} & set(table) else AIR
         return dataclasses.replace(
-            settings, prior=prior, modes=modes, clutter=clutter, visibility=visibility, **_numbers(table)
+            settings, prior=prior, modes=modes, clutter=clutter, visibility=visibility, align=align, **_numbers(table)
         )
     except (ValueError, TypeError, AttributeError) as error:
         raise TrackingError(f"{path}: not tracker settings: {error}") from None
@@ -202,14 +210,18 @@ def track_file(
     reliability = {s.sensor: s.class_reliability for s in site.sensors}
     models: dict[str, SensorModel | None] = {}
     parts: dict[int, pl.DataFrame] = {}  # by time: of sensors whose scans end together, what is left after the last
-    looks, given = 0, list[pl.DataFrame]()
+    looks, given, alignment = 0, list[pl.DataFrame](), Alignment()
+    compared: dict[str, Compared] = {}
     for scan in scans(frame, {s.sensor: s for s in site.sensors}):
         if scan.sensor not in models:
             models[scan.sensor] = _model(scan, site)
+            compared |= _compared(scan.sensor, models[scan.sensor], site, settings)
         model = models[scan.sensor]
         if model is not None:
-            watch, said = track.watch_step_told(watch, scan, model, settings)
-            given += [] if said is None or innovations is None else [_given(said)]
+            agreed = as_agreed(alignment, scan, model, settings.prior)
+            watch, said = track.watch_step_told(watch, agreed, model, settings)
+            watch, alignment = aligned_step(watch, alignment, scan, compared, settings)
+            given += [] if said is None or innovations is None else [_given(said, scan.scan_ns)]
             parts[scan.scan_ns] = rows_of(watch, scan.scan_ns, settings, reliability)
             looks += 1
     left_out = sorted({*frame["sensor"].unique()} - {name for name, model in models.items() if model is not None})
@@ -226,9 +238,19 @@ def track_file(
     return f"{looks} scans, {whole['track_id'].n_unique()} tracks to {out}{note}"
 
 
-def _given(told: Innovations) -> pl.DataFrame:
+def _compared(sensor: str, model: SensorModel | None, site: Site, settings: TrackSettings) -> dict[str, Compared]:
+    """The sensor, where it may be compared with others, and what its site says of its biases."""
+    config = next(s for s in site.sensors if s.sensor == sensor)
+    if model is None or settings.align is None or not comparable(model, config.correlation_s):
+        return {}
+    tolerance = np.array([*config.tolerance, 0.0, 0.0])
+    sigma = np.where(tolerance > 0.0, 0.5 * tolerance, np.array(RegistrationSettings().sigma))
+    return {sensor: Compared(model, Before(np.zeros(len(sigma)), sigma))}
+
+
+def _given(told: Innovations, scan_ns: int) -> pl.DataFrame:
     k = len(told.track_id)
-    columns = (np.full(k, told.scan_ns), [told.sensor] * k, told.track_id, told.detection, told.weight, told.nis)
+    columns = (np.full(k, scan_ns), [told.sensor] * k, told.track_id, told.detection, told.weight, told.nis)
     return pl.DataFrame(dict(zip(GIVEN, (*columns, np.full(k, told.dof)), strict=True)), schema=GIVEN)
 
 

@@ -15,6 +15,7 @@ from lapwing.track.pairs import PairSensor
 from lapwing.track.posterior import mode_probabilities
 from lapwing.track.sensors import BearingSensor, PositionSensor, RadarSensor, SensorModel
 from lapwing.track.settings import (
+    AlignSettings,
     ClaimSettings,
     ClutterSettings,
     CrossingSettings,
@@ -37,6 +38,7 @@ __all__ = [
     "FIXED_WING",
     "MULTIROTOR",
     "SHIP",
+    "AlignSettings",
     "BearingSensor",
     "ClaimSettings",
     "ClassSettings",

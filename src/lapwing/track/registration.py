@@ -125,6 +125,14 @@ def _starts(pairs: Pairs, prior: Float64[Array, " b"]) -> list[Float64[Array, " 
 
 def score(pairs: Pairs, line: Line, b: Float64[Array, " b"], inflation: float) -> tuple[float, Float64[Array, " k"]]:
     """Log likelihood ratio of the biases to "all are clutter", and each pair's share in its look."""
+    each, share = scores(pairs, line, b, inflation)
+    return float(each.sum()), share
+
+
+def scores(
+    pairs: Pairs, line: Line, b: Float64[Array, " b"], inflation: float
+) -> tuple[Float64[Array, " t"], Float64[Array, " k"]]:
+    """The same of each reference alone, in the order of `line.whose`; and each pair's share in its look."""
     r = line.nu - np.einsum("kdb,b->kd", line.J, b - line.about)
     d2 = np.einsum("ki,kij,kj->k", r, line.weighed.inverse, r) / inflation
     log_det = line.weighed.log_det + r.shape[1] * np.log(2.0 * np.pi * inflation)
@@ -135,7 +143,7 @@ def score(pairs: Pairs, line: Line, b: Float64[Array, " b"], inflation: float) -
     gain = np.bincount(whose, np.log(np.maximum(total + missed, 1e-300)))  # of each reference, if it is seen at all
     either = np.logaddexp(np.log(SEEN) + gain, np.log1p(-SEEN))
     seen = np.exp(np.log(SEEN) + gain - either)
-    return float(either.sum()), seen[line.whose] * like / np.maximum(total + missed, 1e-300)[line.look]
+    return either, seen[line.whose] * like / np.maximum(total + missed, 1e-300)[line.look]
 
 
 class Told(NamedTuple):
@@ -199,7 +207,15 @@ def corrected(scan: Detections, sensor: SensorModel, found: Registration, target
     use = found.observable == 1
     if not use.any():
         return scan
-    b = np.where(use, found.bias, 0.0)
+    left = np.diag(np.where(use, found.sigma**2, 0.0))
+    return taken_out(scan, sensor, np.where(use, found.bias, 0.0), left, target)
+
+
+def taken_out(
+    scan: Detections, sensor: SensorModel, b: Float64[Array, " b"], cov: Float64[Array, "b b"], target: TargetPrior
+) -> Detections:
+    """The scan without the biases `b`, its noise grown by `cov`, which says how well they are known; of the clock's
+    only the value is used."""
     late_ns = round(b[3] * 1e9)
     z, R = scan.z, scan.R
     if len(scan):
@@ -208,7 +224,7 @@ def corrected(scan: Detections, sensor: SensorModel, found: Registration, target
         J = jacobian(sensor.expect(at)[1], at, scan.space)
         J[:, :, 3] = 0.0
         z = scan.z - J @ b
-        R = scan.R + (J * np.where(use, found.sigma**2, 0.0)) @ np.swapaxes(J, 1, 2)
+        R = scan.R + J @ cov @ np.swapaxes(J, 1, 2)
         for c, name in enumerate(scan.space.value):
             if name == "azimuth_rad":
                 z[:, c] %= 2.0 * np.pi

@@ -89,6 +89,19 @@ class VisibilitySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AlignSettings:
+    """When sensors that place targets differently are made to agree (`track.aligned`)."""
+
+    every_s: float = 20.0  # between solutions
+    gain_min: float = 10.0  # nats of evidence for biases over none
+    target_gain_max: float = 5.0  # nats that one target may say for or against
+
+    def __post_init__(self) -> None:
+        if not (self.every_s >= 0.0 and self.gain_min > 0.0 and self.target_gain_max > 0.0):
+            raise ValueError("AlignSettings: every_s must not be negative, the gains must be positive")
+
+
+@dataclass(frozen=True, slots=True)
 class TrackSettings:
     """Motion, existence and life cycle."""
 
@@ -105,6 +118,7 @@ class TrackSettings:
     crossings: CrossingSettings = field(default_factory=CrossingSettings)
     clutter: ClutterSettings | None = None  # None: as each sensor's model says
     visibility: VisibilitySettings | None = None  # None: every sensor sees whatever is in its coverage
+    align: AlignSettings | None = None  # None: plots are taken as they are measured. The tracker itself knows no biases
     gate_d2: float | None = None  # None: the quantile at 0.9999 for the sensor's degrees of freedom
     confirm_existence: float = 0.95
     confirm_hits: float = 2.5  # summed association probability

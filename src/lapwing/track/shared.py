@@ -20,7 +20,7 @@ from jaxtyping import Float64, Int64
 
 from lapwing.records import BIASES, Array, Registration
 from lapwing.track.looks import B, Pairs, RegistrationSettings
-from lapwing.track.registration import STAGES, Line, least_squares, residuals, score
+from lapwing.track.registration import STAGES, Line, least_squares, residuals, score, scores
 from lapwing.track.sensors import SensorModel
 from lapwing.track.tracklets import slopes, turned
 
@@ -116,6 +116,33 @@ def solve_both(
             told = Joint(round(float(weight.sum())), mean + b, 0.5 * (cov + cov.T), seen.astype(np.int64))
             best = told if enough and value > settings.gain_min else nothing
     return best
+
+
+def evidence(
+    pairs: Pairs,
+    models: tuple[SensorModel, SensorModel],
+    known: tuple[Before, Before],
+    joint: Joint,
+    target_gain_max: float,
+) -> float:
+    """By how many nats the pairs speak for biases of which `joint` is the solution, against none of either sensor: the
+    ratio of the marginal likelihoods (Laplace), in which no target says more than so many nats for or against. Targets
+    err for themselves, and not anew in each look (a height that nobody measures, a wrong plot that goes along)."""
+    if not len(pairs.look):
+        return 0.0
+    mean, sigma = (np.concatenate([getattr(k, name) for k in known]) for name in ("mean", "sigma"))
+    gain = np.clip(gains(pairs, models, joint.bias), -target_gain_max, target_gain_max)
+    occam = 0.5 * np.linalg.slogdet(joint.cov)[1] - float(np.log(sigma).sum())
+    return float(gain.sum() + occam - 0.5 * (((joint.bias - mean) / sigma) ** 2).sum())
+
+
+def gains(pairs: Pairs, models: tuple[SensorModel, SensorModel], bias: Float64[Array, " p"]) -> Float64[Array, " t"]:
+    """Of each target, the log likelihood of its looks with these biases over that without any."""
+    zero = np.zeros(2 * B)
+    with_them, without = (
+        scores(pairs, _both(pairs, models, zero, b), b, 1.0)[0] for b in (np.asarray(bias, dtype=np.float64), zero)
+    )
+    return np.asarray(with_them - without)
 
 
 def _starts(pairs: Pairs, sigma: Float64[Array, " p"]) -> list[Float64[Array, " p"]]:
