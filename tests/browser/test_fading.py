@@ -1,4 +1,4 @@
-"""What is uncertain or old looks so: a wedge for a bearing that nothing explains, fading with age; measured in pixels."""
+"""What is uncertain or old looks so: a wedge for a bearing that nothing explains, and fading; counted in pixels."""
 
 from dataclasses import fields, replace
 
