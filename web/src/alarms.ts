@@ -5,12 +5,17 @@ import { $, PRIORITY, drawing, h, say } from "./dom";
 import { frameLink } from "./evidence";
 import { geodesic } from "./measure";
 import { otherAlarms, othersKey } from "./others";
+import { SeenBy } from "./seen";
 import type { Store } from "./store";
 import type { Stage } from "./view";
 import { duration, msOf, utc, type Alarm } from "./words";
 import { choice, mine, mineFirst } from "./zones";
 
+const SEEN_MAX = 6; // alarms that the sensors are asked about
+const SEEN_AGAIN_MS = 15_000;
+
 export class AlarmList {
+  private readonly seen = new Map<number, SeenBy>(); // by alarm
   private readonly open = new Set<number>();
   private shown = "";
   private readonly deeds: Deeds;
@@ -84,7 +89,7 @@ export class AlarmList {
         h("span", { class: "head" },
           h("b", {}, a.priority), h("span", { class: "rule" }, a.rule), a.zone && h("span", { class: "zone" }, a.zone)),
         h("span", { class: "since", "data-raised": String(msOf(a.state === "cleared" ? a.cleared_ns : a.raised_ns)) }),
-        h("span", { class: "reason" }, a.reason, " ", h("span", { class: "from-site", "data-where": a.id })),
+        h("span", { class: "reason" }, a.reason, " ", h("span", { class: "from-site", "data-where": a.id }), " ", h("span", { class: "seen-by", "data-seen-by": a.id })),
         h("span", { class: "state" }, a.state),
       ),
       this.deeds.line(a),
@@ -98,6 +103,21 @@ export class AlarmList {
       say(e, duration((now - Number(e.dataset["raised"])) / 1000));
     }
     this.tickPlaces();
+    this.tickSeen();
+  }
+
+  /** Which sensors see the track of an alarm that stands, for the most urgent ones. */
+  private tickSeen(): void {
+    if (!this.store.nowMs) return; // no picture yet
+    const tracks = mineFirst(this.store.alarms).filter((a) => a.subject === "track" && a.state !== "cleared").slice(0, SEEN_MAX);
+    for (const id of this.seen.keys()) if (!tracks.some((a) => a.id === id)) this.seen.delete(id);
+    for (const a of tracks) {
+      const by = this.seen.get(a.id) ?? new SeenBy(this.store, () => undefined, SEEN_AGAIN_MS);
+      this.seen.set(a.id, by);
+      const words = by.words(Number(a.subject_id));
+      const shown = document.querySelector(`#alarm-list [data-seen-by="${a.id}"]`);
+      if (shown && words !== "…") say(shown, `Seen by ${words}.`);
+    }
   }
 
   /** How far and in which direction from the site: of its subject now, or where it was raised. */

@@ -9,6 +9,7 @@ import { day, msOf, utc, type Act } from "./words";
 
 const AGAIN_MS = 1000;
 const TRIES = 60;
+const REMIND_MS = 300_000;
 
 interface Told { test: Act | null; outputs: { output: string; state: string; why: string }[] }
 
@@ -18,6 +19,7 @@ export class Drill {
   private readonly why = h("input", { id: "drill-why", type: "text", maxlength: 1000, placeholder: "for example: shift change, new phone" });
   private readonly result = h("div", { role: "status" });
   private newest: number | null = null; // of the tests that were told; null: nothing was told yet
+  private offered = false;
   private asking = 0; // the act that is being asked about
 
   constructor(private readonly store: Store, private readonly live: Store, private readonly sound: Sound) {
@@ -32,7 +34,13 @@ export class Drill {
       this.result,
     );
     live.on("acts", () => this.news());
-    store.on("site", () => this.show());
+    store.on("site", () => {
+      this.show();
+      if (!store.replaying) this.offered = store.offers.has("alarm-test"); // a replay does not tell
+      void this.remind();
+    });
+    setInterval(() => void this.remind(), REMIND_MS);
+    $("untested-go").addEventListener("click", () => this.open());
     store.on("mode", () => this.show());
     this.show();
   }
@@ -41,11 +49,25 @@ export class Drill {
     $("test-alarm").hidden = this.store.replaying || !this.store.offers.has("alarm-test");
   }
 
+  /** Says so when nobody has tested the alarms today, by this machine's calendar. */
+  private async remind(): Promise<void> {
+    if (!this.offered) return;
+    try {
+      const { test } = await ask<Told>("/v1/alarm-test");
+      this.tested(test ? msOf(test.at_ns) : 0);
+    } catch { /* the server is away; the link says so */ }
+  }
+  private tested(atMs: number): void {
+    $("untested").hidden = atMs >= new Date().setHours(0, 0, 0, 0);
+    say($("untested-told"), atMs ? `No alarm test today; the last was on ${day(atMs)}.` : "The alarms of this site were never tested.");
+  }
+
   /** A test that somebody started, here or elsewhere. */
   private news(): void {
     const { test } = this.live;
     const banner = $("test-banner");
     banner.hidden = test === null;
+    if (test) this.tested(msOf(test.at_ns));
     if (test) say(banner, `TEST by ${test.name}${test.note && `: ${test.note}`}. ${utc(msOf(test.at_ns))} UTC. No real alarm.`);
     if (test && this.newest !== null && test.act > this.newest) {
       say($("announce"), `Test alarm by ${test.name}. Nothing has happened.`);
@@ -79,6 +101,7 @@ export class Drill {
       const told = (await answer.json()) as Told & { error?: string };
       if (!answer.ok || !told.test) throw new Error(told.error ?? `the server answered ${answer.status}`);
       this.asking = told.test.act;
+      this.tested(msOf(told.test.at_ns));
       this.draw(told, "This test");
       await this.follow(told);
     } catch (error) {

@@ -24,6 +24,7 @@ interface Hold {
   lifted_ns: string; lifted_by: string; lifted_why: string;
 }
 interface Stretch { stage: string; meaning: string; budget_ms: number; n: number; p50_ms: number; p95_ms: number; p99_ms: number; max_ms: number }
+interface Gaps { since_ns: string; feeds: { feed: string; minutes: string }[] } // a character per minute: + heard, - silent, ~ both, . no look
 interface Known { nodes: Node[]; tasks: Task[]; holds: Hold[]; stages: Stretch[] }
 
 const when = (ns: string): string => `${day(msOf(ns))} ${utc(msOf(ns))}`;
@@ -34,6 +35,7 @@ const item = (state: "fine" | "faults" | "quiet", name: string, what: string, li
 
 export class Health {
   private known: Known = { nodes: [], tasks: [], holds: [], stages: [] };
+  private gaps: Gaps | null = null;
   private failed = "";
   private asked = -Infinity;
   private readonly orders: Orders;
@@ -56,8 +58,20 @@ export class Health {
     ];
   }
 
+  /** When a feed was silent in the last hour, drawn and in words; null where it is not known. */
+  gapsOf(feed: string): HTMLElement | null {
+    const found = this.store.replaying ? undefined : this.gaps?.feeds.find((f) => f.feed === feed);
+    return found ? gapLine(msOf(this.gaps!.since_ns), found.minutes) : null;
+  }
+
   private async ask(): Promise<void> {
     this.asked = performance.now();
+    if (this.store.offers.has("gaps")) {
+      this.gaps = await ask<Gaps>("/v1/gaps").catch((error: Error) => {
+        console.warn("gaps of feeds are not known:", error);
+        return null;
+      });
+    }
     const list = async <K extends keyof Known>(name: K): Promise<Known[K]> =>
       this.store.offers.has(name) ? (await ask<Known>(`/v1/${name}`))[name] : ([] as unknown as Known[K]);
     try {
@@ -85,6 +99,37 @@ function nodeItem(n: Node, nowMs: number, order: HTMLElement | null): HTMLElemen
   ]);
   if (order) told.append(order);
   return told;
+}
+
+/** Runs of minutes that hold, as [first, last]. */
+function runs(minutes: string, holds: (c: string) => boolean): [number, number][] {
+  const found: [number, number][] = [];
+  [...minutes].forEach((c, i) => {
+    const last = found[found.length - 1];
+    if (!holds(c)) return;
+    if (last && last[1] === i - 1) last[1] = i;
+    else found.push([i, i]);
+  });
+  return found;
+}
+
+function gapLine(sinceMs: number, minutes: string): HTMLElement {
+  const at = (i: number): string => utc(sinceMs + 60_000 * i).slice(0, 5);
+  const silent = runs(minutes, (c) => c === "-" || c === "~");
+  const total = silent.reduce((n, [a, b]) => n + b - a + 1, 0);
+  const looked = [...minutes].filter((c) => c !== ".").length;
+  const spans = silent.slice(-4).map(([a, b]) => (a === b ? at(a) : `${at(a)} to ${at(b)}`)).join(", ");
+  const words = !looked ? "not watched" : total ? `silent in ${total} of ${looked} minutes: ${silent.length > 4 ? "lately " : ""}${spans}` : `never silent in ${looked} minute${looked > 1 ? "s" : ""}`;
+  const shape: Record<string, [string, number, number]> = { "+": ["heard", 7, 3], "-": ["silent", 0, 10], "~": ["silent", 4, 6], ".": ["no-look", 9, 1] };
+  const bar = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  for (const [name, value] of Object.entries({ viewBox: `0 0 ${2 * minutes.length} 10`, class: "gaps", "aria-hidden": "true", preserveAspectRatio: "none" })) bar.setAttribute(name, value);
+  bar.append(...[...minutes].map((c, i) => {
+    const [name, y, height] = shape[c] ?? shape["."]!;
+    const cell = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+    for (const [key, value] of Object.entries({ class: name, x: 2 * i, y, width: c === "+" || c === "." ? 2 : 1.9, height })) cell.setAttribute(key, String(value));
+    return cell;
+  }));
+  return line("Last hour", bar, words);
 }
 
 const ms = (value: number): string => (value < 10 ? value.toFixed(1) : value.toFixed(0));

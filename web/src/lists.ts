@@ -138,6 +138,7 @@ export class Lists {
           line("Rate", f.rate_hz === null ? "–" : `${f.rate_hz.toFixed(1)} messages/s`),
           line("Last frame", silent === Infinity ? "never" : `${duration(silent)} ago`),
           ...delayLines(f).map(([name, text]) => line(name, text)),
+          this.health.gapsOf(f.feed),
           line("So far", `${f.messages.toLocaleString("en")} messages in ${f.frames.toLocaleString("en")} frames, ${(f.bytes / 1e6).toFixed(2)} MB`),
           line("Refused", f.faults ? `${f.faults.toLocaleString("en")} (${((100 * f.faults) / Math.max(1, f.faults + f.messages)).toFixed(1)} %)` : "none"),
           ...(f.link ? [line("Link", f.link)] : []),

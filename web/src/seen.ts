@@ -1,10 +1,9 @@
-// Which sensors contribute to the selected track: who has seen it in the last minute, and how long ago.
+// Which sensors contribute to a track, the selected one or an alarm's: who has seen it in the last minute, and how long ago.
 
 import { ask } from "./evidence";
 import type { Store } from "./store";
 import { duration, msOf } from "./words";
 
-const AGAIN_MS = 5_000;
 const PAST_MS = 60_000;
 
 interface Answer { seen: { time_ns: string[]; sensor: (string | null)[] } }
@@ -14,13 +13,13 @@ export class SeenBy {
   private asked = -Infinity; // time of the picture for which it was asked
   private last: Map<string, number> | null = null; // by sensor, when it saw the track last; null: not known yet
 
-  constructor(private readonly store: Store, private readonly changed: () => void) {}
+  constructor(private readonly store: Store, private readonly changed: () => void, private readonly againMs = 5_000) {}
 
   /** In words, of a track; what is not known yet is asked for. */
   words(track: number): string {
     if (track !== this.of) [this.of, this.last, this.asked] = [track, null, -Infinity];
     const now = this.store.nowMs;
-    if (Math.abs(now - this.asked) > AGAIN_MS) void this.ask(track, now);
+    if (Math.abs(now - this.asked) > this.againMs) void this.ask(track, now);
     if (!this.last) return "…";
     const rows = [...this.last].filter(([, ms]) => ms <= now + 1000).sort((a, b) => b[1] - a[1]);
     return rows.map(([sensor, ms]) => `${sensor} ${duration(Math.max((now - ms) / 1000, 0))} ago`).join(", ") || "none in the last minute";

@@ -36,6 +36,7 @@ from lapwing.serve.web_acts import ActsDesk, add_acts_routes
 from lapwing.serve.web_alarm_test import Ringer, add_alarm_test_routes
 from lapwing.serve.web_config import ConfigDesk, add_config_routes
 from lapwing.serve.web_coverage import add_coverage_routes
+from lapwing.serve.web_gaps import add_gap_routes
 from lapwing.serve.web_handover import add_handover_routes
 from lapwing.serve.web_history import add_past_routes
 from lapwing.serve.web_holds import add_hold_routes
@@ -172,13 +173,14 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
     options = options or WebOptions()
     app = FastAPI(title="Lapwing", version=__version__, docs_url=None, redoc_url=None)  # those load from a CDN
     desk = _Desk(shelf, site, options, outputs)
-    nodes, offers = options.nodes or NodeBook(), ["nodes", "timing"]
+    nodes, offers = options.nodes or NodeBook(), ["gaps", "nodes", "timing"]
     app.add_exception_handler(RequestValidationError, bad_query)
     app.add_exception_handler(StarletteHTTPException, refused)
     add_login_routes(app, options.accounts, options.port)
     add_picture_routes(app, desk.picture, site.origin)
     add_plan_routes(app, options.plans)
     add_coverage_routes(app, shelf, site, desk.picture)
+    add_gap_routes(app, shelf, desk.picture)
     _add_evidence_routes(app, desk)
     _add_history_routes(app, desk)
     if options.acts is not None:
