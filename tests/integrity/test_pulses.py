@@ -10,7 +10,7 @@ from lapwing.integrity.source import SourceSettings, make_looks
 SETTINGS = PulseSettings()
 
 
-def event(on, n=40, seed=4, looks=60):
+def event(on, n=80, seed=4, looks=60):
     """n aircraft that fly straight past a source at (20, -30) km for half an hour; `on`: per look, whether it is."""
     rng = np.random.default_rng(seed)
     t = np.arange(looks) * 30.0

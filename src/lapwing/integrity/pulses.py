@@ -18,7 +18,7 @@ class PulseSettings:
 
     step_s: float = 10.0  # looks this close in time are one moment
     around_s: float = 130.0  # affected within this before and after: an off time is shorter than twice this
-    at_least: int = 4  # speakers who can tell
+    at_least: int = 5  # speakers who can tell
     fine_min: float = 0.75  # share of them who are fine
 
 
