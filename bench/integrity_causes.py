@@ -115,7 +115,7 @@ def verdict(cause, run):
     for t in range(END_S):
         claims = fleet.second(t)
         state, _ = step(state, claims, Tracks.empty(claims.time_ns), settings)
-    outcome = outcomes(state.navigation, claims, T0 + ONSET_S * S)
+    outcome = outcomes(state.navigation, claims, T0 + ONSET_S * S, np.arange(fleet.n))
     hit = np.flatnonzero(outcome > 0)
     good = state.navigation.good_m
     exposed = np.zeros(fleet.n, bool)
@@ -123,7 +123,7 @@ def verdict(cause, run):
         centre = good[hit].mean(axis=0)
         radius = np.hypot(*(good[hit] - centre).T).max()
         exposed = np.hypot(*(good - centre).T) <= max(radius, 75_000.0) + 1.0
-    return posterior(counted(outcome, exposed), CauseSettings())[0], len(hit)
+    return posterior(counted(outcome[exposed]), CauseSettings())[0], len(hit)
 
 
 def matrix(runs, first):
@@ -160,13 +160,69 @@ def speed(n=2_000, seconds=300):
               f" {max(run):.1f} ms")  # fmt: skip
 
 
+def first_answers(runs, first, end_s=420):
+    """How long after the onset of a jammer among 120 aircraft in 450 by 450 km a region stands, a first answer and a
+    full one of its source come; whether their 90 % regions hold the jammer."""
+    settings, rows = IntegritySettings(), []
+    for run in range(first, first + runs):
+        rng = np.random.default_rng([99, run])
+        where = offset(ORIGIN, *rng.uniform(-6e4, 6e4, 2), 30.0)
+        fleet = Fleet(120, rng, Air(jammers=(Jammer(where, 43.0, ONSET_S, 1e9),)))
+        fleet.place *= 1.5
+        jammer = np.array(surface(ORIGIN, where))[:2]
+        state, times, told = start(settings), [np.nan] * 3, [np.nan] * 2
+        for t in range(end_s):
+            claims = fleet.second(t)
+            state, verdict_now = step(state, claims, Tracks.empty(claims.time_ns), settings)
+            sources = verdict_now.sources
+            done = (
+                len(verdict_now.interference) > 0,
+                len(sources) > 0,
+                len(sources) > 0 and not len(state.seeking.early),
+            )
+            for k in range(3):
+                if done[k] and np.isnan(times[k]):
+                    times[k] = t - ONSET_S
+                    if k:
+                        told[k - 1] = holds(sources, jammer) if sources.unique.all() else -1
+        rows.append((*times, *told))
+    rows = np.array(rows)
+    for k, name in enumerate(("region", "first answer", "full answer")):
+        of = rows[~np.isnan(rows[:, k]), k]
+        print(
+            f"{name}: {len(of)} of {runs}, after {np.median(of):.0f} s in the median, {of.max():.0f} s at most", end=""
+        )
+        if k:
+            held = rows[:, 2 + k]
+            print(f"; no unique source {(held == -1).sum()}, else its 90 % region holds the jammer {(held == 1).sum()}"
+                  f" of {(held >= 0).sum()}", end="")  # fmt: skip
+        print()
+
+
+def holds(sources, place_m):
+    """Whether a place lies in the 90 % region of any source: an odd number of its rings' edges to the east of it."""
+    inside = False
+    for ring in np.unique(sources.ring_number[sources.ring_share == 0.9]):
+        at = sources.ring_number == ring
+        east, north = sources.ring_east_m[at], sources.ring_north_m[at]
+        cross = (north[:-1] > place_m[1]) != (north[1:] > place_m[1])
+        a, b = np.stack([east[:-1], north[:-1]])[:, cross], np.stack([east[1:], north[1:]])[:, cross]
+        x = a[0] + (place_m[1] - a[1]) / (b[1] - a[1]) * (b[0] - a[0])
+        inside |= bool(np.count_nonzero(x > place_m[0]) % 2)
+    return inside
+
+
 def main() -> None:
     """Prints the tables of docs/integrity.md."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=40)
     parser.add_argument("--first", type=int, default=0, help="number of the first scene")
     parser.add_argument("--speed", action="store_true", help="only the live step's speed")
+    parser.add_argument("--sources", action="store_true", help="only when sources are told")
     a = parser.parse_args()
+    if a.sources:
+        first_answers(a.runs, a.first)
+        return
     speed()
     if not a.speed:
         matrix(a.runs, a.first)

@@ -6,7 +6,7 @@ import pytest
 from lapwing.engine.codec import decode, encode
 from lapwing.integrity.causes import CauseSettings, posterior
 from lapwing.integrity.piecewise import begin, worked
-from lapwing.integrity.search import explain, located
+from lapwing.integrity.search import explain, first_answer, located, prepared
 from lapwing.integrity.source import SourceSettings, locate, make_looks, outline
 from lapwing.integrity.sources import Seeking, next_sources, sources_of
 from lapwing.integrity.sources import start as sources_start
@@ -85,6 +85,24 @@ def test_a_sector_antenna_is_not_taken_for_one_source_in_the_middle_of_the_affec
     assert np.hypot(*found[0].mean_m) < 0.5 * np.hypot(*alone.mean_m)
 
 
+def test_a_first_answer_is_blurred_and_is_there_at_once():
+    looks = make_looks(*event(60), 4)
+    (first,), full = first_answer(looks, SETTINGS), located(looks, SETTINGS)
+    assert first.sigma_m > 1.5 * full.sigma_m
+    inside = first.region(0.9)
+    half = 0.5 * first.cell_m
+    held = (np.abs(first.east_m - 20_000.0) <= half) & (np.abs(first.north_m + 30_000.0) <= half) & inside
+    assert held.any()
+    area = inside.sum() * first.cell_m**2
+    assert area < (5e5 + 2 * SETTINGS.margin_m) ** 2 / 2  # and says something
+    search, found, pieces = begin(3, 5, prepared(looks, SETTINGS), True), None, 0
+    while found is None:
+        search, found = worked(search, 6, 100_000, SETTINGS)
+        search, pieces = decode(encode(search)), pieces + 1
+    assert pieces <= 10
+    assert np.array_equal(found[0].probability, first.probability)
+
+
 def test_order_of_rows_does_not_matter_and_changes_are_kept():
     columns = event(10)
     mixed = np.random.default_rng(1).permutation(len(columns[0]))
@@ -101,7 +119,7 @@ def test_order_of_rows_does_not_matter_and_changes_are_kept():
 def test_a_search_in_pieces_of_any_size_finds_the_same(budget):
     looks = make_looks(*event(25), 4)
     at_once = explain(looks, SETTINGS)
-    search, found, pieces = begin(3, 5, looks), None, 0
+    search, found, pieces = begin(3, 5, prepared(looks, SETTINGS)), None, 0
     while found is None:
         search, found = worked(search, 6, budget, SETTINGS)
         pieces += 1
@@ -151,23 +169,29 @@ def test_a_location_takes_many_steps_and_none_is_long():
         one.astype(np.int64), np.array([now - 10**11]), np.array([now]), 20_000 * one, -30_000 * one, 80_000 * one,
         np.array([9]), np.array([n]), 1e-9 * one,
     )  # fmt: skip
-    settings, seeking, steps = (TrailSettings(), SETTINGS), sources_start(), 0
-    while not len(seeking.sources):
-        seeking = next_sources(seeking, region, trail, now + steps * 10**9, settings)
-        if len(seeking.sources):
-            break  # the next may begin at once
+    settings, seeking, steps, told = (TrailSettings(), SETTINGS), sources_start(), 0, []
+    while not (len(seeking.sources) and not len(seeking.early)):
+        known, seeking = len(seeking.sources), next_sources(seeking, region, trail, now + steps * 10**9, settings)
+        told += [steps] if len(seeking.sources) > known else []
+        hand = seeking.first or seeking.search
         again = next_sources(seeking, region, trail, now + steps * 10**9, settings)
-        assert again.search is seeking.search or steps == 0  # twice in a second is no more work
+        # twice in a second is no more work
+        assert hand is None or steps == 0 or (again.first or again.search) is hand
+        assert not len(seeking.early) or np.array_equal(seeking.early, [1])
         steps += 1
-    assert 10 < steps < 300
-    assert seeking.sources.updated_ns[0] == now
+    assert told[0] <= 10  # a first answer at once
+    assert told[0] + 10 < steps < 200  # the full one much later
+    assert seeking.sources.updated_ns[0] > now  # it was begun after the first
     assert seeking.search is None
+    assert seeking.first is None
     gone = next_sources(seeking, no_interference(), trail, now + steps * 10**9, settings)
     assert len(gone.sources) == 0
 
 
 def test_sources_without_regions_go():
-    found = Seeking(sources_of(7, 5, (locate(make_looks(*event(30), 10), SETTINGS),)), None)
+    known = sources_of(7, 5, (locate(make_looks(*event(30), 10), SETTINGS),))
+    found = Seeking(known, None, None, np.array([7]))
     settings = (TrailSettings(), SETTINGS)
-    assert len(next_sources(found, no_interference(), no_trail(), 10, settings).sources) == 0
+    gone = next_sources(found, no_interference(), no_trail(), 10, settings)
+    assert len(gone.sources) == len(gone.early) == 0
     assert len(next_sources(sources_start(), no_interference(), no_trail(), 10, settings).sources) == 0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Float64, Int64
 from scipy.special import gammaln
 
 from lapwing.integrity.evidence import SPOOF_REASONS
@@ -78,25 +78,28 @@ def _faults(n: Float64[Array, "c 5"], settings: CauseSettings) -> Float64[Array,
     return np.asarray(number - which + kinds + gone)
 
 
-def outcomes(navigation: Navigation, claims: Claims, since_ns: int, gone_s: float = 20.0) -> Int64[Array, " n"]:
-    """Outcome per claim of an event that began at `since_ns`. What was false once since then stays so."""
-    now, c, m = claims.time_ns, navigation.condition, navigation.memory
-    told = np.zeros(len(claims), bool)
+def outcomes(
+    navigation: Navigation, claims: Claims, since_ns: int, rows: Int64[Array, " k"], gone_s: float = 20.0
+) -> Int64[Array, " k"]:
+    """Outcome per claim at `rows` of an event that began at `since_ns`. What was false once since then stays so."""
+    now, m = claims.time_ns, navigation.memory
+    c, reason = navigation.condition[rows], m.reason[rows]
+    told = np.zeros(len(rows), bool)
     for field in (Field.NIC, Field.NAC_P, Field.NAC_V, Field.NO_POSITION):
-        _, said_ns = claims.said(field)
+        said_ns = claims.said(field)[1][rows]
         told |= (said_ns > 0) & (now - said_ns < 10_000_000_000)
-    ships = navigation.family > 0
-    out = np.full(len(claims), Outcome.FINE, np.int64)
-    lost = (c == Condition.LOST) & ~told & ~ships & (m.reason == kernel.SILENT)
+    ships = navigation.family[rows] > 0
+    out = np.full(len(rows), Outcome.FINE, np.int64)
+    lost = (c == Condition.LOST) & ~told & ~ships & (reason == kernel.SILENT)
     out[(c == Condition.DEGRADED) | (c == Condition.LOST)] = Outcome.POORER
     out[lost] = Outcome.SILENT
-    false = (c == Condition.INCONSISTENT) & np.isin(m.reason, SPOOF_REASONS)
-    out[false | (m.false_ns >= max(since_ns - 60_000_000_000, 1))] = Outcome.FALSE
-    quiet = ~ships & (now - claims.heard_ns >= gone_s * 1e9) & (c != Condition.INCONSISTENT)
+    false = (c == Condition.INCONSISTENT) & np.isin(reason, SPOOF_REASONS)
+    out[false | (m.false_ns[rows] >= max(since_ns - 60_000_000_000, 1))] = Outcome.FALSE
+    quiet = ~ships & (now - claims.heard_ns[rows] >= gone_s * 1e9) & (c != Condition.INCONSISTENT)
     out[quiet] = Outcome.GONE
     return out
 
 
-def counted(outcome: Int64[Array, " n"], exposed: Bool[Array, " n"]) -> Int64[Array, "1 5"]:
+def counted(outcome: Int64[Array, " k"]) -> Int64[Array, "1 5"]:
     """Number of exposed speakers per outcome."""
-    return np.bincount(outcome[exposed], minlength=len(Outcome)).astype(np.int64)[None, :]
+    return np.bincount(outcome, minlength=len(Outcome)).astype(np.int64)[None, :]

@@ -123,9 +123,10 @@ def _explained(
         away = np.hypot(navigation.good_east_m - regions.east_m[i], navigation.good_north_m - regions.north_m[i])
         exposed = (away <= regions.radius_m[i] + 1.0) & (navigation.memory.ever_ok > 0)
         exposed &= (navigation.good_ns > since - WITNESS_NS) & (claims.heard_ns > since - WITNESS_NS)
-        outcome = outcomes(navigation, claims, since)
-        ships[i] = np.count_nonzero(exposed & (navigation.family == 1) & (outcome > 0))
-        causes[i] = posterior(counted(outcome, exposed), settings)[0]
+        rows = np.flatnonzero(exposed)
+        outcome = outcomes(navigation, claims, since, rows)
+        ships[i] = np.count_nonzero((navigation.family[rows] == 1) & (outcome > 0))
+        causes[i] = posterior(counted(outcome), settings)[0]
     return replace(regions, ships=ships, causes=causes)
 
 

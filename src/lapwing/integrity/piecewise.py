@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float64
 
-from lapwing.integrity.search import Asking, explaining
+from lapwing.integrity.search import Asking, Prepared, explaining, guessing
 from lapwing.integrity.source import Ask, Found, Grid, Posterior, SourceSettings, first_grid, likelihood, next_grid
 from lapwing.kernel import source as kernel
-from lapwing.kernel.source import Looks
 from lapwing.records import Array
 from lapwing.records.arrays import freeze_columns
 
@@ -25,19 +24,20 @@ class Search:
     region_id: int
     begun_ns: int
     worked_ns: int
-    looks: Looks
+    looks: Prepared
     found: tuple[Found, ...]
     grid: Grid | None
     table: Float64[Array, "c p"]
+    first: bool  # for a first answer only
     ask: Ask | None = None  # none: to be asked anew from what was found
 
     def __post_init__(self) -> None:
         freeze_columns(self)
 
 
-def begin(region_id: int, now_ns: int, looks: Looks) -> Search:
+def begin(region_id: int, now_ns: int, looks: Prepared, first: bool = False) -> Search:
     """A search of which nothing is done."""
-    return Search(region_id, now_ns, now_ns, looks, (), None, NO_ROWS)
+    return Search(region_id, now_ns, now_ns, looks, (), None, NO_ROWS, first)
 
 
 def worked(
@@ -49,7 +49,7 @@ def worked(
     asking: Asking | None = None
     try:
         if ask is None:
-            asking, ask = _resumed(search.looks, found, settings)
+            asking, ask = _resumed(search, found, settings)
         while budget > 0:
             grid = first_grid(ask) if grid is None else grid
             rows, budget = _rows_for(ask, grid, len(table), budget)
@@ -61,7 +61,7 @@ def worked(
             grid, table = (now, NO_ROWS) if isinstance(now, Grid) else (None, NO_ROWS)
             if isinstance(now, Found):
                 if asking is None:
-                    asking, _ = _resumed(search.looks, found, settings)
+                    asking, _ = _resumed(search, found, settings)
                 found = (*found, now)
                 ask = asking.send(now)
     except StopIteration as done:
@@ -69,9 +69,9 @@ def worked(
     return replace(search, worked_ns=now_ns, found=found, grid=grid, table=table, ask=ask), None
 
 
-def _resumed(looks: Looks, found: tuple[Found, ...], settings: SourceSettings) -> tuple[Asking, Ask]:
+def _resumed(search: Search, found: tuple[Found, ...], settings: SourceSettings) -> tuple[Asking, Ask]:
     """The questions after those that were answered, and the first of them."""
-    asking = explaining(looks, settings)
+    asking = (guessing if search.first else explaining)(search.looks, settings)
     ask = next(asking)
     for answer in found:
         ask = asking.send(answer)

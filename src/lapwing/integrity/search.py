@@ -8,12 +8,12 @@ out is a frozen value, and pieces of any size give the same answer.
 
 from collections.abc import Generator
 from dataclasses import replace
-from typing import TypeVar
+from itertools import product
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from jaxtyping import Float64
 from scipy.spatial import cKDTree
-from scipy.special import logsumexp
 
 from lapwing.integrity.source import (
     ALL_ROUND,
@@ -42,9 +42,26 @@ NEAR_M = 50_000.0
 LOCAL_M = 40_000.0  # half the box in which a beam is adjusted
 
 
+class Prepared(NamedTuple):
+    """The looks of one location, thinned as its questions want them."""
+
+    many: Looks  # what likely hypotheses are judged on
+    of_pairs: Looks
+    few: Looks
+    fewest: Looks
+    near: Looks  # near the affected, for beams
+
+
+def prepared(looks: Looks, settings: SourceSettings) -> Prepared:
+    """The looks, thinned once."""
+    few, fewest = (thinned(looks, most) for most in settings.alternative_looks)
+    many, pairs = thinned(looks, settings.looks_max), thinned(looks, settings.pair_looks_max)
+    return Prepared(many, pairs, few, fewest, thinned(near_affected(looks), settings.beam_looks))
+
+
 def explain(looks: Looks, settings: SourceSettings) -> tuple[Posterior, ...]:
     """The source or the sources of what is seen; what does not fit comes back with `unique` False."""
-    return tuple(_driven(explaining(looks, settings)))
+    return tuple(_driven(explaining(prepared(looks, settings), settings)))
 
 
 def located(looks: Looks, settings: SourceSettings) -> Posterior:
@@ -68,20 +85,33 @@ def _located(looks: Looks, settings: SourceSettings) -> Generator[Ask, Found, Po
     return summed(*(yield from _plain(looks, at_height(settings, max(chances, key=lambda h: chances[h])), chances)))
 
 
-def explaining(looks: Looks, settings: SourceSettings) -> Asking:
+def first_answer(looks: Looks, settings: SourceSettings) -> tuple[Posterior, ...]:
+    """One source from few looks, on few cells, its place blurred: what can be told at once."""
+    return tuple(_driven(guessing(prepared(looks, settings), settings)))
+
+
+def guessing(looks: Prepared, settings: SourceSettings) -> Asking:
+    """The same, asking for one location at a time."""
+    few, rough = looks.fewest, _rough(settings)
+    chances = yield from _heights(few, replace(rough, levels=1))
+    blurred = replace(rough, step_db=settings.step_db, place_sharpness=settings.first_sharpness)
+    ask, found = yield from _plain(few, at_height(blurred, max(chances, key=lambda h: chances[h])), chances)
+    return (summed(ask, found),)
+
+
+def explaining(looks: Prepared, settings: SourceSettings) -> Asking:
     """The same, asking for one location at a time. The alternatives are sought on few looks, the likely ones are judged
     on all: what tells a sector from a circle are the unaffected, and few looks leave most of them out."""
-    few, fewest = (thinned(looks, most) for most in settings.alternative_looks)
+    few, fewest, many = looks.few, looks.fewest, looks.many
     chances = yield from _heights(few, _rough(settings))
     settings = at_height(settings, max(chances, key=lambda h: chances[h]))
     rough = _rough(settings)
     quick = yield Ask(fewest, rough)
-    beam = yield from _beam(thinned(near_affected(looks), settings.beam_looks), rough)
+    beam = yield from _beam(looks.near, rough)
     wide = replace(rough, levels=1)
     sector_hope = (yield Ask(few, wide, beam, _around_affected(few, 50_000.0))).evidence
     sector_hope -= (yield Ask(few, rough)).evidence
     second, pair_hope = yield from _second(fewest, rough)
-    many = thinned(looks, settings.looks_max)
     ask, plain = yield from _plain(many, settings, chances)
     bars = settings.evidence_min, settings.evidence_min + settings.sector_cost
     pair, sector = -np.inf, -np.inf
@@ -90,13 +120,18 @@ def explaining(looks: Looks, settings: SourceSettings) -> Asking:
         second, pair = yield from _pair(many, second, rough)
     if sector_hope > HOPE_SECTOR:
         likely, sector = yield from _sector(few, many, beam, rough)
-    pair, sector = pair - plain.evidence - bars[0], sector - plain.evidence - bars[1]
-    if pair >= max(sector, 0.0):
-        return (yield from _both(looks, second, settings, rough))
-    if sector >= 0.0:
+    over, sector = pair - plain.evidence - bars[0], sector - plain.evidence - bars[1]
+    if sector >= max(over, 0.0):
         return ((yield from _sectors(many, likely, settings)),)
+    with_beam = yield from _pair_with_beam(looks, rough)
+    if over >= 0.0:
+        two = yield from _both(looks, second, settings, rough)
+        sure = with_beam < pair - settings.beam_sure
+        return two if sure else tuple(replace(each, unique=False) for each in two)
+    # what is likelier than one all round, but not by enough, leaves doubt
+    with_beam -= (yield Ask(many, rough)).evidence
+    doubtful = sector > -bars[1] or over > -bars[0] or with_beam > settings.pair_doubt
     one = summed(ask, plain)
-    doubtful = sector > -bars[1]  # likelier than one all round, but not by enough
     return (replace(one, unique=False) if doubtful else one,)
 
 
@@ -116,7 +151,7 @@ def _heights(looks: Looks, rough: SourceSettings) -> Generator[Ask, Found, dict[
     found: dict[float, float] = {}
     for height_m in rough.heights_m:
         found[height_m] = (yield Ask(looks, at_height(rough, height_m))).evidence
-    total = float(logsumexp(list(found.values())))
+    total = float(_log_sum(np.array(list(found.values()))))
     return {h: float(np.exp(e - total)) for h, e in found.items()}
 
 
@@ -136,14 +171,14 @@ def _plain(
     return ask, _mixed(each, settings.place_sharpness)
 
 
-def _both(looks: Looks, other: Found, settings: SourceSettings, rough: SourceSettings) -> Asking:
-    """Two sources on more looks, each given the other. One that a sector antenna explains better is at no unique place:
-    where both are free, the beam is not located."""
-    many, few = thinned(looks, settings.pair_looks_max), thinned(looks, settings.alternative_looks[1])
-    wide, bar = replace(rough, levels=1), settings.evidence_min + settings.sector_cost
+def _both(looks: Prepared, other: Found, settings: SourceSettings, rough: SourceSettings) -> Asking:
+    """Two sources on more looks, each given the other. One that a sector antenna explains about as well is at no unique
+    place: where both are free, the beam is not located."""
+    many, few = looks.of_pairs, looks.fewest
+    wide, bar = replace(rough, levels=1), -settings.beam_doubt
     out, used = [], rough
     for _ in range(2):
-        given, box = _given(few, other, used), _around_affected(looks, 50_000.0)
+        given, box = _given(few, other, used), _around_affected(many, 50_000.0)
         least = (yield Ask(given, wide, ALL_ROUND, box)).evidence + bar
         beamed = False
         for step in range(8):
@@ -233,6 +268,29 @@ def _pair(many: Looks, second: Found, rough: SourceSettings) -> Generator[Ask, F
     return second, second.evidence + first.evidence - first.best
 
 
+def _pair_with_beam(looks: Prepared, rough: SourceSettings) -> Generator[Ask, Found, float]:
+    """The evidence of two sources of which one has a beam. It only raises doubt: such places are not told."""
+    wide, box = replace(rough, levels=1), _around_affected(looks.few, 50_000.0)
+    starts: list[tuple[float, Beam, Found]] = []
+    for half in _halves(looks.fewest, (1.0, -1.0)):
+        given = _given(looks.fewest, (yield Ask(half, wide, ALL_ROUND, box)), wide)
+        for step in range(6):
+            beam = Beam(step * np.pi / 3.0, 2.1, OUTSIDE_DB)
+            found = yield Ask(given, wide, beam, box)
+            starts.append((found.evidence, beam, found))
+    _, beam, second = max(starts, key=lambda start: start[0])
+    for turn_rad in (np.pi / 6.0, np.pi / 12.0):
+        first = yield Ask(_given(looks.few, second, wide, beam), wide, ALL_ROUND, box)
+        given, done = _given(looks.few, first, wide), {}
+        for like in (beam, *_turned(beam, turn_rad), *(_widened(beam) if turn_rad < 0.5 else ())):
+            done[like] = yield Ask(given, wide, like, box)
+        beam = max(done, key=lambda like: (done[like].evidence, like))
+        second = done[beam]
+    first = yield Ask(_given(looks.many, second, wide, beam), rough)
+    second = yield Ask(_given(looks.many, first, rough), rough, beam)
+    return second.evidence + first.evidence - first.best
+
+
 def _around(place_m: Float64[Array, "2"]) -> Box:
     """The box in which a beam is adjusted."""
     (e0, n0), (e1, n1) = place_m - LOCAL_M, place_m + LOCAL_M
@@ -241,10 +299,16 @@ def _around(place_m: Float64[Array, "2"]) -> Box:
 
 def _mixed(each: list[Found], temper: float) -> Found:
     """One of several beams or heights, none likelier beforehand than another; the place less sure than it looks."""
-    table = logsumexp([found.table for found in each], axis=0) - np.log(len(each))
-    evidence = float(logsumexp([found.evidence for found in each]) - np.log(len(each)))
+    table = _log_sum(np.array([found.table for found in each])) - np.log(len(each))
+    evidence = float(_log_sum(np.array([found.evidence for found in each])) - np.log(len(each)))
     best = float(table.max())
     return Found(each[0].grid, best + temper * (table - best), evidence, best)
+
+
+def _log_sum(each: Float64[Array, "k ..."]) -> Float64[Array, "..."]:
+    """log of the sum of the exponentials along the first axis."""
+    best = each.max(axis=0)
+    return np.asarray(best + np.log(np.exp(each - best).sum(axis=0)))
 
 
 def _likeliest(done: dict[Beam, float], number: int) -> list[Beam]:
@@ -283,16 +347,16 @@ def _second(looks: Looks, rough: SourceSettings) -> Generator[Ask, Found, tuple[
     return second, evidence
 
 
-def _halves(looks: Looks) -> list[Looks]:
-    """The looks without one half of the affected, halved across their longest and their shortest extent."""
+def _halves(looks: Looks, sides: tuple[float, ...] = (1.0,)) -> list[Looks]:
+    """The looks without one half of the affected (or the other), halved across their longest and shortest extent."""
     hit = np.flatnonzero(looks.affected == 1)
     place = np.stack([looks.east_m, looks.north_m], axis=1)[hit]
     centred = place - place.mean(axis=0)
     _, axes = np.linalg.eigh(centred.T @ centred)
     out = []
-    for axis in axes.T[::-1]:
+    for axis, side in product(axes.T[::-1], sides):
         keep = np.ones(len(looks.speaker), bool)
-        keep[hit[centred @ axis > 0.0]] = False
+        keep[hit[side * (centred @ axis) > 0.0]] = False
         keep[hit[0]] |= not (looks.affected[keep] == 1).any()  # all at one place
         out.append(kept(looks, keep))
     return out
@@ -305,6 +369,6 @@ def kept(looks: Looks, keep: Array) -> Looks:
     return some._replace(speaker=speaker.astype(np.int64))
 
 
-def _given(looks: Looks, other: Found, settings: SourceSettings) -> Looks:
+def _given(looks: Looks, other: Found, settings: SourceSettings, beam: Beam = ALL_ROUND) -> Looks:
     place, power_dbm = other.top(settings)
-    return looks._replace(background_dbm=received_dbm(looks, place, power_dbm, settings, ALL_ROUND))
+    return looks._replace(background_dbm=received_dbm(looks, place, power_dbm, settings, beam))

@@ -12,11 +12,13 @@ import shapely
 from jaxtyping import Bool, Float64, Int64
 from scipy.special import erfc, gammaincc
 
+from lapwing.integrity.pulses import PulseSettings, while_off
 from lapwing.kernel import source as kernel
 from lapwing.kernel.source import Beam, Looks, Physics
 from lapwing.records import Array
 from lapwing.records.arrays import freeze_columns
 
+PULSES = PulseSettings()
 ALL_ROUND = Beam(0.0, 0.0, 20.0)
 
 
@@ -41,7 +43,11 @@ class SourceSettings:
     evidence_min: float = 3.0  # a sector or a second source must be this much likelier (log)
     sector_cost: float = 5.0  # what a beam chosen among many has gained by the choice (log)
     place_sharpness: float = 1.2  # one source is this much surer than its looks, tempered, say: measured
-    sector_temper: float = 0.15  # a beam's real edges are not the model's
+    first_sharpness: float = 0.3  # and a first answer, that knows no alternatives, this much less sure
+    beam_doubt: float = 0.0  # one of two that a beam explains not this much worse (log) is at no unique place
+    pair_doubt: float = 4.0  # two of which one has a beam, likelier than one by this much (log): no unique source
+    beam_sure: float = 5.5  # and must be this much less likely than two all round, where those are told
+    sector_temper: float = 0.08  # a beam's real edges are not the model's
     looks_max: int = 2_500
     pair_looks_max: int = 1_200
     beam_looks: int = 900  # near the affected
@@ -83,8 +89,10 @@ def make_looks(
     affected: Bool[Array, " o"],
     per_speaker: int,
 ) -> Looks:
-    """Looks in the kernel's order, thinned to about `per_speaker` each; changes are always kept."""
+    """Looks in the kernel's order, thinned to about `per_speaker` each; changes are always kept. Those of when a source
+    that goes on and off was off are left out."""
     order = np.lexsort((time_ns, speaker))
+    order = order[~while_off(speaker[order], time_ns[order], affected[order], PULSES)]
     s, hit = speaker[order], affected[order].astype(np.int64)
     first = np.diff(s, prepend=s[:1] - 1) != 0 if len(s) else np.zeros(0, bool)
     begin = np.flatnonzero(first)

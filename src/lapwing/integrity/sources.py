@@ -1,36 +1,45 @@
 """Sources of the standing regions, kept current: each is located anew now and then. Axes: c regions, s sources.
 
 A location takes far longer than a step may: it is worked on a little in every step, as part of the state, so that the
-same journal gives the same sources at the same ticks.
+same journal gives the same sources at the same ticks. A new region gets a first answer within about ten seconds: one
+source on few looks, its place blurred; the full one, with its alternatives, follows.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Int64
 
 from lapwing.integrity.piecewise import Search, begin, worked
+from lapwing.integrity.search import prepared
 from lapwing.integrity.source import Posterior, SourceSettings, outline
 from lapwing.integrity.trail import Trail, TrailSettings, looks_at
 from lapwing.records import Array, Interference, Sources, no_sources
+from lapwing.records.arrays import freeze_columns
 
-FIRST_NS = 40_000_000_000  # a region this young has not been seen from enough places
+FULL_NS = 40_000_000_000  # a region this young has not been seen from enough places for more than a first answer
 AGAIN_NS = (60_000_000_000, 240_000_000_000)  # a source is this old before it is located anew: half the region's age
 WORK_NS = 900_000_000  # one piece of work a second, however many steps it has
-FIRST_LOOKS, MORE_LOOKS = 60_000, 12_000  # looks from cells per piece: about 5 ms until there is an answer, then 1
+FIRST_LOOKS, MORE_LOOKS = 100_000, 16_000  # looks from cells per piece: 2.5 ms until there is a full answer, then 0.4
 SHARES = (0.5, 0.9)
 
 
 @dataclass(frozen=True, slots=True)
 class Seeking:
-    """What is known of the sources, and the location under way."""
+    """What is known of the sources, and the locations under way: a first answer goes before a full one."""
 
     sources: Sources
     search: Search | None
+    first: Search | None
+    early: Int64[Array, " e"]  # regions of which only a first answer is known
+
+    def __post_init__(self) -> None:
+        freeze_columns(self)
 
 
 def start() -> Seeking:
     """Nothing sought."""
-    return Seeking(no_sources(), None)
+    return Seeking(no_sources(), None, None, np.zeros(0, np.int64))
 
 
 def next_sources(
@@ -39,32 +48,56 @@ def next_sources(
     """The sources after one more piece of the location under way, or with the next one begun; those of ended regions
     go."""
     kept = _of(before.sources, np.isin(before.sources.region_id, regions.region_id))
-    search = before.search
-    if search is not None and not (regions.region_id == search.region_id).any():
-        search = None
-    if search is None:
-        return Seeking(kept, _next_search(kept, regions, trail, now_ns, settings))
-    if 0 <= now_ns - search.worked_ns < WORK_NS:
-        return Seeking(kept, search)
-    first = not (kept.region_id == search.region_id).any()
-    search, found = worked(search, now_ns, FIRST_LOOKS if first else MORE_LOOKS, settings[1])
+    early = before.early[np.isin(before.early, regions.region_id)]
+    search, first = (_standing(s, regions) for s in (before.search, before.first))
+    if first is None:
+        first = _next_search(kept, early, regions, trail, (now_ns, True), settings)
+        if search is None and first is None:
+            return Seeking(kept, _next_search(kept, early, regions, trail, (now_ns, False), settings), None, early)
+        if first is not None:
+            return Seeking(kept, search, first, early)
+    hand = search if first is None else first
+    if hand is None or 0 <= now_ns - hand.worked_ns < WORK_NS:
+        return Seeking(kept, search, first, early)
+    full_known = (kept.region_id == hand.region_id).any() and hand.region_id not in early
+    after, found = worked(hand, now_ns, MORE_LOOKS if full_known else FIRST_LOOKS, settings[1])
     if found is None:
-        return Seeking(kept, search)
-    others = _of(kept, kept.region_id != search.region_id)
-    return Seeking(_joined(others, sources_of(search.region_id, search.begun_ns, found)), None)
+        return Seeking(kept, search if first is not None else after, after if first is not None else None, early)
+    others = _of(kept, kept.region_id != hand.region_id)
+    sources = _joined(others, sources_of(hand.region_id, hand.begun_ns, found))
+    if first is not None:
+        return Seeking(sources, search, None, np.append(early, hand.region_id))
+    return Seeking(sources, None, None, early[early != hand.region_id])
+
+
+def _standing(search: Search | None, regions: Interference) -> Search | None:
+    """The search, if its region still stands."""
+    return None if search is None or search.region_id not in regions.region_id else search
 
 
 def _next_search(
-    kept: Sources, regions: Interference, trail: Trail, now_ns: int, settings: tuple[TrailSettings, SourceSettings]
+    kept: Sources,
+    early: Int64[Array, " e"],
+    regions: Interference,
+    trail: Trail,
+    when: tuple[int, bool],
+    settings: tuple[TrailSettings, SourceSettings],
 ) -> Search | None:
-    """The location of the region whose turn it is, begun."""
-    turn = [i for i in range(len(regions)) if _due(kept, regions, i, now_ns)]
-    if not turn:
-        return None
-    oldest = min(turn, key=lambda i: (_updated(kept, int(regions.region_id[i])), int(regions.region_id[i])))
-    place = (float(regions.east_m[oldest]), float(regions.north_m[oldest]))
-    looks = looks_at(trail, place, float(regions.radius_m[oldest]), settings)
-    return None if looks is None else begin(int(regions.region_id[oldest]), now_ns, looks)
+    """The location of the region whose turn it is, begun. `when`: the time (ns), and whether it is for a first
+    answer."""
+    now_ns, first = when
+    turn = []
+    for i, region in enumerate(regions.region_id.tolist()):
+        known = _updated(kept, region)
+        due = not known if first else _due(known, region in early, regions, i, now_ns)
+        if due and regions.affected[i] > 0:
+            turn.append((known, region, i))
+    for _, region, i in sorted(turn):
+        place = (float(regions.east_m[i]), float(regions.north_m[i]))
+        looks = looks_at(trail, place, float(regions.radius_m[i]), settings)
+        if looks is not None:
+            return begin(region, now_ns, prepared(looks, settings[1]), first)
+    return None
 
 
 def _updated(sources: Sources, region_id: int) -> int:
@@ -72,11 +105,13 @@ def _updated(sources: Sources, region_id: int) -> int:
     return int(mine.max()) if len(mine) else 0
 
 
-def _due(sources: Sources, regions: Interference, i: int, now_ns: int) -> bool:
-    updated, age_ns = _updated(sources, int(regions.region_id[i])), now_ns - int(regions.since_ns[i])
+def _due(known_ns: int, early: bool, regions: Interference, i: int, now_ns: int) -> bool:
+    """Whether a region is due for a full location, its source known since `known_ns` (0 = it is not)."""
+    age_ns = now_ns - int(regions.since_ns[i])
+    if early:
+        return age_ns >= FULL_NS
     wait_ns = min(max(age_ns // 2, AGAIN_NS[0]), AGAIN_NS[1])
-    ripe = now_ns - updated >= wait_ns or now_ns < updated if updated else age_ns >= FIRST_NS
-    return ripe and int(regions.affected[i]) > 0
+    return known_ns > 0 and (now_ns - known_ns >= wait_ns or now_ns < known_ns)
 
 
 def sources_of(region_id: int, now_ns: int, found: tuple[Posterior, ...]) -> Sources:

@@ -95,7 +95,7 @@ def step(
     regions, next_region = find(state.interference, state.next_region, navigation, claims, watch, of_regions)
     hit = affected(navigation, claims, settings.interference)
     endings, regions = ended((state.endings, state.interference), regions, navigation, claims, hit, settings.ending)
-    path = remember(state.trail, navigation, claims, hit, settings.trail)
+    path = remember(state.trail, navigation, claims, hit, settings.trail, next_region != state.next_region)
     seeking = next_sources(state.seeking, regions, path, claims.time_ns, (settings.trail, settings.source))
     agreement, track_id = agree(state.agreement, claims, navigation.family, tracks, settings.agreement)
     verdict = Integrity(

@@ -25,6 +25,7 @@ class TrailSettings:
     """How often, how long, and how far around a region it is remembered."""
 
     step_s: float = 30.0
+    hurry_s: float = 5.0  # after the last look at least, where a region is new
     keep_s: float = 1_800.0
     carry_s: float = 900.0  # an affected speaker's place is not carried on for longer
     reach_m: float = 150_000.0
@@ -52,11 +53,17 @@ def start() -> Trail:
 
 
 def remember(
-    before: Trail, navigation: Navigation, claims: Claims, affected: Bool[Array, " n"], settings: TrailSettings
+    before: Trail,
+    navigation: Navigation,
+    claims: Claims,
+    affected: Bool[Array, " n"],
+    settings: TrailSettings,
+    at_once: bool = False,
 ) -> Trail:
-    """The trail with everybody's look at the claims' time, when one is due; what is too old is forgotten."""
+    """The trail with everybody's look at the claims' time, when one is due; what is too old is forgotten. `at_once`:
+    something new is known, so that nobody waits for the next look."""
     now = claims.time_ns
-    if 0 <= now - before.stepped_ns < settings.step_s * 1e9:
+    if 0 <= now - before.stepped_ns < (settings.hurry_s if at_once else settings.step_s) * 1e9:
         return before
     age_s = (now - navigation.good_ns) / 1e9
     fine = (navigation.condition == OK) & (claims.has_position > 0) & (age_s < settings.step_s)
