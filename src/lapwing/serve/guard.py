@@ -16,7 +16,18 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 TARGET_BYTES_MAX = 2_048
 WRITABLE = frozenset(
     f"/v1/{name}"
-    for name in ("acts", "alarm-test", "config/restart", "config/zone", "handover", "login", "logout", "mine", "tasks")
+    for name in (
+        "acts",
+        "alarm-test",
+        "config/restart",
+        "config/zone",
+        "handover",
+        "login",
+        "logout",
+        "mine",
+        "taken",
+        "tasks",
+    )
 )
 LONG = frozenset(("/v1/config", "/v1/config/check"))  # a whole site file
 BODY_BYTES_MAX, LONG_BYTES_MAX = 8_192, 1 << 20

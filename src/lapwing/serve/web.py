@@ -30,6 +30,7 @@ from lapwing.serve.remote_id import RemoteText
 from lapwing.serve.sapient_nodes import NodeBook
 from lapwing.serve.sapient_tasks import TaskDesk
 from lapwing.serve.site_plans import Plan
+from lapwing.serve.takings import Takings
 from lapwing.serve.telling import SECOND_NS, Parcel, hello, parcel
 from lapwing.serve.timing import Timing
 from lapwing.serve.web_acts import ActsDesk, add_acts_routes
@@ -46,6 +47,7 @@ from lapwing.serve.web_login import Gate, add_login_routes
 from lapwing.serve.web_picture import PICTURE_TYPE, add_picture_routes
 from lapwing.serve.web_plans import add_plan_routes, told_plans
 from lapwing.serve.web_replay import ReplayDesk, add_replay_routes
+from lapwing.serve.web_takings import add_taking_routes
 from lapwing.serve.web_tasks import add_task_routes
 from lapwing.serve.web_why import why
 
@@ -208,6 +210,7 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
         offers.append("holds")
         add_replay_routes(app, shelf, ReplayDesk(options.journal))
         add_hold_routes(app, options.journal)
+    add_taking_routes(app, Takings(options.journal) if options.journal and options.acts else None)
     add_live_routes(app, desk)
     if options.links:
         offers.append("links")

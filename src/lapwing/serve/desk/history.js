@@ -188,6 +188,33 @@ async function leave(event) {
   }
 }
 
+// ---- files to take away
+
+const AGAIN_MS = 1500;
+async function taken() {
+  const { offered, taken: files } = await ask("/v1/taken", {});
+  $("taking").hidden = !offered;
+  $("taken").replaceChildren(...files.map((f) => {
+    const about = `${utc(f.since_ns)} to ${utc(f.until_ns)}, by ${f.name}${f.note && `: ${f.note}`}`;
+    const head = f.state === "done" ? h("a", { href: `/v1/taken/${f.file}`, download: f.file }, f.file) : f.file;
+    const state = { making: "is being made", failed: `could not be made: ${f.why}`, done: `${(f.size / 1e6).toFixed(2)} MB` }[f.state];
+    return h("li", { "data-state": f.state }, head, ` ${state}. ${about}`);
+  }));
+  if (files.some((f) => f.state === "making")) setTimeout(() => void taken(), AGAIN_MS);
+}
+async function take(event) {
+  event.preventDefault();
+  const { from, to } = span();
+  const withhold = { "": null, true: true, false: false }[$("withhold").value];
+  try {
+    const { file } = await ask("/v1/taken", {}, { form: $("form").value, since_ns: ns(from), until_ns: ns(to), withhold, name: $("taker").value, note: $("reason").value });
+    localStorage.setItem("lapwing.name", $("taker").value);
+    say($("taken-told"), `${file} is being made.`);
+    await taken();
+  } catch (error) {
+    say($("taken-told"), error.message, true);
+  }
+}
 // ---- the time looked at, in the address
 
 async function show() {
@@ -217,12 +244,14 @@ site = await ask("/v1/site", {});
 say($("site-name"), site.name);
 document.title = `History: ${site.name}`;
 for (const f of site.features) if (f.properties.kind === "zone") $("zone").append(h("option", {}, f.properties.name));
-$("by").value = localStorage.getItem("lapwing.name") ?? "";
+$("by").value = $("taker").value = localStorage.getItem("lapwing.name") ?? "";
 const wish = new URLSearchParams(location.hash.slice(1));
 for (const name of ["identity", "who", "kind", "zone", "box", "tz", "from", "to"]) if (wish.has(name)) $(name).value = wish.get(name);
 $("period").addEventListener("submit", (event) => { event.preventDefault(); void show(); });
 $("question").addEventListener("submit", (event) => { event.preventDefault(); void show(); });
 $("leave").addEventListener("submit", leave);
+$("take").addEventListener("submit", take);
+void taken();
 $("tz").addEventListener("change", () => void show());
 $("more").addEventListener("click", () => void search(next));
 for (const b of document.querySelectorAll("[data-hours]")) b.addEventListener("click", () => void back(Number(b.dataset.hours)));
