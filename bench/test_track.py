@@ -86,7 +86,7 @@ def test_cost_per_target_is_flat():
         per_target[n] = 1e6 * spent / n
         assert np.count_nonzero(state.tracks.existence > 0.5) > 0.95 * n
     print("\nmicroseconds of CPU per target and scan:", {n: round(v, 1) for n, v in per_target.items()})
-    assert max(per_target.values()) < 2.0 * min(per_target.values())  # not met yet at 100: what a scan costs at least
+    assert max(per_target.values()) < 2.0 * min(per_target.values())
 
 
 THREE = (

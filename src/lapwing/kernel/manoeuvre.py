@@ -16,6 +16,7 @@ from lapwing.kernel.turning import carry_cov, carry_state, flows, move_cov, move
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
+TOGETHER = 64  # local hypotheses mixed and moved while they lie in the cache
 NEVER = (0.0, np.inf, np.inf)  # `vague` of a prior that says nothing
 
 
@@ -95,15 +96,18 @@ def predict_modes(
     to_w, to_mean, to_cov = w.copy(), mean.copy(), cov.copy()
     only, one = np.full(1, dt_s), np.zeros(1, np.int64)
     f, n = flows(only, modes, one)[0], noises(only, modes, one)[0]
-    for e in range(len(w)):
-        if M > 1:
+    for some in range(0, len(w), TOGETHER):
+        end = min(some + TOGETHER, len(w))
+        for e in range(some, end if M > 1 else some):
             _mixed(w[e], mean[e], cov[e], T, (to_w[e], to_mean[e], to_cov[e]))
         for j in range(M):
-            x, P = to_mean[e, j], to_cov[e, j]
-            carry_state(x, dt_s, modes[j], f[j])
-            carry_cov(P, dt_s, modes[j], f[j], n[j])
-            settle(x, P, 2, x[2] + vague[0] - height_m(x), vague[1])
-            settle(x, P, 5, 0.0, vague[2])
+            mode, flow_j, noise_j = modes[j], f[j], n[j]
+            for e in range(some, end):
+                x, P = to_mean[e, j], to_cov[e, j]
+                carry_state(x, dt_s, mode, flow_j)
+                carry_cov(P, dt_s, mode, flow_j, noise_j)
+                settle(x, P, 2, x[2] + vague[0] - height_m(x), vague[1])
+                settle(x, P, 5, 0.0, vague[2])
     return to_w, to_mean, to_cov
 
 

@@ -131,8 +131,8 @@ def _flow_row(t: float, mode: F64, out: F64) -> None:
 
 @njit(cache=True)
 def flows(t: F64, modes: F64, wanted: I64) -> F64:
-    """The flow of each mode over the times t[wanted], for `carry_state`, `carry_cov` and `carry_row`: (k, M, 6) from
-    t (k,); rows not wanted, and those of modes that go straight, say nothing. Made once, as `noises` is."""
+    """The flow of each mode over the times t[wanted], for `carry_state`, `carry_cov` and `carry_gradient`: (k, M, 6)
+    from t (k,); rows not wanted, and those of modes that go straight, say nothing. Made once, as `noises` is."""
     out, done = np.empty((len(t), len(modes), 6)), np.zeros(len(t), np.bool_)
     for e in wanted:
         if not done[e]:

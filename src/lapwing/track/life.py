@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from lapwing.kernel.telling import surest
 from lapwing.records import ANONYMOUS, Array, Detections, Tracks, TrackStatus
 from lapwing.track.settings import TrackSettings
 
@@ -95,8 +96,7 @@ def judge(
     tracks: Everyone, hits: Float64[Array, " h"], scan: Detections, told: Told, settings: TrackSettings
 ) -> Everyone:
     """Tracks with their evidence (last probable detection) and status."""
-    best = np.lexsort((told.weight, told.track))
-    best = best[np.flatnonzero(np.diff(told.track[best], append=-1))]
+    best = surest(told.track, told.weight)
     best = best[told.assigned[told.track[best]] >= PROBABLY]
     who, row = told.track[best], told.detection[best]
     updated, frame_seq, address = tracks.updated_ns.copy(), tracks.frame_seq.copy(), tracks.address.copy()

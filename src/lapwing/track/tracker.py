@@ -22,6 +22,7 @@ from lapwing.kernel.branching import branch
 from lapwing.kernel.hypotheses import Branches, Limits
 from lapwing.kernel.manoeuvre import matched
 from lapwing.kernel.meanset import mean_sets
+from lapwing.kernel.telling import associations, by_value
 from lapwing.records import Array, Detections, Innovations, Tracks, TrackStatus
 from lapwing.track import clutter, visible
 from lapwing.track.association import NS, PROBABILITY_MAX, Locals, Pairs, evidence, gate
@@ -147,21 +148,12 @@ def _limits(settings: TrackSettings) -> Limits:
 
 def _told(posterior: Posterior, pairs: Pairs, branches: Branches, n: int) -> Told:
     """Which detection belongs to which old track, with what probability; sorted by track, then detection."""
-    child, row = branches.part_child, branches.part_pair
-    total = np.bincount(child, branches.part_weight, len(branches.child_r))
-    there = (posterior.weight * branches.child_r)[child] * branches.part_weight / np.maximum(total[child], 1e-300)
-    used = (branches.part_local >= 0) & (row >= 0)
-    track, row, there = branches.child_track[child[used]], row[used], there[used]
-    detection, nis = pairs.detection[row], pairs.nis[row]
-    order = np.lexsort((detection, track))
-    track, detection, nis, there = track[order], detection[order], nis[order], there[order]
-    first = np.flatnonzero((np.diff(track, prepend=-1) != 0) | (np.diff(detection, prepend=-1) != 0))
-    if not len(first):
-        return Told(track, detection, there, nis, np.zeros(n))
-    weight = np.add.reduceat(there, first)
-    mean_nis = np.add.reduceat(there * nis, first) / weight
-    assigned = np.bincount(track[first], weight, n)
-    return Told(track[first], detection[first], np.minimum(weight, 1.0), mean_nis, np.minimum(assigned, 1.0))
+    parts = branches.part_child, branches.part_local, branches.part_pair, branches.part_weight
+    there = posterior.weight * branches.child_r
+    track, detection, weight, nis, assigned = associations(
+        parts, branches.child_track, there, (pairs.detection, pairs.nis), n
+    )
+    return Told(track, detection, np.minimum(weight, 1.0), nis, np.minimum(assigned, 1.0))
 
 
 def _labelled(tracks: Everyone, alive: Array, n: int, next_id: int) -> Tracks:
@@ -176,8 +168,8 @@ def _labelled(tracks: Everyone, alive: Array, n: int, next_id: int) -> Tracks:
 def _survivors(posterior: Posterior, branches: Branches, alive: Array, merge_d2: float) -> Hypotheses:
     """The local hypotheses of the tracks that live on, by track, those that say nearly the same made one."""
     row = np.cumsum(alive) - 1
-    stays = np.flatnonzero(alive[branches.child_track])
-    stays = stays[np.argsort(branches.child_track[stays], kind="stable")]
+    stays = by_value(branches.child_track, len(alive))[0]
+    stays = stays[alive[branches.child_track[stays]]]
     r, weight = branches.child_r.copy(), posterior.weight.copy()
     every = (posterior.mode, posterior.mean, posterior.cov)  # made in this step, and not needed any more as they are
     into = beliefs.merge(branches.child_track, stays, r, weight, every, merge_d2)
