@@ -242,3 +242,28 @@ def test_ais_tables_of_both_authorities_are_read(tmp_path):
 def test_a_file_that_is_not_there_is_told(tmp_path):
     with pytest.raises(ArchiveError, match="No such file"):
         list(pieces(tmp_path / "no.csv"))
+
+
+def test_ships_in_polygons_where_none_can_be_are_told_and_another_file_is_judged_anew(tmp_path):
+    text = "# Timestamp,Type of mobile,MMSI,Latitude,Longitude,Navigational status,ROT,SOG,COG,Heading\n"
+    for k in range(60):
+        clock = f"01/03/2024 00:{k // 6:02d}:{10 * (k % 6):02d}"
+        latitude = 55.205 if k < 20 else 55.195  # then within
+        text += f"{clock},Class A,219000001,{latitude},12.2,Under way,0,0.0,90.0,91\n"
+        text += f"{clock},Class A,219000002,55.3,12.2,Under way,0,0.0,90.0,91\n"
+    (tmp_path / "dk.csv").write_text(text)
+    corners = [[12.1, 55.0], [12.3, 55.0], [12.3, 55.2], [12.1, 55.2], [12.1, 55.0]]
+    polygon, away = ({"type": "Polygon", "coordinates": [[[x + d, y] for x, y in corners]]} for d in (0.0, 5.0))
+    (tmp_path / "land.geojson").write_text(json.dumps(polygon))
+    (tmp_path / "away.geojson").write_text(json.dumps(away))
+
+    def told(no_ships):
+        survey([tmp_path / "dk.csv"], tmp_path / "out", no_ships)
+        rows = pl.read_parquet(tmp_path / "out" / "intervals.parquet")
+        return {str(v) for row in rows.rows() for v in row}
+
+    assert "ship on land" not in told(None)
+    with_polygon = told(tmp_path / "land.geojson")
+    assert "ship on land" in with_polygon
+    assert not any("219000002" in v for v in with_polygon)
+    assert "ship on land" not in told(tmp_path / "away.geojson")

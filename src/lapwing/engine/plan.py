@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from lapwing import alarm, decode, track
 from lapwing.alarm import LifeSettings, Rule
 from lapwing.engine.order import OrderSettings
 from lapwing.engine.told import decoders_told
 from lapwing.engine.unseeing import UnseenPlan, make_unseen
 from lapwing.integrity import IntegritySettings
-from lapwing.records import Detections, SensorConfig, Site, Space
+from lapwing.integrity.ashore import Ring
+from lapwing.kernel.geodesy import geodetic_to_enu
+from lapwing.records import Circle, Detections, SensorConfig, Site, Space
 from lapwing.track import (
     AIR,
     ClaimSettings,
@@ -92,4 +96,20 @@ def make_plan(site: Site, told: frozenset[str] = frozenset()) -> Plan:
     decoders = decoders_told({f.feed: decode.make(f, sensors) for f in site.feeds}, told)
     claims = ClaimSettings(operator_forget_s=site.operator_forget_s)
     rules = alarm.rules_for(site.zones, site.origin)
-    return Plan(site, decoders, sensors, rules, claims=claims, unseen=make_unseen(site))
+    checks = IntegritySettings(no_ships=_rings(site))
+    return Plan(site, decoders, sensors, rules, claims=claims, integrity=checks, unseen=make_unseen(site))
+
+
+def _rings(site: Site) -> tuple[Ring, ...]:
+    """Where no ship can be, as rings in the site's frame, a circle as 64 corners of it."""
+    out = []
+    for shape in site.no_ships:
+        points = (shape.centre,) if isinstance(shape, Circle) else shape.vertices
+        table = np.array([(p.latitude_rad, p.longitude_rad, p.height_ellipsoid_m) for p in points])
+        base = (site.origin.latitude_rad, site.origin.longitude_rad, site.origin.height_ellipsoid_m)
+        ring = geodetic_to_enu(base, table[:, 0], table[:, 1], table[:, 2])[:, :2]
+        if isinstance(shape, Circle):
+            turn = np.arange(64) * (np.pi / 32.0)
+            ring = ring[0] + shape.radius_m * np.stack([np.sin(turn), np.cos(turn)], axis=1)
+        out.append(tuple((float(e), float(n)) for e, n in ring))
+    return tuple(out)

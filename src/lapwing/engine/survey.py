@@ -8,6 +8,7 @@ assumed: a loop, a pool or a cluster may call the same functions.
 import numpy as np
 import polars as pl
 
+from lapwing.integrity.ashore import Ring, ashore
 from lapwing.integrity.cells import cells_of
 from lapwing.integrity.evidence import DECLINATION_RAD, NavigationSettings, judge_rows, least_wind
 from lapwing.kernel import condition as kernel
@@ -52,6 +53,17 @@ def tidy(table: pl.DataFrame) -> pl.DataFrame:
     return good.sort("key", "time_ns", "position_ns", nulls_last=False).unique(
         ["key", "time_ns"], keep="last", maintain_order=True
     )
+
+
+def with_ashore(table: pl.DataFrame, shape: Array, no_ships: tuple[Ring, ...]) -> Array:
+    """`shape` with its own reason where a ship says that it is in a ring (longitude, latitude in degrees) of
+    `no_ships`."""
+    if not no_ships:
+        return shape
+    key = table["key"].to_numpy()
+    place = np.stack([_column(table, "longitude_deg", np.inf), _column(table, "latitude_deg", np.inf)], axis=1)
+    there = ashore(place, (key >= SHIP).astype(np.int64), key & (SHIP - 1), no_ships)
+    return np.where(there, kernel.ASHORE, shape)
 
 
 def judged(table: pl.DataFrame, settings: NavigationSettings, shape: Array | None = None) -> dict[str, Array]:

@@ -31,6 +31,7 @@ REASONS = (
     "the place is beyond the radio horizon of the receiver that hears it",
     "many claim this place at once, at one speed: no traffic is that close",
     "it circles round the same centre as others do: no traffic does",
+    "a ship says that it is on land, where none can be",
 )
 REASON_NAMES = (  # the same without numbers, for tables
     "",
@@ -51,6 +52,7 @@ REASON_NAMES = (  # the same without numbers, for tables
     "beyond radio horizon",
     "many at one place",
     "circle shared with others",
+    "ship on land",
 )
 SPOOF_REASONS = (
     kernel.JUMPED,
@@ -65,6 +67,7 @@ SPOOF_REASONS = (
     kernel.TOO_FAR,
     kernel.MAGNET,
     kernel.CIRCLE,
+    kernel.ASHORE,
 )
 DECLINATION_RAD = 0.44  # magnetic headings may be this far from true ones (25 degrees)
 

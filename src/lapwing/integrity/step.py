@@ -7,6 +7,7 @@ import numpy as np
 from lapwing.integrity import detection, ending, shapes, trail
 from lapwing.integrity.agreement import Agreement, AgreementSettings, agree
 from lapwing.integrity.agreement import start as agreement_start
+from lapwing.integrity.ashore import Ring, ashore
 from lapwing.integrity.causes import CauseSettings
 from lapwing.integrity.detection import DetectionSettings, Watch
 from lapwing.integrity.ending import Endings, EndingSettings, ended
@@ -36,6 +37,7 @@ class IntegritySettings:
     trail: TrailSettings = field(default_factory=TrailSettings)
     source: SourceSettings = field(default_factory=SourceSettings)
     agreement: AgreementSettings = field(default_factory=AgreementSettings)
+    no_ships: tuple[Ring, ...] = ()  # east and north, m: where no ship can be
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +88,12 @@ def step(
     """The verdict at the claims' time. Normals are learned only while no interference is suspected."""
     if not len(claims) and state.nobody:
         return state, _silence()
-    seen = shaped(state.shapes, claims, family(claims.source), settings.shapes)
+    book = family(claims.source)
+    seen = shaped(state.shapes, claims, book, settings.shapes)
     magnet, circle = standing(seen, settings.shapes)
     shape = np.where(circle, kernel.CIRCLE, np.where(magnet, kernel.MAGNET, 0))
+    placed = (claims.has_position > 0) & (claims.time_ns - claims.position_ns < settings.shapes.fresh_s * 1e9)
+    shape[placed & ashore(claims.mean[:, :2], book, claims.address, settings.no_ships)] = kernel.ASHORE
     navigation = judge(state.navigation, claims, len(state.interference) == 0, settings.navigation, shape)
     watch = observe(state.watch, navigation, claims, (settings.detection, settings.navigation, settings.interference))
     of_regions = (settings.detection, settings.interference, settings.causes)

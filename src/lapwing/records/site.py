@@ -126,3 +126,4 @@ class Site:
     operator_forget_s: float = 120.0  # how long the place of a person who flies a drone is kept
     drones_per_km2: float = 1e-3  # small drones that would be in the air here if nobody looked
     blind_share: float = 0.02  # of them, that no sensor here can ever see
+    no_ships: tuple[Circle | Polygon, ...] = ()  # where no ship can be

@@ -340,6 +340,7 @@ def track_(
 def survey(
     inputs: Annotated[list[Path], typer.Argument(help="Archives: files, or folders of them.")],
     out: Annotated[Path, typer.Option(help="The folder for the results; a killed survey goes on in it.")],
+    no_ships: Annotated[Path | None, typer.Option(help="GeoJSON with polygons in which no ship can be.")] = None,
 ) -> None:
     """Look through archives for GNSS interference: events, sources, affected aircraft and ships, a map.
 
@@ -348,7 +349,7 @@ def survey(
     """
     from lapwing.serve.survey import survey as look
 
-    typer.echo(look(inputs, out))
+    typer.echo(look(inputs, out, no_ships))
 
 
 @app.command()

@@ -71,6 +71,39 @@ class CircleEntry(BaseModel):
     radius_m: Annotated[float, Field(gt=0, le=1_000_000)]
 
 
+class NoShipsEntry(BaseModel):
+    """[[no_ships]]: a place where no ship can be, such as a runway."""
+
+    model_config = FORBID
+    name: Name
+    circle: CircleEntry | None = None
+    polygon: list[tuple[Latitude, Longitude]] | None = None
+
+    @model_validator(mode="after")
+    def _one_shape(self) -> "NoShipsEntry":
+        _check_shape(self.circle, self.polygon, "a place in [[no_ships]]")
+        return self
+
+    def shape(self) -> Circle | Polygon:
+        """Frozen, in radians."""
+        return _shape(self.circle, self.polygon)
+
+
+def _check_shape(circle: CircleEntry | None, polygon: list[tuple[float, float]] | None, what: str) -> None:
+    """Raises ValueError unless there is one of both."""
+    if (circle is None) == (polygon is None):
+        raise ValueError(f"{what} needs either 'circle' or 'polygon'")
+    if polygon is not None and len(polygon) < 3:
+        raise ValueError("a polygon needs at least 3 [latitude, longitude] pairs")
+
+
+def _shape(circle: CircleEntry | None, polygon: list[tuple[float, float]] | None) -> Circle | Polygon:
+    if circle is not None:
+        middle = Position(math.radians(circle.latitude_deg), math.radians(circle.longitude_deg), 0.0)
+        return Circle(middle, circle.radius_m)
+    return Polygon(tuple(Position(math.radians(a), math.radians(o), 0.0) for a, o in polygon or ()))
+
+
 class ZoneEntry(BaseModel):
     """[[zone]]: an airspace to protect."""
 
@@ -97,10 +130,7 @@ class ZoneEntry(BaseModel):
 
     @model_validator(mode="after")
     def _one_shape(self) -> "ZoneEntry":
-        if (self.circle is None) == (self.polygon is None):
-            raise ValueError("a zone needs either 'circle' or 'polygon'")
-        if self.polygon is not None and len(self.polygon) < 3:
-            raise ValueError("a polygon needs at least 3 [latitude, longitude] pairs")
+        _check_shape(self.circle, self.polygon, "a zone")
         if self.height_m[0] >= self.height_m[1]:
             raise ValueError("height_m must be [lowest, highest]")
         if self.each and self.kind_min:
@@ -109,16 +139,10 @@ class ZoneEntry(BaseModel):
 
     def zone(self) -> Zone:
         """Frozen, in radians."""
-        shape: Circle | Polygon
-        if self.circle is not None:
-            c = self.circle
-            shape = Circle(Position(math.radians(c.latitude_deg), math.radians(c.longitude_deg), 0.0), c.radius_m)
-        else:
-            shape = Polygon(tuple(Position(math.radians(a), math.radians(o), 0.0) for a, o in self.polygon or ()))
         times = tuple(t for entry in self.schedule for t in parse_schedule(entry))
         return Zone(
             self.name,
-            shape,
+            _shape(self.circle, self.polygon),
             *self.height_m,
             schedule=times,
             priority=self.priority,
@@ -233,6 +257,7 @@ class SiteFile(BaseModel):
     feed: Annotated[list[FeedEntry], Field(min_length=1)]
     sensor: list[SensorEntry] = []
     zone: list[ZoneEntry] = []
+    no_ships: Annotated[list[NoShipsEntry], Field(max_length=1000)] = []
     output: list[OutputEntry] = []
     plan: list[PlanEntry] = []
     site_link: Annotated[list[SiteLinkEntry], Field(max_length=8)] = []
@@ -248,6 +273,7 @@ class SiteFile(BaseModel):
             ("feed", [f.name for f in self.feed]),
             ("sensor", [s.name for s in self.sensor]),
             ("zone", [z.name for z in self.zone]),
+            ("no_ships place", [z.name for z in self.no_ships]),
             ("output", [o.name for o in self.output]),
             ("plan", [p.name for p in self.plan]),
             ("site_link", [k.name for k in self.site_link]),
@@ -290,6 +316,7 @@ class SiteFile(BaseModel):
             self.privacy.operator_s,
             self.unseen.drones_per_km2,
             self.unseen.blind_share,
+            tuple(n.shape() for n in self.no_ships),
         )
 
 
@@ -298,6 +325,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "feed": FeedEntry,
     "sensor": SensorEntry,
     "zone": ZoneEntry,
+    "no_ships": NoShipsEntry,
     "plan": PlanEntry,
     "journal": JournalEntry,
     "web": WebEntry,

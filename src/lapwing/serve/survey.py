@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -22,9 +23,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from lapwing.engine import survey as science
 from lapwing.engine import survey_shapes as shapes
 from lapwing.engine.survey_events import Event, alarms, event_of, grouped
+from lapwing.integrity.ashore import Ring
 from lapwing.integrity.evidence import NavigationSettings
 from lapwing.integrity.shapes import ShapeSettings
 from lapwing.serve.archives import ArchiveError, pieces
+from lapwing.serve.no_ships import read_no_ships
 from lapwing.serve.survey_results import Skipped, summary, write_results
 
 DAY_NS = 86_400_000_000_000
@@ -36,9 +39,10 @@ class NothingRead(OSError):
     """None of the inputs could be read; the reasons, one a line."""
 
 
-def survey(inputs: list[Path], out: Path) -> str:
-    """Results of all inputs in `out`; the summary for a person. Raises NothingRead, and OSError where `out` cannot be
-    written."""
+def survey(inputs: list[Path], out: Path, no_ships: Path | None = None) -> str:
+    """Results of all inputs in `out`; the summary for a person. `no_ships`: GeoJSON of where no ship can be. Raises
+    NothingRead, NoShipsError, and OSError where `out` cannot be written."""
+    rings = () if no_ships is None else read_no_ships(no_ships)
     work = out / "work"
     work.mkdir(parents=True, exist_ok=True)
     files = list(_files(inputs, out))
@@ -49,7 +53,7 @@ def survey(inputs: list[Path], out: Path) -> str:
         for day in bar.track(sorted({p.parent for p in parts}), description="shapes"):
             _shape(day, work, wanted)
         for part in bar.track(parts, description="judging"):
-            _judge(part, work, wanted)
+            _judge(part, work, wanted, rings)
     tables = {name: _all(work, parts, name) for name in TABLES}
     events = _events(tables)
     spells = write_results(out, tables, events)
@@ -160,8 +164,8 @@ def _names(files: list[Path]) -> str:
     return hashlib.blake2b("\n".join(p.name for p in files).encode(), digest_size=10).hexdigest()
 
 
-def _judge(part: Path, work: Path, wanted: set[str]) -> None:
-    """One partition judged and counted; does nothing if that was done with the same files and the same shapes."""
+def _judge(part: Path, work: Path, wanted: set[str], no_ships: tuple[Ring, ...]) -> None:
+    """One partition judged and counted; does nothing if that was done with the same files, shapes and places."""
     folder = work / "judged" / f"{part.parent.name}-{part.name}"
     files = sorted(p for p in part.glob("*.parquet") if p.name.split("-")[0] in wanted)
     flagged = pl.read_parquet(work / "shapes" / f"{part.parent.name}.parquet")
@@ -169,13 +173,17 @@ def _judge(part: Path, work: Path, wanted: set[str]) -> None:
     state = _names(files)
     if len(flagged):
         state += hashlib.blake2b(flagged.write_csv().encode(), digest_size=10).hexdigest()
+    if no_ships:
+        state += hashlib.blake2b(repr(no_ships).encode(), digest_size=10).hexdigest()
     done = folder / "done"
     if done.exists() and done.read_text(encoding="utf-8") == state:
         return
     shutil.rmtree(folder, ignore_errors=True)
     if files:
         settings, table = NavigationSettings(), science.tidy(pl.read_parquet(files))
-        j = science.judged(table, settings, shapes.joined(table, flagged) if len(flagged) else None)
+        shape = shapes.joined(table, flagged) if len(flagged) else np.zeros(len(table), np.int64)
+        shape = science.with_ashore(table, shape, no_ships)
+        j = science.judged(table, settings, shape if shape.any() else None)
         _write(science.cell_counts(j, settings.low_m), folder / "cells.parquet")
         _write(science.cell_counts(j, settings.low_m, DAY_NS), folder / "days.parquet")
         _write(science.step_counts(j, settings.low_m), folder / "steps.parquet")
