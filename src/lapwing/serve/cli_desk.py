@@ -46,7 +46,7 @@ def _group() -> None:
 @plainly
 def add(
     site: Annotated[Path, typer.Argument(help="The site file, to which a [[plan]] is written.")],
-    file: Annotated[Path, typer.Argument(help="A .geojson or .pmtiles file (vector tiles or images).")],
+    file: Annotated[Path, typer.Argument(help="A .geojson, .gpkg or .pmtiles file (vector tiles or images).")],
     name: Annotated[str, typer.Option(help="Shown in the legend; without it, the file's name.")] = "",
     credit: Annotated[str, typer.Option(help="Who made it, shown on the map; without it, what the file says.")] = "",
     label: Annotated[str, typer.Option(help="Which property names a feature.")] = "name",
@@ -54,22 +54,42 @@ def add(
     """Add a plan to a site file: the file is examined, its SHA-256 is written beside its name.
 
     The file stays where it is; it is served by this site's own page from then on (from the next start), to nobody else.
+    Of a GeoPackage (.gpkg), GeoJSON is made, and kept beside the site file; later changes in it need the command again.
     """
     from lapwing.serve.plan_files import PlanFileError
-    from lapwing.serve.site import examined, load
+    from lapwing.serve.plan_gpkg import kept
+    from lapwing.serve.site import load
+
+    load(site)  # mistakes that are there already are told first
+    folder, path, new = site.resolve().parent, file.resolve(), False
+    try:
+        if path.suffix.lower() == ".gpkg":
+            path, new = kept(path, folder)
+            typer.echo(f"{path}: GeoJSON of {file.name}")
+        _added(site, path, {"name": name or path.stem, "credit": credit, "label": label})
+    except PlanFileError as error:
+        raise Trouble(str(error)) from None
+    except BaseException:
+        if new:
+            path.unlink()
+        raise
+
+
+def _added(site: Path, path: Path, told: dict[str, str]) -> None:
+    """Write a [[plan]] for the file at `path` to the site file. Raises PlanFileError, Trouble, SiteError."""
+    from lapwing.serve.site import examined
     from lapwing.serve.site_edit import EditError, with_plan
     from lapwing.serve.site_plans import read
     from lapwing.serve.versions import replace_text
 
-    load(site)  # mistakes that are there already are told first
-    text, folder, path = site.read_text(encoding="utf-8"), site.resolve().parent, file.resolve()
+    text, folder = site.read_text(encoding="utf-8"), site.resolve().parent
+    content, sha256, _ = read(path)
+    shown = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()
+    entry = {"name": told["name"], "file": shown, "sha256": sha256}
+    entry |= {key: told[key] for key in ("credit", "label") if told[key] and told[key] != "name"}
     try:
-        content, sha256, _ = read(path)
-        shown = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()
-        entry = {"name": name or path.stem, "file": shown, "sha256": sha256}
-        entry |= {key: value for key, value in (("credit", credit), ("label", label)) if value and value != "name"}
         made = with_plan(text, entry)
-    except (PlanFileError, EditError) as error:
+    except EditError as error:
         raise Trouble(str(error)) from None
     examined(made, site)
     replace_text(site, made)

@@ -88,6 +88,8 @@ def plan_of(entry: PlanEntry, folder: Path) -> Plan:
 def read(path: Path) -> tuple[Content, str, os.stat_result]:
     """What a plan's file holds, its SHA-256, and its size and time. Raises PlanFileError."""
     suffix = path.suffix.lower()
+    if suffix == ".gpkg":
+        raise PlanFileError(f"{path.name}: a GeoPackage is made a plan by: lapwing basemap add SITE {path.name}")
     if suffix not in (".geojson", ".json", ".pmtiles"):
         raise PlanFileError(f"{path.name}: a plan is a .geojson or a .pmtiles file")
     tiles = suffix == ".pmtiles"
