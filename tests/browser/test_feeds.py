@@ -56,7 +56,7 @@ def test_an_alarm_in_the_list_says_which_sensors_see_its_track(alarmed, launch):
     seat.until(lambda: seat.read("alarms") == 3, "the alarms")
     tracks = seat.page.locator("#alarm-list .alarm:not(.cleared)", has_text="track")
     alarmed.advance(5)
-    seat.until(lambda: any("Seen by" in t for t in tracks.locator(".seen-by").all_inner_texts()), "the sensors")
+    seat.until(lambda: any("Sensors: " in t for t in tracks.locator(".seen-by").all_inner_texts()), "the sensors")
     told = " ".join(tracks.locator(".seen-by").all_inner_texts())
     assert "hill" in told
     assert "ago" in told

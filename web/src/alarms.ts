@@ -116,7 +116,7 @@ export class AlarmList {
       this.seen.set(a.id, by);
       const words = by.words(Number(a.subject_id));
       const shown = document.querySelector(`#alarm-list [data-seen-by="${a.id}"]`);
-      if (shown && words !== "…") say(shown, `Seen by ${words}.`);
+      if (shown && words !== "…") say(shown, `Sensors: ${words}.`);
     }
   }
 
@@ -129,7 +129,7 @@ export class AlarmList {
       if (!a || !site || a.subject === "feed") continue;
       const key = a.state === "cleared" ? "" : this.store.keyOf(a);
       const found = geodesic(site, (key && this.store.where(key)) || a);
-      if (found) say(e, `${(found.metres / 1000).toFixed(1)} km from the site, bearing ${String(Math.round(found.there) % 360).padStart(3, "0")}°`);
+      if (found) say(e, `${(found.metres / 1000).toFixed(1)} km from the site, bearing ${String(Math.round(found.there) % 360).padStart(3, "0")}°. `);
     }
   }
 
