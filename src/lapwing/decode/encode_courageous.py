@@ -51,7 +51,7 @@ def tracking(picture: Picture, site: Site) -> Iterator[tuple[int, Json]]:
     alarmed = _alarmed(picture, Subject.TRACK)
     for i in np.flatnonzero(tracks.status != TrackStatus.TENTATIVE).tolist():
         track_id = int(tracks.track_id[i])
-        p = picture.classes.probability[i] if len(picture.classes.track_id) == len(tracks) else _nothing_known()
+        p = probabilities(picture, i)
         bird_or_ground = float(p[Kind.BIRD] + p[Kind.GROUND])
         certainty = float(tracks.existence[i]) * (1.0 - bird_or_ground) if track_id in alarmed else 0.0
         yield (
@@ -89,7 +89,7 @@ def bearings(picture: Picture, site: Site) -> Iterator[tuple[str, int, Json]]:
     for i, sensor in enumerate(told.sensor):
         latitude, longitude, height = (float(v[0]) for v in enu_to_geodetic(origin, told.place_m[i : i + 1]))
         azimuth = float(told.azimuth_rad[i])
-        along = _turned(np.array([math.sin(azimuth), math.cos(azimuth), 0.0]), site.origin, latitude, longitude)
+        along = turned(np.array([math.sin(azimuth), math.cos(azimuth), 0.0]), site.origin, latitude, longitude)
         record: Json = {
             "time": int(told.time_ns[i]) // 1_000_000,
             "classification": "Unknown",
@@ -114,7 +114,10 @@ def identification(p: Array) -> str:
     return f"{kind.name.lower().replace('_', ' ')}, probability {float(p[kind]):.2f}"
 
 
-def _nothing_known() -> Array:
+def probabilities(picture: Picture, i: int) -> Array:
+    """Of the kinds, of the track in row i; all on UNKNOWN where the picture has none."""
+    if len(picture.classes.track_id) == len(picture.tracks):
+        return np.asarray(picture.classes.probability[i])
     p = np.zeros(len(Kind))
     p[Kind.UNKNOWN] = 1.0
     return p
@@ -133,11 +136,11 @@ def _moving(mean: Array, height_var_m2: float, origin: Position) -> Json:
     where: Json = {"$type": "Position2d", "lat": _degrees(latitude), "lon": _degrees(longitude)}
     if height_var_m2 <= HEIGHT_SIGMA_M_MAX**2:
         where |= {"$type": "Position3d", "height_amsl": height_amsl_m(latitude, longitude, height)}
-    east, north, up = (round(float(v), 3) for v in _turned(mean[3:], origin, latitude, longitude))
+    east, north, up = (round(float(v), 3) for v in turned(mean[3:], origin, latitude, longitude))
     return {"location": where, "velocity": {"east": east, "north": north, "up": up}}
 
 
-def _turned(vector: Array, origin: Position, latitude_rad: float, longitude_rad: float) -> Array:
+def turned(vector: Array, origin: Position, latitude_rad: float, longitude_rad: float) -> Array:
     """A vector of the site's frame in the frame of another place."""
     here = enu_axes(origin.latitude_rad, origin.longitude_rad)
     return np.asarray(enu_axes(latitude_rad, longitude_rad) @ (here.T @ vector))

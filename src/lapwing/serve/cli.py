@@ -163,7 +163,9 @@ def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A journal folder.")],
     out: Annotated[
         Path,
-        typer.Argument(help="The file to write: .geojson .kml .csv .gpx .czml .mfjson .parquet, or .courageous.json"),
+        typer.Argument(
+            help="The file to write: .geojson .kml .csv .gpx .czml .mfjson .parquet, .courageous.json or .ocsf.jsonl"
+        ),
     ],
     since: Annotated[
         str, typer.Option(help="From this time on (ISO 8601, UTC unless it says otherwise).")
@@ -173,11 +175,12 @@ def export(
 ) -> None:
     """Write the history of a journal for other tools: paths of all tracks and claims, once a second.
 
-    NAME.courageous.json is the format of CWA 18150 trials; it runs the journal again, for its classes and alarms.
+    NAME.courageous.json is the format of CWA 18150 trials, NAME.ocsf.jsonl events of drones for a SIEM (OCSF class
+    8001); both run the journal again, for its classes and alarms.
     """
     from lapwing.engine.history import History
     from lapwing.records import Position
-    from lapwing.serve import export_courageous
+    from lapwing.serve import export_courageous, export_ocsf
     from lapwing.serve.export import ExportError, instant
     from lapwing.serve.export import export as write
     from lapwing.serve.export_withheld import without_identities
@@ -188,6 +191,10 @@ def export(
         if out.name.endswith(export_courageous.SUFFIX):
             records = export_courageous.export(folder, out, instant(since), instant(until), withhold=discreet)
             typer.echo(f"{out}: {records} records")
+            return
+        if out.name.endswith(export_ocsf.SUFFIX):
+            events = export_ocsf.export(folder, out, instant(since), instant(until), withhold=discreet)
+            typer.echo(f"{out}: {events} events")
             return
         history, span = History(history_folder(folder), Position(0.0, 0.0, 0.0)), (instant(since), instant(until))
         rows = write(history, out, *span, without_identities(folder) if discreet else None)

@@ -38,7 +38,9 @@ Change = Callable[[dict[str, Array]], dict[str, Array]]
 def export(history: History, target: Path, since_ns: int, until_ns: int, change: Change | None = None) -> int:
     """Write the period to `target`, its rows changed by `change`; the number of rows. Raises ExportError, OSError."""
     if target.suffix not in FORMATS:
-        raise ExportError(f"{target}: the file's ending must be one of {', '.join(FORMATS)}, .courageous.json")
+        raise ExportError(
+            f"{target}: the file's ending must be one of {', '.join(FORMATS)}, .courageous.json, .ocsf.jsonl"
+        )
     rows = history.query(since_ns, until_ns)
     n = len(rows["time_ns"])
     if n == 0:

@@ -13,13 +13,11 @@ from typing import Any
 
 from lapwing.decode import encode_courageous as courageous
 from lapwing.engine.journal import Journal
-from lapwing.engine.replay import base, replay
 from lapwing.records import Picture, Site
 from lapwing.serve.export import ExportError
-from lapwing.serve.replaying import planned, progress
+from lapwing.serve.replaying import each_second, planned
 
 SUFFIX = ".courageous.json"
-SECOND_NS = 1_000_000_000
 RECORDS_MAX = 1_000_000  # about 0.4 GB of memory
 
 
@@ -75,16 +73,9 @@ def export(folder: Path, target: Path, since_ns: int, until_ns: int, *, withhold
     with Journal(folder, write=False) as journal:
         plan, _ = planned(journal)
         site = plan.site
-        sets, second = Sets(site, withhold=withhold), -1
-        for row in replay(journal, plan, base(journal, plan, newest=False)):
-            progress(row.tick.tick, row.tick.tick)
-            now_ns = row.picture.time_ns
-            if now_ns >= until_ns:
-                break
-            if now_ns >= since_ns and now_ns // SECOND_NS != second:
-                second = now_ns // SECOND_NS
-                sets.add(row.picture)
-        progress(0, 0)
+        sets = Sets(site, withhold=withhold)
+        for picture in each_second(journal, plan, since_ns, until_ns):
+            sets.add(picture)
     if sets.count == 0:
         raise ExportError("nothing was tracked in that period")
     draft = target.with_name(target.name + ".draft")

@@ -4,6 +4,7 @@ import logging
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,11 +16,12 @@ from lapwing.engine.replay import base, replay, verify
 from lapwing.engine.state import start
 from lapwing.engine.tick import step
 from lapwing.engine.told import told_feeds
-from lapwing.records import Detections, Frame, Space
+from lapwing.records import Detections, Frame, Picture, Space
 from lapwing.serve.site import parse
 
 log = logging.getLogger("lapwing")
 PATIENCE_S = 4.0
+SECOND_NS = 1_000_000_000
 WARM_SITE = """
 name = "warm"
 origin = {latitude_deg = 52.25, longitude_deg = 3.9}
@@ -72,6 +74,20 @@ def replay_folder(folder: Path, *, compare: bool) -> tuple[bool, str]:
             f"identical: {result.compared} pictures of {result.ticks} ticks, bit for bit, "
             f"in {time.monotonic() - began:.1f} s"
         )
+
+
+def each_second(journal: Journal, plan: Plan, since_ns: int, until_ns: int) -> Iterator[Picture]:
+    """The journal run again: the first picture of each second of since <= time < until. Raises JournalError."""
+    second = -1
+    for row in replay(journal, plan, base(journal, plan, newest=False)):
+        progress(row.tick.tick, row.tick.tick)
+        now_ns = row.picture.time_ns
+        if now_ns >= until_ns:
+            break
+        if now_ns >= since_ns and now_ns // SECOND_NS != second:
+            second = now_ns // SECOND_NS
+            yield row.picture
+    progress(0, 0)
 
 
 def progress(count: int, tick: int) -> None:

@@ -31,7 +31,7 @@ class WantedTaking(BaseModel):
     """A file that somebody wants, as JSON. `withhold` as the site file says where it is not said."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    form: Literal["zip", "geojson", "kml", "csv", "gpx", "czml", "mfjson", "parquet", "courageous.json"]
+    form: Literal["zip", "geojson", "kml", "csv", "gpx", "czml", "mfjson", "parquet", "courageous.json", "ocsf.jsonl"]
     since_ns: Moment
     until_ns: Moment
     withhold: bool | None = None
