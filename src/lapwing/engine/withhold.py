@@ -172,7 +172,7 @@ def _health(health: FeedHealth, masks: Masks) -> FeedHealth:
 
 def _feed(feed: FeedState, masks: Masks) -> FeedState:
     decoder = ToldState() if feed.health.feed in masks.feeds else masked(feed.decoder, masks)
-    return FeedState(_health(feed.health, masks), decoder)
+    return replace(feed, health=_health(feed.health, masks), decoder=decoder)
 
 
 def _values(rows: Values, masks: Masks) -> Values:

@@ -21,11 +21,10 @@ from lapwing.serve.outputs.entries import SecretReference
 from lapwing.serve.outputs.entries_alarms import NO_ZONE
 from lapwing.serve.outputs.kinds import KINDS, OutputEntry
 from lapwing.serve.outputs.quiet import QuietEntry
-from lapwing.serve.plan_files import PlanFileError
 from lapwing.serve.site_history import HistoryEntry
 from lapwing.serve.site_link import SiteLinkEntry
 from lapwing.serve.site_mistakes import sentence
-from lapwing.serve.site_plans import PlanEntry, checked, plan_of
+from lapwing.serve.site_plans import PlanEntry, checked, unfit
 from lapwing.serve.site_sensors import FORBID, Height, Latitude, Longitude, Name, Place, SensorEntry
 from lapwing.serve.site_web import WebEntry
 from lapwing.serve.sources import packaged, split_source
@@ -386,7 +385,7 @@ def examined(text: str, path: Path) -> tuple[SiteFile, Site]:
     if missing:
         raise SiteError(str(path), [f"feed {f.feed!r}: there is no file {f.path}" for f in missing])
     refused = [f"output {o.name!r}: {o.refusal()}" for o in entry.output if o.refusal()]
-    refused += [f"plan {p.name!r}: {why}" for p in entry.plan if (why := _unfit(p, folder))]
+    refused += [f"plan {p.name!r}: {why}" for p in entry.plan if (why := unfit(p, folder))]
     if entry.history.refusal():
         refused.append(f"[history]: {entry.history.refusal()}")
     for f in site.feeds:
@@ -395,12 +394,3 @@ def examined(text: str, path: Path) -> tuple[SiteFile, Site]:
     if refused:
         raise SiteError(str(path), refused)
     return entry, site
-
-
-def _unfit(plan: PlanEntry, folder: Path) -> str:
-    """Why a plan cannot be shown, or nothing."""
-    try:
-        plan_of(plan, folder)
-    except PlanFileError as error:
-        return str(error)
-    return ""

@@ -114,3 +114,12 @@ def read(path: Path) -> tuple[Content, str, os.stat_result]:
 def plans_of(entries: list[PlanEntry], folder: Path) -> tuple[Plan, ...]:
     """All plans of a site file. Raises PlanFileError."""
     return tuple(plan_of(entry, folder) for entry in entries)
+
+
+def unfit(plan: PlanEntry, folder: Path) -> str:
+    """Why a plan cannot be shown, or nothing."""
+    try:
+        plan_of(plan, folder)
+    except PlanFileError as error:
+        return str(error)
+    return ""

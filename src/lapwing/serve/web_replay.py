@@ -132,9 +132,9 @@ async def _with_process(socket: WebSocket, desk: ReplayDesk, wish: Wish) -> None
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks)  # unlike gather, it hands on who cancelled us
         if process.returncode is None:
-            process.kill()  # it only reads: nothing can be left half done
+            process.kill()  # it only reads: nothing can be left half done. First, for we may be cancelled once more
+        await asyncio.wait(tasks)  # unlike gather, it hands on who cancelled us
         await process.wait()
 
 
