@@ -99,13 +99,19 @@ def quiet_hours(page, before, after):
     page.get_by_label("only critical alarms sound here").check()
 
 
-@pytest.mark.parametrize("zoned", [Calm], indirect=True)
-def test_in_quiet_hours_a_high_alarm_is_silent_and_a_banner_says_so(zoned, launch):
+def in_quiet_hours(zoned, launch):
+    """A page on which it is the middle of the quiet hours."""
     seat = Seat(launch(NO_WEBGL), zoned.url)
     page = seat.page
     seat.until(lambda: order(page) == ["Terminal", "", ""], "the alarms")
     quiet_hours(page, 60, 60)
     seat.until(lambda: page.locator("#quiet-now").is_visible(), "the banner")
+    return seat, page
+
+
+@pytest.mark.parametrize("zoned", [Calm], indirect=True)
+def test_in_quiet_hours_a_high_alarm_is_silent_and_a_banner_says_so(zoned, launch):
+    seat, page = in_quiet_hours(zoned, launch)
     assert "only critical alarms sound here" in page.inner_text("#quiet-now")
     page.evaluate(AXE)
     assert page.evaluate(FIND) == []
@@ -127,11 +133,7 @@ def test_in_quiet_hours_a_high_alarm_is_silent_and_a_banner_says_so(zoned, launc
 
 @pytest.mark.parametrize("zoned", [Loud], indirect=True)
 def test_critical_sounds_in_quiet_hours_too(zoned, launch):
-    seat = Seat(launch(NO_WEBGL), zoned.url)
-    page = seat.page
-    seat.until(lambda: order(page) == ["Terminal", "", ""], "the alarms")
-    quiet_hours(page, 60, 60)
-    seat.until(lambda: page.locator("#quiet-now").is_visible(), "the banner")
+    seat, page = in_quiet_hours(zoned, launch)
     page.click("#sound")
     seat.until(lambda: page.evaluate("window.lapwing.beeps") >= 4, "three beeps of critical")
 

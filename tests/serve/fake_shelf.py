@@ -43,6 +43,7 @@ from lapwing.records import (
     Unseen,
     Zone,
 )
+from lapwing.serve.shelf import history_folder
 
 RAD = math.pi / 180.0
 TICK_NS = 200_000_000
@@ -241,6 +242,15 @@ def _feeds(tick: int, now: int) -> tuple[FeedHealth, ...]:
         FeedHealth("hill-radar", tick // 20, tick * 60, tick // 5, 0, now - 1_500_000_000, 1.0, False, "", 0, b"",
                    delay_s=-1.82, delay_s_min=-1.9),
     )  # fmt: skip
+
+
+def written_history(where: Path) -> Path:
+    """A journal's folder that holds nothing but the history of three pictures."""
+    history = History(history_folder(where), ORIGIN)
+    for tick in (200, 205, 210):
+        history.add(World().picture(tick))
+    history.flush()
+    return where
 
 
 class FakeShelf:

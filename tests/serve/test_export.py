@@ -15,7 +15,7 @@ from lapwing.kernel.geoid import geoid_height_m
 from lapwing.serve.cli import app
 from lapwing.serve.export import ExportError, export, instant, moment
 from lapwing.serve.shelf import history_folder
-from tests.serve.fake_shelf import World, make_site
+from tests.serve.fake_shelf import make_site, written_history
 
 FOREVER = (0, 2**62)
 KML = {"k": "http://www.opengis.net/kml/2.2", "gx": "http://www.google.com/kml/ext/2.2"}
@@ -23,12 +23,7 @@ KML = {"k": "http://www.opengis.net/kml/2.2", "gx": "http://www.google.com/kml/e
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    where = tmp_path_factory.mktemp("journal")
-    history = History(history_folder(where), make_site().origin)
-    for tick in (200, 205, 210):
-        history.add(World().picture(tick))
-    history.flush()
-    return where
+    return written_history(tmp_path_factory.mktemp("journal"))
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,11 @@ import warnings
 
 import pytest
 
-from lapwing.engine.history import History
 from lapwing.serve import takings
 from lapwing.serve.acts import Acts
-from lapwing.serve.shelf import history_folder
 from lapwing.serve.takings import KEPT_MAX, TakingError, Takings, WantedTaking
 from lapwing.serve.web import WebOptions, create_app
-from tests.serve.fake_shelf import FakeShelf, World, make_site
+from tests.serve.fake_shelf import FakeShelf, World, make_site, written_history
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # starlette would like httpx's successor; httpx does
@@ -25,12 +23,7 @@ CSV = {"form": "csv", "since_ns": str(T - 60 * S), "until_ns": str(T + 60 * S), 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    where = tmp_path_factory.mktemp("journal")
-    history = History(history_folder(where), make_site().origin)
-    for tick in (200, 205, 210):
-        history.add(World().picture(tick))
-    history.flush()
-    return where
+    return written_history(tmp_path_factory.mktemp("journal"))
 
 
 async def made(of: Takings, **change):
@@ -58,6 +51,15 @@ async def test_what_cannot_be_made_says_why_and_leaves_nothing(folder):
     assert (row["state"], row["why"]) == ("failed", "nothing was tracked in that period")
     assert of.path(row["file"]) is None
     assert not (folder / "taken" / row["file"]).exists()
+
+
+async def test_a_full_disk_is_said(folder, monkeypatch):
+    async def full(self, taking):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(takings.Takings, "_make", full)
+    row = await made(Takings(folder))
+    assert (row["state"], "No space left" in row["why"]) == ("failed", True)
 
 
 async def test_one_at_a_time_and_never_backwards(folder):

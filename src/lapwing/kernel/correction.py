@@ -79,7 +79,7 @@ def weigh_pairs(belief: tuple[F64, F64], local: I64, sight: Sight, modes: F64) -
         aged = age_s[s] != 0.0
         if aged:
             _factor(R[s], own, spare)
-        for j in range(M):
+        for j in range(M):  # as in `parts`, written out in both: one function for both costs a quarter of this loop
             for a in range(6):
                 for b in range(6):
                     P[a, b] = cov[i, j, a, b]
@@ -93,12 +93,8 @@ def weigh_pairs(belief: tuple[F64, F64], local: I64, sight: Sight, modes: F64) -
             if free_s[s] > 0.0:
                 add_row(P, modes[j], later[s, j], -1.0)
             _innovation_cov(P, g, PHt, S)
-            log_det, q[j] = _factor(S, L, inv), 0.0
-            for a in range(d):
-                white = 0.0
-                for b in range(a + 1):
-                    white += inv[a, b] * innovation[e, j, b]
-                q[j] += white * white
+            log_det = _factor(S, L, inv)
+            q[j] = _squared(inv, innovation[e, j])
             log_l[j] = -0.5 * (q[j] + log_det + d * LOG_2PI)
             if M > 1:
                 log_l[j] += np.log(max(w[i, j], LIKELY_MIN))

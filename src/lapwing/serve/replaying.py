@@ -20,6 +20,7 @@ from lapwing.records import Detections, Frame, Picture, Space
 from lapwing.serve.site import parse
 
 log = logging.getLogger("lapwing")
+ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")}  # of a process: as live, the same bits
 PATIENCE_S = 4.0
 SECOND_NS = 1_000_000_000
 WARM_SITE = """

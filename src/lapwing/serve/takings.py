@@ -18,10 +18,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from lapwing.serve.acts import Note, PersonName
+from lapwing.serve.replaying import ONE_THREAD
 
 KEPT_MAX = 20
 TOLD_MAX = 300  # characters of a reason
-ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")}  # as live: the same bits
 COMMAND = "from lapwing.serve.cli import main; main()"
 NAME = re.compile(r"(evidence|history)-[0-9]{8}T[0-9]{6}Z-[0-9]{1,9}\.[a-z.]{3,20}")
 Moment = Annotated[int, Field(ge=0, lt=2**63)]
@@ -92,8 +92,15 @@ class Takings:
         )
         self._rows[file] = taking
         self._forget()
-        self._task = asyncio.create_task(self._make(taking))
+        self._task = asyncio.create_task(self._tried(taking))
         return taking
+
+    async def _tried(self, taking: Taking) -> None:
+        """Make it; where not even the process or the note can be made (a full disk), the list says so."""
+        try:
+            await self._make(taking)
+        except OSError as error:
+            self._rows[taking.file] = replace(taking, state="failed", why=str(error)[:TOLD_MAX])
 
     async def _make(self, taking: Taking) -> None:
         target = self.folder / taking.file

@@ -38,10 +38,6 @@ class Parcel:
         """Whether the tables are bytes already."""
         return "binary" in self.__dict__
 
-    def encode(self) -> None:
-        """Make the tables bytes now, where it is timed, not when they are told."""
-        assert self.binary
-
 
 def parcel(picture: Picture, origin: Position, more: Mapping[str, str]) -> Parcel:
     """The picture's messages; `more` are further texts by type."""

@@ -151,7 +151,7 @@ class _Desk:
             if kept is None or kept.picture.tick != picture.tick:
                 kept = self._parcel = self._fresh(picture)
             if tables:
-                kept.encode()
+                _ = kept.binary  # made now, where it is timed, not when it is told
         return kept
 
     def _fresh(self, picture: Picture) -> Parcel:

@@ -17,13 +17,13 @@ from pydantic import ValidationError
 
 from lapwing.serve.answers import json, only_known, send
 from lapwing.serve.replayer import INT64_MAX, Wish
+from lapwing.serve.replaying import ONE_THREAD
 from lapwing.serve.wire_text import kept_alarm
 
 REPLAYS_MAX = 2
 IDLE_S = 600.0
 MARKS_MAX = 2_000
 MESSAGE_BYTES_MAX = 1 << 28  # of our own process: more is our own bug
-ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")}  # as live: the same bits
 ENDED = {"type": "replay", "seek": 0, "state": "failed", "why": "The replay ended by a fault; the log says which."}
 IDLE = {"type": "replay", "seek": 0, "state": "idle", "why": "The replay was left alone for ten minutes and has ended."}
 Moment = Annotated[int | None, Query(ge=0, le=INT64_MAX)]
