@@ -71,6 +71,9 @@ def test_the_world_is_seen(journaled):
     assert (picture.integrity.track_id > 0).sum() > 3
     assert [f.feed for f in picture.feeds] == ["ADS-B", "AIS", "Radar"]
     assert all(f.faults == 0 for f in picture.feeds)
+    beast, ais, radar = picture.feeds
+    assert (beast.delay_s, ais.delay_s) == (None, None)  # a counter, and no times at all
+    assert abs(radar.delay_s) < 2.0  # it states times, by the world's own clock
 
 
 def test_verified_replay_is_identical(journaled):

@@ -2,7 +2,8 @@
 
 What is seen is received minus measured: the way takes some time, and the feed's clock may be off. The least of the last
 minute bounds both: below zero the feed's clock is ahead of ours by that much or more; above zero it is behind by that
-much at most. Feeds that do not state the time (theirs is the time of receipt, to the nanosecond) say nothing.
+much at most. Feeds that do not state the time (theirs is the time of receipt, to the nanosecond) say nothing, nor do
+those whose times we make from a counter that began anywhere: their least is zero by the way it is made.
 """
 
 import math
@@ -14,6 +15,7 @@ from jaxtyping import Float64
 
 from lapwing.records import Array, Decoded, Detections, Frame, Positions
 
+COUNTERS = frozenset({"beast", "avr"})  # decoders
 SMOOTHED_S = 10.0
 HALF_NS = 30_000_000_000  # the least is that of one or two half minutes
 SAID_S_MAX = 1e9  # of more is no sense to be made

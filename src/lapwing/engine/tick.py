@@ -14,7 +14,7 @@ from lapwing import alarm, integrity, track
 from lapwing.alarm import World
 from lapwing.engine import unseeing
 from lapwing.engine.alerting import standing
-from lapwing.engine.delays import delayed
+from lapwing.engine.delays import COUNTERS, delayed
 from lapwing.engine.labels import labelled
 from lapwing.engine.notices import NOTICE_FEED, read
 from lapwing.engine.order import order
@@ -113,7 +113,9 @@ def _decode(
         if mine:
             decoder, d = plan.decoders[config.feed].decode(feed.decoder, mine)
             out.append(d)
-        health, delays = _counted(feed.health, mine, d, dt_s), delayed(feed.delays, d, mine, to_ns, dt_s)
+        health, delays = _counted(feed.health, mine, d, dt_s), feed.delays
+        if config.decoder not in COUNTERS:
+            delays = delayed(delays, d, mine, to_ns, dt_s)
         quiet = health.received_ns > 0 and to_ns - health.received_ns > config.quiet_s_max * 1e9
         health = replace(health, quiet=quiet, delay_s=delays.now_s, delay_s_min=delays.bound_s)
         feeds.append(FeedState(health, decoder, delays))
