@@ -199,7 +199,7 @@ def processor_time(sky: Sky, wish: argparse.Namespace, folder: Path) -> dict[str
         if t_s > wish.warm > t_s - TICK_S:
             runtime.timing = timing.Timing()
         began = time.thread_time()
-        picture = runtime._advance(chunks, now_ns)
+        picture = runtime.tick(chunks, now_ns)
         if t_s > wish.warm:
             took["with a look" if chunks else "without"].append(1000.0 * (time.thread_time() - began))
     runtime._close()

@@ -160,7 +160,7 @@ def test_a_running_site_fills_it_and_a_crash_loses_little(tmp_path):
     runtime = Runtime(plan, text, cut, 64.0, Clock())
     for tick in range(1, 176):
         now = T0 + tick * TICK_NS
-        runtime._advance([c for c in chunks if now - TICK_NS < c[1] <= now], now)
+        runtime.tick([c for c in chunks if now - TICK_NS < c[1] <= now], now)
     runtime.journal.close()  # no last checkpoint, nothing flushed: it falls here
     revived = Runtime(plan, text, cut, 64.0, Clock())
     revived._close()

@@ -53,7 +53,7 @@ def drive(folder, world, ticks=175):
         for tick in range(first + 1, ticks + 1):
             now = T0 + tick * TICK_NS
             mine = [c for c in chunks if now - TICK_NS < c[1] <= now]
-            digests.append(codec.digest(runtime._advance(mine, now)))
+            digests.append(codec.digest(runtime.tick(mine, now)))
         runtime._close()
     finally:
         runtime.journal.close()
@@ -175,7 +175,7 @@ def test_killed_while_running_loses_nothing_and_verifies(world, tmp_path):
         runtime = Runtime(make_plan(parse(text).site(folder)), text, folder, 64.0, Clock())
         for tick in range(runtime.state.tick + 1, 100000):
             now = T0 + tick * TICK_NS
-            runtime._advance([c for c in chunks if now - TICK_NS < c[1] <= now], now)
+            runtime.tick([c for c in chunks if now - TICK_NS < c[1] <= now], now)
             print(tick, runtime.journal.last_seq, flush=True)
     """)
     reached = []

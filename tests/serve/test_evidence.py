@@ -344,7 +344,7 @@ def test_databases_from_strangers(frozen, tmp_path, sql, said):
 
 
 def test_a_checkpoint_is_unpacked_to_a_bound_only(frozen, monkeypatch):
-    monkeypatch.setattr("lapwing.engine.journal.STATE_BYTES_MAX", 1000)
+    monkeypatch.setattr("lapwing.engine.states.BYTES_MAX", 1000)
     assert "absurdly large" in wrong(frozen)
 
 

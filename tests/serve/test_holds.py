@@ -67,7 +67,7 @@ def run(folder, keep_days):
     now = 1_773_100_800 * S
     try:
         for tick in range(2):
-            runtime._advance([], now + tick * EXPIRE_NS)
+            runtime.tick([], now + tick * EXPIRE_NS)
         runtime.journal.begin()
         runtime._save_checkpoint()
         runtime.journal.commit()

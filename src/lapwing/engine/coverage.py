@@ -17,6 +17,7 @@ from jaxtyping import Float64, Int64
 from lapwing.engine.hours import Hours
 from lapwing.engine.parts import HOUR_NS
 from lapwing.kernel.geodesy import frame_between
+from lapwing.kernel.telling import among
 from lapwing.records import Array, Condition, Doubt, Frame, Picture, Position, Site, TrackStatus
 
 SECTORS = 72
@@ -89,7 +90,7 @@ class Coverage:
     def _tracks(self, picture: Picture) -> None:
         t = picture.tracks
         key = (t.track_id << 36) ^ t.frame_seq  # a track and what corrected it last
-        good = (t.status == TrackStatus.CONFIRMED) & (t.existence >= EXISTENCE_MIN) & ~np.isin(key, self._seen)
+        good = (t.status == TrackStatus.CONFIRMED) & (t.existence >= EXISTENCE_MIN) & ~among(key, self._seen)
         self._seen = key
         self._note(t.mean[good], t.cov[good], t.frame_seq[good], sensors=True)
 

@@ -20,6 +20,7 @@ from typing import IO
 import numpy as np
 
 from lapwing.engine.retention import Span, held
+from lapwing.engine.states import ASIDE_BYTES, StateError, StateFiles, packed, unpacked
 from lapwing.records import Frame
 
 FORMAT = 1
@@ -41,12 +42,6 @@ CUT = (
     WHERE seq > coalesce((SELECT through_seq FROM whole.checkpoints WHERE tick=:after), 0)
     AND seq <= (SELECT through_seq FROM whole.ticks WHERE tick=:through)""",
 )
-STATE_BYTES_MAX = 1 << 30  # of a checkpoint: what unpacks to more was not made by this software
-
-
-def packed(state: bytes) -> bytes:
-    """A state as the journal keeps it. Takes long for a large one; may be called from any thread."""
-    return zlib.compress(state, 1)
 
 
 class JournalError(Exception):
@@ -72,6 +67,7 @@ class Journal:
         self._db: sqlite3.Connection = None  # type: ignore[assignment]  # set below, or the constructor raises
         self._mutex = threading.Lock()  # the web reads evidence while the engine's thread writes
         self._feeds: dict[str, int] = {}
+        self._states = StateFiles(folder / "states")
         try:
             if write:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -168,8 +164,21 @@ class Journal:
         self._write("UPDATE ticks SET digest=? WHERE tick=?", (digest, tick))
 
     def checkpoint(self, tick: int, through_seq: int, state: bytes, keep: int = 21) -> None:
-        """Store a state: `packed`, and then as `keep_packed` does."""
+        """Store a state, as `keep_packed` does."""
         self.keep_packed(tick, through_seq, packed(state), keep)
+
+    def lay_aside(self, tick: int, state: bytes) -> bytes:
+        """What `keep_packed` is to be given of a packed state: nothing, where it is large and has its own file now.
+        May take long; for any thread, one at a time. Raises OSError."""
+        if len(state) < ASIDE_BYTES:
+            return state
+        self._states.only(self._kept() | {tick})
+        self._states.put(tick, state)
+        return b""
+
+    def _kept(self) -> set[int]:
+        with self._mutex:
+            return {int(tick) for (tick,) in self._db.execute("SELECT tick FROM checkpoints")}
 
     def keep_packed(self, tick: int, through_seq: int, state: bytes, keep: int = 21) -> None:
         """Store a state that is packed already; of older ones keep the first (the base of what is retained), the last
@@ -187,7 +196,7 @@ class Journal:
         pages, free, size = (
             self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
         )
-        if (pages - free) * size <= bytes_max:
+        if (pages - free) * size + self._states.size(self._kept()) <= bytes_max:
             return 0
         row = self._db.execute("SELECT tick, through_seq FROM checkpoints ORDER BY tick LIMIT 1 OFFSET 1").fetchone()
         if row is None:
@@ -207,17 +216,24 @@ class Journal:
         return self._checkpoint("DESC")
 
     def first_checkpoint(self) -> tuple[int, bytes] | None:
-        """Tick and state of the oldest checkpoint kept."""
+        """The same of the oldest checkpoint kept."""
         return self._checkpoint("ASC")
 
     def _checkpoint(self, order: str) -> tuple[int, bytes] | None:
         row = self._db.execute(f"SELECT tick, state FROM checkpoints ORDER BY tick {order} LIMIT 1").fetchone()
-        return (int(row[0]), _inflated(row[1])) if row else None
+        return (int(row[0]), self._whole(*row)) if row else None
+
+    def _whole(self, tick: int, state: bytes) -> bytes:
+        """A state, from the journal or from its own file."""
+        try:
+            return unpacked(state or self._states.get(tick))
+        except StateError as error:
+            raise JournalError(str(error)) from error
 
     def state_at(self, tick: int) -> bytes | None:
         """The checkpoint of one tick."""
-        row = self._db.execute("SELECT state FROM checkpoints WHERE tick=?", (tick,)).fetchone()
-        return _inflated(row[0]) if row else None
+        row = self._db.execute("SELECT tick, state FROM checkpoints WHERE tick=?", (tick,)).fetchone()
+        return self._whole(*row) if row else None
 
     def checkpoints_before(self, tick: int) -> list[int]:
         """Ticks with a checkpoint before one, newest first."""
@@ -234,17 +250,18 @@ class Journal:
     def cut(self, folder: Path, after_tick: int, through_tick: int) -> None:
         """Write a journal of its own into an empty folder: the ticks after one (0, or one with a checkpoint, which
         goes along) through another, with their frames and digests. A live writer is not disturbed."""
-        path = folder / "journal.sqlite"
         try:
-            with closing(sqlite3.connect(path, uri=True, isolation_level=None)) as part:
+            with closing(sqlite3.connect(folder / "journal.sqlite", uri=True, isolation_level=None)) as part:
                 part.executescript(SCHEMA)
                 whole = (self.folder / "journal.sqlite").absolute().as_uri()
                 part.execute("ATTACH ? AS whole", (f"{whole}?mode=ro",))
                 part.execute("BEGIN")
                 for sql in CUT:
                     part.execute(sql, {"after": after_tick, "through": through_tick})
+                if part.execute("SELECT 1 FROM main.checkpoints WHERE state=x''").fetchone():
+                    part.execute("UPDATE main.checkpoints SET state=?", (self._states.get(after_tick),))
                 part.execute("COMMIT")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, StateError) as error:
             raise JournalError(f"a part of the journal {self.folder} cannot be copied: {error}") from error
 
     def first_tick(self) -> int | None:
@@ -258,8 +275,7 @@ class Journal:
         row = self._db.execute("SELECT through_seq FROM ticks WHERE tick<=? ORDER BY tick DESC LIMIT 1", (after_tick,))
         done = (row.fetchone() or (None,))[0]
         if done is None:
-            first = self._db.execute("SELECT min(seq) FROM frames").fetchone()[0]
-            done = (first or 1) - 1
+            done = (self._db.execute("SELECT min(seq) FROM frames").fetchone()[0] or 1) - 1
         for tick, time_ns, through, digest in self._db.execute(
             "SELECT tick, time_ns, through_seq, digest FROM ticks WHERE tick>? ORDER BY tick", (after_tick,)
         ):
@@ -333,9 +349,9 @@ class Journal:
     def feeds_of(self, seqs: Sequence[int]) -> dict[int, str]:
         """Which feed delivered each of these entries, of those that are there."""
         names = {i: name for name, i in self._feeds.items()}
-        marks = ",".join("?" * len(seqs))
+        sql = f"SELECT seq, feed FROM frames WHERE seq IN ({','.join('?' * len(seqs))})"
         with self._mutex:
-            rows = self._db.execute(f"SELECT seq, feed FROM frames WHERE seq IN ({marks})", tuple(seqs)).fetchall()
+            rows = self._db.execute(sql, tuple(seqs)).fetchall()
         return {int(seq): names.get(feed, "?") for seq, feed in rows}
 
     def _write(self, sql: str, values: tuple[object, ...] = ()) -> None:
@@ -357,17 +373,6 @@ def _frame(names: dict[int, str], row: tuple[int, int, int, int, bytes]) -> Fram
     if zlib.crc32(data) != crc:
         raise JournalError(f"journal entry {seq} is damaged: its checksum does not match")
     return Frame(seq, names.get(feed, "?"), received_ns, data)
-
-
-def _inflated(data: bytes) -> bytes:
-    unpacker = zlib.decompressobj()
-    try:
-        state = unpacker.decompress(data, STATE_BYTES_MAX)
-    except zlib.error as error:
-        raise JournalError(f"a checkpoint of the journal is damaged: {error}") from error
-    if not unpacker.eof:
-        raise JournalError("a checkpoint of the journal is cut short or absurdly large")
-    return state
 
 
 def is_plain(path: Path) -> bool:

@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from lapwing.engine import codec
-from lapwing.engine.journal import Journal, JournalError, packed
+from lapwing.engine.journal import Journal, JournalError
 from lapwing.engine.plan import Plan, make_plan
 from lapwing.engine.replay import MAKE, base, read, replay, thaw
 from lapwing.engine.state import FeedState, State
 from lapwing.engine.state import start as start_of
+from lapwing.engine.states import packed
 from lapwing.engine.tick import step
 from lapwing.engine.told import META, ToldState
 from lapwing.records import (

@@ -1,5 +1,5 @@
-"""Which detection belongs to which track, summed over hypotheses, without sorting by comparison. Axes: n tracks,
-l local hypotheses, p parts, k associations. Refuses nothing."""
+"""Which detection belongs to which track, summed over hypotheses, without sorting by comparison; and which names are
+among others. Axes: n tracks, l local hypotheses, p parts, k associations or names. Refuses nothing."""
 
 import numpy as np
 from numba import njit
@@ -7,6 +7,15 @@ from numpy.typing import NDArray
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
+
+
+def among(names: I64, many: I64) -> NDArray[np.bool_]:
+    """Which of the names (k,) are among many (n,): numpy's isin for few names, without their union."""
+    if not len(names) or not len(many):
+        return np.zeros(len(names), np.bool_)
+    ranked = np.sort(many)
+    at = np.minimum(np.searchsorted(ranked, names), len(ranked) - 1)
+    return np.asarray(ranked[at] == names)
 
 
 @njit(cache=True, nogil=True)

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from lapwing.engine.journal import STATE_BYTES_MAX, Journal, JournalError
+from lapwing.engine.journal import Journal, JournalError
+from lapwing.engine.states import BYTES_MAX
 from lapwing.engine.told import told_feeds
 from lapwing.engine.withhold import Masks, masks_for, withhold
 from lapwing.records import Frame
@@ -86,7 +87,7 @@ def leak(part: Path, masks: Masks) -> str:
             if find.search(data):
                 return f"journal entry {seq}"
         for (state,) in db.execute("SELECT state FROM checkpoints"):
-            if find.search(zlib.decompressobj().decompress(state, STATE_BYTES_MAX)):
+            if find.search(zlib.decompressobj().decompress(state, BYTES_MAX)):
                 return "the state before the interval"
     return ""
 

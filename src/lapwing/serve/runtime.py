@@ -7,6 +7,9 @@ was published is in the journal. A recorded site goes the same way with the reco
 import asyncio
 import hashlib
 import logging
+import os
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,12 +21,13 @@ from lapwing.engine.alarm_history import AlarmHistory
 from lapwing.engine.cell_history import CellHistory
 from lapwing.engine.coverage import Coverage
 from lapwing.engine.history import History
-from lapwing.engine.journal import Journal, JournalError, packed
+from lapwing.engine.journal import Journal, JournalError
 from lapwing.engine.plan import TICK_NS, Plan
 from lapwing.engine.presence import Presence
 from lapwing.engine.replay import base, freeze, replay
 from lapwing.engine.retention import expire
 from lapwing.engine.state import State
+from lapwing.engine.states import packed
 from lapwing.engine.tick import step
 from lapwing.engine.track_history import TrackHistory
 from lapwing.records import Frame, Picture
@@ -33,6 +37,7 @@ from lapwing.serve.feeds import listen_to, reason
 from lapwing.serve.holds import HoldError
 from lapwing.serve.holds import read as holds_of
 from lapwing.serve.inbox import Chunk, Inbox
+from lapwing.serve.pace import Pace
 from lapwing.serve.sapient_nodes import NodeBook, nodes_file
 from lapwing.serve.shelf import (
     PictureShelf,
@@ -89,7 +94,7 @@ class Runtime:
         self.coverage = Coverage(plan.site, self.presence.farthest)
         stores = Stores(self.history, self.cells, self.alarms, self.tracks, self.presence)
         self.shelf = PictureShelf(self.journal, stores)
-        self.inbox = Inbox(self.clock)
+        self.inbox = Inbox(self.clock, pressing={f.feed for f in plan.site.feeds if f.sensor})
         self.nodes = NodeBook(nodes_file(folder))
         self.counts, self.timing = Counts(), Timing()
         self.watchers: list[Callable[[Picture], None]] = []  # see what is published, on the event loop
@@ -99,7 +104,7 @@ class Runtime:
         self._digest: tuple[int, bytes] | None = None
         self._first = (0.0, 0.0)
         self._history_fails = False
-        self._packer = ThreadPoolExecutor(1, "checkpoint")
+        self._packer = ThreadPoolExecutor(1, "checkpoint", _humble)
         self._packing: tuple[int, int, Future[bytes]] | None = None  # tick, through_seq, and the state of then
         self._keep_ns, self._expired_ns, self._warned = round(keep_days * DAY_NS), 0, ""
         try:
@@ -182,18 +187,15 @@ class Runtime:
         await asyncio.Event().wait()  # standard input ended: the rest goes on
 
     async def _tick_live(self, stop: asyncio.Event) -> None:
-        due = time.monotonic()
+        pace = Pace(self.inbox.pressed)
         while not stop.is_set():
-            due += TICK_NS * 1e-9
-            wait_s = due - time.monotonic()
-            if wait_s > 0:
-                await asyncio.sleep(wait_s)
-            else:
+            late_s = await pace.next()
+            if late_s > 0.0:
                 self.counts.late += 1
-                log.debug("tick %d begins %.0f ms late", self.state.tick + 1, -1000.0 * wait_s)
-                due = time.monotonic()
-            picture = await asyncio.to_thread(self._advance, self.inbox.drain(), self.clock.now_ns())
+                log.debug("tick %d begins %.0f ms late", self.state.tick + 1, 1000.0 * late_s)
+            picture, frames = await asyncio.to_thread(self._advance, self.inbox.drain(), self.clock.now_ns())
             self._publish(picture)
+            await asyncio.to_thread(self._remember, picture, frames)
 
     def _publish(self, picture: Picture) -> None:
         self.counts.wall_s = time.monotonic() - self._first[0]
@@ -202,16 +204,22 @@ class Runtime:
         for watcher in self.watchers:
             watcher(picture)
 
-    def _advance(self, chunks: list[Chunk], now_ns: int) -> Picture:
-        """Journal, commit, step: one live tick."""
+    def tick(self, chunks: list[Chunk], now_ns: int) -> Picture:
+        """One live tick, whole."""
+        picture, frames = self._advance(chunks, now_ns)
+        self._remember(picture, frames)
+        return picture
+
+    def _advance(self, chunks: list[Chunk], now_ns: int) -> tuple[Picture, list[Frame]]:
+        """Journal, commit, step: the part of a live tick for which somebody waits."""
         if chunks:
             oldest_ns = chunks[0][1]
             self.timing.came(self.state.tick + 1, oldest_ns)
             self.timing.add("queue", (now_ns - oldest_ns) * 1e-9)
         self.journal.begin()
-        return self._tick(chunks, now_ns, commit=True)
+        return self._step(chunks, now_ns, commit=True)
 
-    def _tick(self, chunks: list[Chunk], now_ns: int, *, commit: bool) -> Picture:
+    def _step(self, chunks: list[Chunk], now_ns: int, *, commit: bool) -> tuple[Picture, list[Frame]]:
         tick, lap = self.state.tick + 1, Lap(self.timing)
         if self._digest is not None:
             self.journal.witness(*self._digest)
@@ -226,17 +234,21 @@ class Runtime:
         lap("journal")
         began = time.perf_counter()
         self.state, picture = step(self.state, frames, tick, max(now_ns, self.state.time_ns), self.plan, lap)
-        self._digest = (tick, codec.digest(picture))
         lap("picture")
+        lap.end()
         took = time.perf_counter() - began
         self.counts.ticks += 1
         self.counts.step_s_total += took
         self.counts.step_s_max = max(self.counts.step_s_max, took)
-        self._note(picture, frames)
-        self.witness(picture)
-        lap("keep")
-        lap.end()
-        return picture
+        return picture, frames
+
+    def _remember(self, picture: Picture, frames: Sequence[Frame]) -> None:
+        """What is kept of a picture: its digest, for the journal with the next tick, and what histories take from it.
+        Nobody waits for that; live it is done when the picture is out."""
+        with self.timing.of("keep"):
+            self._digest = (picture.tick, codec.digest(picture))
+            self._note(picture, frames)
+            self.witness(picture)
 
     def _take_packed(self, *, wait: bool) -> None:
         """Into the journal what was packed beside the ticks, once it is. Until then, and where packing failed, the
@@ -269,9 +281,13 @@ class Runtime:
         if not beside:
             self.journal.checkpoint(self.state.tick, self.state.through_seq, freeze(self.state))
         elif self._packing is None:  # else the machine is too slow for one every 30 s: this one is left out
-            packing = self._packer.submit(lambda state: packed(freeze(state)), self.state)
+            packing = self._packer.submit(self._packed, self.state)
             self._packing = (self.state.tick, self.state.through_seq, packing)
         self._retain()
+
+    def _packed(self, state: State) -> bytes:
+        """In a thread of its own: what the journal is given of a state."""
+        return self.journal.lay_aside(state.tick, packed(freeze(state)))
 
     def _retain(self) -> None:
         """Remove what is too old or too much, but nothing that is held."""
@@ -312,7 +328,8 @@ class Runtime:
             batch = next(batches, None)
             if batch is None:
                 break
-            picture = self._tick(batch[1], batch[0], commit=False)
+            picture, frames = self._step(batch[1], batch[0], commit=False)
+            self._remember(picture, frames)
             if time.monotonic() >= until:
                 break
         self.journal.commit()
@@ -345,6 +362,12 @@ class _Batches(Iterator[tuple[int, list[Chunk]]]):
         return self._now_ns, out
 
 
+def _humble() -> None:
+    """This thread leaves the cores to the others, where the system knows threads by their number."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+
+
 def open_journal(folder: Path, site_text: str) -> Journal:
     """The journal of a site for writing. One that belongs to another site is moved aside, never mixed, never deleted.
     Where the picture is shown and sent may change: the picture is the same."""
@@ -356,7 +379,7 @@ def open_journal(folder: Path, site_text: str) -> Journal:
         aside = folder / f"before-{journal.last_seq}-{epoch}"
         aside.mkdir()
         files = [f"{name}.sqlite{tail}" for name in ("journal", "acts") for tail in ("", "-wal", "-shm")]
-        for name in (*files, "history", "cells", "alarms", "tracks", "presence"):
+        for name in (*files, "history", "cells", "alarms", "tracks", "presence", "states"):
             if (folder / name).exists():
                 (folder / name).rename(aside / name)
         log.warning("the site file has changed: the journal so far was moved to %s", aside)

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from lapwing import __version__
+from lapwing.engine.plan import TICK_NS
 from lapwing.records import Picture, Position, Site
 from lapwing.serve import wire_text
 from lapwing.serve.acts import Act
@@ -16,6 +17,7 @@ from lapwing.serve.wire import encode_picture, field_table
 
 SECOND_NS = 1_000_000_000
 ALARM_TICKS = 5  # a second
+EARLY_NS = TICK_NS // 2  # ticks do not come on the nanosecond: what is due so soon is due
 SELDOM = ("feeds", "reasons", "sensors", "outputs", "remote")  # at most once a second of picture time
 
 
@@ -82,8 +84,8 @@ class Teller:
     """What one listener was told, so that only changes are told again."""
 
     def __init__(self, stride: int) -> None:
-        self._stride = stride
-        self._tick = -stride
+        self._stride_ns = stride * TICK_NS - EARLY_NS
+        self._told_ns = -self._stride_ns  # the time of the last tables
         self._signature = b""
         self._owed = False  # an alarm was told without the tables
         self._seldom_ns = 0
@@ -91,18 +93,19 @@ class Teller:
         self._names: Mapping[str, str] = {}
 
     def due(self, picture: Picture) -> bool:
-        """Whether to tell it: every `stride` ticks, and at once when an alarm appears, goes or changes its state or
-        priority."""
+        """Whether to tell it: every `stride` regular ticks, and at once when an alarm appears, goes or changes its
+        state or priority."""
         return self.tables_due(picture) or self._news(picture)
 
     def _news(self, picture: Picture) -> bool:
         return wire_text.alarm_signature(picture.alarms) != self._signature
 
     def tables_due(self, picture: Picture) -> bool:
-        """Whether `messages` that are not `whole` hold the tables: every `stride` ticks, and with or after an alarm,
-        but then not before ALARM_TICKS have passed."""
-        passed = picture.tick - self._tick
-        return passed >= self._stride or (passed >= ALARM_TICKS and (self._owed or self._news(picture)))
+        """Whether `messages` that are not `whole` hold the tables: every `stride` regular ticks, and with or after an
+        alarm, but then not before ALARM_TICKS have passed."""
+        passed_ns = picture.time_ns - self._told_ns
+        soon = passed_ns >= ALARM_TICKS * TICK_NS - EARLY_NS
+        return passed_ns >= self._stride_ns or (soon and (self._owed or self._news(picture)))
 
     def messages(self, told: Parcel, *, whole: bool = True) -> Iterator[str | bytes]:
         """The texts that changed, then the tables; not `whole`: the tables only where they are due, because alarms that
@@ -123,5 +126,5 @@ class Teller:
             yield difference
             self._names = told.names
         if tables:
-            self._tick = picture.tick
+            self._told_ns = picture.time_ns
             yield told.binary

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from lapwing.kernel.telling import among
 from lapwing.records import Array, Detections, Innovations, Kind
 from lapwing.records.arrays import freeze_columns, same_length
 from lapwing.track.life import PROBABLY
@@ -43,7 +44,7 @@ class Declared:
 
 def heard(before: Declared, alive: Int64[Array, " n"], scan: Detections, told: Innovations) -> Declared:
     """What is declared of the tracks in `alive` after a scan, of which `told` says what belongs to whom."""
-    stays = np.isin(before.track_id, alive)
+    stays = among(before.track_id, alive)
     said = np.zeros((0, C)) if scan.declared is None else scan.declared[told.detection]
     sure = np.flatnonzero((told.weight >= PROBABLY) & (said.sum(axis=1) > 0.0)) if len(said) else np.zeros(0, np.int64)
     if not len(sure):

@@ -21,6 +21,8 @@ from lapwing.track.settings import TargetPrior, TrackSettings
 from lapwing.track.state import TrackerState
 from lapwing.track.undetected import Newborn
 
+PART_S = 0.25  # in so little time modes do not part: at 50 m/s^2, an airliner's hardest turn here, by 1.6 m
+
 
 def mode_beliefs(
     state: TrackerState, settings: TrackSettings
@@ -57,22 +59,28 @@ def predicted(state: TrackerState, settings: TrackSettings, to_ns: int) -> Local
 
 def _way(settings: TrackSettings, dt_s: float) -> tuple[Array, float, Array, tuple[float, float, float]]:
     """How beliefs are predicted by dt_s: what nobody measures is kept no vaguer than the prior."""
-    k, prior = settings.kinematics, settings.prior
-    return changes(k.rates, dt_s), dt_s, k.modes, (prior.height_m_mean, prior.height_m_sigma, prior.climb_mps_sigma)
+    k = settings.kinematics
+    return changes(k.rates, dt_s), dt_s, k.modes, _vague(settings)
+
+
+def _vague(settings: TrackSettings) -> tuple[float, float, float]:
+    prior = settings.prior
+    return prior.height_m_mean, prior.height_m_sigma, prior.climb_mps_sigma
 
 
 def ahead(state: TrackerState, settings: TrackSettings, to_ns: int, chosen: Array) -> Tracks:
     """The chosen tracks (n,) at `to_ns`: moved, vaguer, a little less certain to be there; never vaguer in height than
-    the prior."""
+    the prior. Up to PART_S on they move straight, with the noise that modes have in the mean."""
     of, k, dt_s = state.hypotheses, settings.kinematics, (to_ns - state.tracks.time_ns) * NS
     tracks = select(state.tracks, chosen)
     existence = tracks.existence * np.exp(-dt_s / settings.lifetime_s)
+    if len(k.modes) == 1 or dt_s <= PART_S:
+        one, mean, cov = np.ones((len(tracks), 1)), tracks.mean[:, None], tracks.cov[:, None]
+        mode = np.append(k.start @ k.modes[:, :2], (0.0, 0.0)) if len(k.modes) > 1 else k.modes[0]
+        _, mean, cov = predict_modes((one, mean, cov), np.ones((1, 1)), dt_s, mode[None], _vague(settings))
+        return replace(tracks, time_ns=to_ns, mean=mean[:, 0], cov=cov[:, 0], existence=existence)
     theirs = chosen[of.track]
     w, means, covs = mode_beliefs(state, settings)
-    if len(k.modes) == 1:
-        one, mean, cov = np.ones((len(tracks), 1)), tracks.mean[:, None], tracks.cov[:, None]
-        _, mean, cov = predict_modes((one, mean, cov), *_way(settings, dt_s))
-        return replace(tracks, time_ns=to_ns, mean=mean[:, 0], cov=cov[:, 0], existence=existence)
     w, means, covs = predict_modes((w[theirs], means[theirs], covs[theirs]), *_way(settings, dt_s))
     place = np.append(np.cumsum(theirs) - 1, -1)  # of each local hypothesis among theirs; the best may be none
     best = place[beliefs.best_choice(of.forest, len(chosen))[chosen]]

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from lapwing.kernel.telling import among
 from lapwing.records import Array, Detections, Innovations, Space, Tracks, TrackStatus
 from lapwing.records.arrays import freeze_columns, same_length
 from lapwing.track.looks import Reference, jacobian
@@ -60,7 +61,7 @@ def gathered(before: Plots, scan: Detections, told: Innovations, tracks: Tracks,
     sure = np.zeros(0, dtype=np.int64)
     if locates:
         known = tracks.track_id[tracks.status == TrackStatus.CONFIRMED]
-        sure = np.flatnonzero((told.weight >= SURE) & np.isin(told.track_id, known))
+        sure = np.flatnonzero((told.weight >= SURE) & among(told.track_id, known))
     if young.all() and not len(sure):
         return before
     names = before.sensors if scan.sensor in before.sensors else (*before.sensors, scan.sensor)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from lapwing.kernel.telling import among
 from lapwing.records import MICRO_UNSAID, RCS_UNSAID, Array, Detections, Directions, Innovations
 from lapwing.track import crossings
 from lapwing.track.classes import NO_ECHOES, NOTHING, SPREAD_MPS_MIN, Echoes, Features, Told, observe
@@ -105,7 +106,7 @@ def named(after: TrackerState, before: TrackerState, scan: Detections) -> Tracke
     """The tracker with its new tracks named after the scan that began them: 62 bits of a hash of sensor, space, time,
     and their order. A count would change with every late scan that begins a track before them."""
     ids = after.tracks.track_id
-    new = np.flatnonzero(~np.isin(ids, before.tracks.track_id, assume_unique=True))
+    new = np.flatnonzero(~among(ids, before.tracks.track_id))
     if not len(new):
         return after
     key = f"{scan.sensor}|{scan.space.name}|{scan.scan_ns}".encode()

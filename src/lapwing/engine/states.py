@@ -1,0 +1,77 @@
+"""States as the journal keeps them: packed, and large ones in files of their own beside it.
+
+The state of ten thousand tracks is 20 MiB packed. In the journal it would be written within a tick, which then takes
+half a second; a file is written by whoever packs it, while ticks go on. The journal's row says that it counts.
+"""
+
+import os
+import zlib
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+
+ASIDE_BYTES = 1 << 20  # a packed state larger than this gets a file
+BYTES_MAX = 1 << 30  # of a state: what unpacks to more was not made by this software
+ENDING, UNFINISHED = ".state", ".part"
+
+
+class StateError(Exception):
+    """A state cannot be had; the message is one sentence for a person."""
+
+
+def packed(state: bytes) -> bytes:
+    """A state as the journal keeps it. Takes long for a large one; may be called from any thread."""
+    return zlib.compress(state, 1)
+
+
+def unpacked(data: bytes) -> bytes:
+    """The way back. Raises StateError."""
+    unpacker = zlib.decompressobj()
+    try:
+        state = unpacker.decompress(data, BYTES_MAX)
+    except zlib.error as error:
+        raise StateError(f"a checkpoint of the journal is damaged: {error}") from error
+    if not unpacker.eof:
+        raise StateError("a checkpoint of the journal is cut short or absurdly large")
+    return state
+
+
+class StateFiles:
+    """Packed states by tick, in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put(self, tick: int, data: bytes) -> None:
+        """Durable when this returns; what a killed process left half written has another name. Raises OSError."""
+        self._folder.mkdir(exist_ok=True)
+        unfinished = self._folder / f"{tick}{UNFINISHED}"
+        with unfinished.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(self._path(tick))
+        handle = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def get(self, tick: int) -> bytes:
+        """A packed state. Raises StateError."""
+        try:
+            return self._path(tick).read_bytes()
+        except OSError as error:
+            raise StateError(f"the checkpoint of tick {tick} cannot be read: {error.strerror}") from error
+
+    def only(self, ticks: AbstractSet[int]) -> None:
+        """Remove all but those of some ticks. Raises OSError."""
+        for path in self._folder.glob("*"):
+            if path not in map(self._path, ticks) and path.suffix in (ENDING, UNFINISHED):
+                path.unlink(missing_ok=True)
+
+    def size(self, ticks: AbstractSet[int]) -> int:
+        """Bytes of those of some ticks that are there."""
+        return sum(path.stat().st_size for path in map(self._path, ticks) if path.exists())
+
+    def _path(self, tick: int) -> Path:
+        return self._folder / f"{tick}{ENDING}"
