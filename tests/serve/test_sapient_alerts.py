@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from lapwing.decode.sapient_session import House
-from lapwing.engine.plan import make_plan
+from lapwing.engine.plan import TICK_NS, make_plan
 from lapwing.engine.replay import verify
 from lapwing.records import FeedConfig, Position, SensorConfig, Site
 from lapwing.serve.acts import Acts
@@ -92,6 +92,18 @@ async def test_an_alert_is_shown_acknowledged_cleared_and_replayed(tmp_path, icd
     *_, last = verify(runtime.journal, runtime.plan)
     assert last.first_difference is None
     assert last.compared > 5
+    runtime.journal.close()
+
+
+def test_an_alert_is_an_alarm_in_the_picture_of_its_own_tick(tmp_path) -> None:
+    feed = FeedConfig("g", "sapient", "sapient", sensor="radar", origin=ORIGIN)
+    site = Site("s", ORIGIN, (feed,), (SensorConfig("radar", ORIGIN, "radar"),), ())
+    runtime = Runtime(make_plan(site), 'name = "s"', tmp_path, 64.0)
+    now = time.time_ns()
+    for tick in range(1, 7):  # alarms are looked at every fifth tick where nothing happens
+        assert len(runtime.tick([], now + tick * TICK_NS).alarms) == 0
+    chunks = [("g", now + 7 * TICK_NS, s.frame(m)) for m in (full(name="radar"), alert())]
+    assert len(runtime.tick(chunks, now + 7 * TICK_NS).alarms) == 1
     runtime.journal.close()
 
 

@@ -28,7 +28,7 @@ from lapwing.track.unseen import UnseenState
 
 RATE_S = 10.0  # smoothing of feed rates
 EXAMPLE_BYTES = 64
-JUDGE_TICKS = 5  # integrity and alarms look once a second, and at once after every scan
+JUDGE_TICKS = 5  # integrity and alarms look once a second, and at once after every scan or a node's alert
 
 
 def _nobody(_part: str) -> None:
@@ -56,7 +56,8 @@ def step(
     health = tuple(f.health for f in feeds)
     done("track")
     known, verdict, memory = state.integrity, state.verdict, state.alarms
-    judge = verdict is None or due or tick % JUDGE_TICKS == 0 or not _same_speakers(state.claims, claims)
+    news = due or alerts != state.alerts or not _same_speakers(state.claims, claims)
+    judge = verdict is None or news or tick % JUDGE_TICKS == 0
     if verdict is None or judge:
         known, verdict = integrity.step(state.integrity, claims, shown, plan.integrity)
     done("integrity")
