@@ -5,6 +5,7 @@ was published is in the journal. A recorded site goes the same way with the reco
 """
 
 import asyncio
+import gc
 import hashlib
 import logging
 import os
@@ -163,6 +164,8 @@ class Runtime:
             self._packer.shutdown()
 
     async def _run_live(self, stop: asyncio.Event) -> None:
+        gc.collect()
+        gc.freeze()  # what was loaded stays: to look through it for garbage would hold up a tick by a tenth of a second
         feeds = [asyncio.create_task(self._guarded(f)) for f in self.plan.site.feeds]
         ticker = asyncio.create_task(self._tick_live(stop))
         keeper, lag = asyncio.create_task(self.nodes.keep()), asyncio.create_task(Lag(self.timing).watch())
