@@ -95,7 +95,7 @@ def corrected(
     A sensor that does not measure height leaves it alone (Schmidt-Kalman): the height's mean and variance stay, its
     correlations with what is measured are kept up, so that what it does to the ground position stays visible."""
     h, count = len(prior.first) - 1 + len(new.mean), len(branches.child_r)
-    w, mean, cov = _parts(prior, pairs, branches, new, sensor, settings)
+    w, mean, cov = _parts(prior, pairs, branches, new, sensor)
     M = w.shape[1]
     if len(branches.part_child) > count:
         group = (branches.part_child[:, None] * M + np.arange(M)).ravel()
@@ -114,7 +114,7 @@ def corrected(
 
 
 def _parts(
-    prior: Locals, pairs: Pairs, branches: Branches, new: Newborn, sensor: SensorModel, settings: TrackSettings
+    prior: Locals, pairs: Pairs, branches: Branches, new: Newborn, sensor: SensorModel
 ) -> tuple[Float64[Array, "p M"], Float64[Array, "p M 6"], Float64[Array, "p M 6 6"]]:
     """One local hypothesis per part: missed, corrected by a detection, or begun by one."""
     local, row = branches.part_local, branches.part_pair
@@ -122,8 +122,7 @@ def _parts(
     paired = (local >= 0) & (row >= 0)
     pair = np.full(len(row), -1, dtype=np.int64)
     pair[paired] = pairs.seen[row[paired]]
-    modes, only_ground = settings.kinematics.modes, not sensor.measures_height
-    return parts(old, begun, (local, pair, row), pairs.sight, modes, only_ground)
+    return parts(old, begun, (local, pair, row), pairs.gains, not sensor.measures_height)
 
 
 def _make_sound(mean: Float64[Array, "l 6"], cov: Float64[Array, "l 6 6"], target: TargetPrior) -> None:
