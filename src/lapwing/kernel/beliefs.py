@@ -56,17 +56,19 @@ def best_choice(forest: Forest, n: int) -> I64:
 
 @njit(cache=True, nogil=True)
 def edges(
-    local_first: I64, pair_first: I64, detection: I64, psi: F64, missed: F64, absent: F64, m: int
-) -> tuple[I64, I64, F64, I64]:
-    """Track, detection and weight of each edge, and the edge of each pair. missed (l,) is the marginal weight of each
-    local hypothesis times its probability of a miss, absent (n,) the weight of the track not being there."""
-    k = len(detection)
+    local_first: I64, pair_first: I64, detection: I64, psi: F64, missed: F64, weight_of: F64, m: int
+) -> tuple[I64, I64, F64, I64, F64]:
+    """Track, detection and weight of each edge, the edge of each pair, and of each track (n,) the probability that it
+    is not detected, being there or not, before the scan is known. missed (l,) is the marginal weight of each local
+    hypothesis, weight_of (l,), times its probability of a miss."""
+    n, k = len(local_first) - 1, len(detection)
     track, det, weight = np.empty(k, np.int64), np.empty(k, np.int64), np.zeros(k)
-    edge_of, stamp, found = np.empty(k, np.int64), np.full(m, -1, np.int64), 0
-    for i in range(len(local_first) - 1):
-        start, none = found, absent[i]
+    edge_of, stamp, found, none = np.empty(k, np.int64), np.full(m, -1, np.int64), 0, np.empty(n)
+    for i in range(n):
+        start, held, lost = found, 0.0, 0.0
         for a in range(local_first[i], local_first[i + 1]):
-            none += missed[a]
+            held += weight_of[a]
+            lost += missed[a]
             for e in range(pair_first[a], pair_first[a + 1]):
                 j = detection[e]
                 if stamp[j] < start:
@@ -75,9 +77,10 @@ def edges(
                     found += 1
                 edge_of[e] = stamp[j]
                 weight[stamp[j]] += missed[a] * psi[e]
+        none[i] = max(1.0 - held, 0.0) + lost
         for f in range(start, found):
-            weight[f] /= max(none, 1e-300)
-    return track[:found], det[:found], weight[:found], edge_of
+            weight[f] /= max(none[i], 1e-300)
+    return track[:found], det[:found], weight[:found], edge_of, none
 
 
 @njit(cache=True, nogil=True)
@@ -206,6 +209,25 @@ def _pour(a: int, b: int, r: F64, weight: F64, belief: tuple[F64, F64, F64]) -> 
 
 
 @njit(cache=True, nogil=True)
+def _renamed(forest: Forest, at: int, local: I64) -> int:
+    """The new name of a choice, or -1."""
+    return local[forest.choice[at]] if forest.choice[at] >= 0 else -1
+
+
+@njit(cache=True, nogil=True)
+def _two(name: int, choices: tuple[int, int], log_weight: F64, at: int, out: tuple) -> None:
+    """Writes down a cluster of one track with two hypotheses, as `emit` does."""
+    member, member_first, weights, weight_first, choice, choice_first = out
+    member.append(name)
+    for h in range(2):
+        weights.append(log_weight[at + h])
+        choice.append(choices[h])
+    member_first.append(len(member))
+    weight_first.append(len(weights))
+    choice_first.append(len(choice))
+
+
+@njit(cache=True, nogil=True)
 def keep(forest: Forest, alive: NDArray[np.bool_], row: I64, local: I64) -> Forest:
     """The forest of the tracks that are `alive`, renamed by `row`, their local hypotheses by `local`; what has become
     the same is one, what no longer depends on each other is apart."""
@@ -219,6 +241,18 @@ def keep(forest: Forest, alive: NDArray[np.bool_], row: I64, local: I64) -> Fore
             if alive[forest.member[lo]] and s >= 0:
                 member[sure], choice[sure] = row[forest.member[lo]], local[s]
                 sure += 1
+            continue
+        if hi == lo + 1 and forest.choice_first[a + 1] == forest.choice_first[a] + 2:
+            if alive[forest.member[lo]]:
+                one, two = (
+                    _renamed(forest, forest.choice_first[a], local),
+                    _renamed(forest, forest.choice_first[a] + 1, local),
+                )
+                if one == two and one >= 0:
+                    member[sure], choice[sure] = row[forest.member[lo]], one
+                    sure += 1
+                elif one != two:
+                    _two(row[forest.member[lo]], (one, two), forest.log_weight, forest.weight_first[a], out)
             continue
         stay = np.empty(hi - lo, np.int64)
         t = 0

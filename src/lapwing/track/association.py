@@ -28,6 +28,7 @@ PROBABILITY_MAX = 1.0 - 1e-9
 class Locals(NamedTuple):
     """Predicted local hypotheses of all tracks, by track."""
 
+    track: Int64[Array, " l"]
     first: Int64[Array, " h"]  # of each track, and the end
     mean: Float64[Array, "l 6"]
     cov: Float64[Array, "l 6 6"]  # wide enough that its gate holds the gates of all modes
@@ -138,30 +139,28 @@ def evidence(
 ) -> tuple[Evidence, Pairs]:
     """What the scan says of every local hypothesis, marginal probabilities by belief propagation included, and the
     pairs that are probable enough to matter."""
-    n, m = len(prior.first) - 1, len(birth_intensity)
+    n, m, edge_min = len(prior.first) - 1, len(birth_intensity), settings.exactness.edge_min
     other = birth_intensity + clutter_intensity
     seen = np.minimum(prior.existence * p_detect, PROBABILITY_MAX)
-    log_odds = np.log(np.maximum(seen, 1e-300)) - np.log1p(-seen)
+    log_miss = np.log1p(-seen)
+    log_odds = np.log(np.maximum(seen, 1e-300)) - log_miss
     log_psi = log_odds[pairs.local] + pairs.log_likelihood - np.log(other)[pairs.detection]
     psi = np.exp(np.minimum(log_psi, LOG_WEIGHT_MAX))
     missed = prior.weight * (1.0 - seen)
-    absent = np.maximum(1.0 - _sum_by(prior.first, prior.weight), 0.0)
     pair_first = beliefs.beginnings(pairs.local, len(seen))
-    track, detection, weight, edge = beliefs.edges(prior.first, pair_first, pairs.detection, psi, missed, absent, m)
+    track, detection, weight, edge, none = beliefs.edges(
+        prior.first, pair_first, pairs.detection, psi, missed, prior.weight, m
+    )
     p, p_miss, p_new = marginals(weight, track, detection, n, m, LBP_TOLERANCE, LBP_SWEEPS)
-    of_track = np.repeat(np.arange(n), np.diff(prior.first))
-    none = absent + _sum_by(prior.first, missed)
-    per_miss = p_miss / np.maximum(none, 1e-300)
-    share = missed[pairs.local] * psi / np.maximum(weight[edge] * none[of_track[pairs.local]], 1e-300)
+    share = missed[pairs.local] * psi / np.maximum(weight[edge] * none[prior.track[pairs.local]], 1e-300)
     p_pair = p[edge] * share
-    matter = (p[edge] >= settings.exactness.edge_min) & (log_psi > -LOG_WEIGHT_MAX)
+    matter = (p[edge] >= edge_min) & (log_psi > -LOG_WEIGHT_MAX)
     pairs = pairs.of(matter)
-    r_miss = np.minimum(prior.existence * (1.0 - p_detect) / (1.0 - seen), PROBABILITY_MAX)
     return Evidence(
         prior.first,
-        np.log1p(-seen),
-        r_miss,
-        missed * per_miss[of_track],
+        log_miss,
+        np.minimum(prior.existence * (1.0 - p_detect) / (1.0 - seen), PROBABILITY_MAX),
+        missed * (p_miss / np.maximum(none, 1e-300))[prior.track],
         beliefs.beginnings(pairs.local, len(seen)),
         pairs.detection,
         log_psi[matter],
@@ -169,11 +168,6 @@ def evidence(
         birth_intensity / other,
         p_new,
     ), pairs
-
-
-def _sum_by(first: Int64[Array, " h"], values: Float64[Array, " l"]) -> Float64[Array, " n"]:
-    """Sums of each track's values; every track has at least one."""
-    return np.add.reduceat(values, first[:-1]) if len(first) > 1 else np.zeros(0)
 
 
 def ages_s(scan: Detections, to_ns: int) -> Float64[Array, " m"]:

@@ -112,22 +112,22 @@ def judge(
     updated[who] = np.maximum(updated[who], scan.time_ns[row])
     frame_seq[who] = scan.frame_seq[row]
     address[who] = np.where(scan.address[row] == ANONYMOUS, address[who], scan.address[row])
-    status = _status(tracks, hits, updated, settings)
-    n = len(told.assigned)
-    status[n:] = TrackStatus.TENTATIVE
+    n, status = len(told.assigned), tracks.status.copy()
+    status[:n] = _status(tracks, hits[:n], updated[:n], settings)
     return tracks._replace(updated_ns=updated, frame_seq=frame_seq, address=address, status=status)
 
 
 def _status(
     tracks: Everyone, hits: Float64[Array, " n"], updated_ns: Int64[Array, " n"], settings: TrackSettings
 ) -> Int64[Array, " n"]:
-    """Confirmed once, a track never is tentative again; it coasts when unseen or doubtful, and returns only when it
-    is as sure as when it was confirmed."""
-    sure = tracks.existence >= settings.confirm_existence
-    known = (tracks.status != TrackStatus.TENTATIVE) | (sure & (hits >= settings.confirm_hits))
+    """Of the old tracks: confirmed once, a track never is tentative again; it coasts when unseen or doubtful, and
+    returns only when it is as sure as when it was confirmed."""
+    existence, status = tracks.existence[: len(hits)], tracks.status[: len(hits)]
+    sure = existence >= settings.confirm_existence
+    known = (status != TrackStatus.TENTATIVE) | (sure & (hits >= settings.confirm_hits))
     unseen = (tracks.time_ns - updated_ns) * 1e-9 > settings.coast_after_s
-    doubtful = tracks.existence < settings.coast_existence
-    coasting = unseen | doubtful | ((tracks.status == TrackStatus.COASTING) & ~sure)
+    doubtful = existence < settings.coast_existence
+    coasting = unseen | doubtful | ((status == TrackStatus.COASTING) & ~sure)
     active = np.where(coasting, np.int64(TrackStatus.COASTING), np.int64(TrackStatus.CONFIRMED))
     return np.where(known, active, np.int64(TrackStatus.TENTATIVE))
 

@@ -52,7 +52,7 @@ def predicted(state: TrackerState, settings: TrackSettings, to_ns: int) -> Local
     existence = np.minimum(of.existence * np.exp(-dt_s / settings.lifetime_s), PROBABILITY_MAX)
     first = beliefs.beginnings(of.track, len(state.tracks))
     address = state.tracks.address[of.track]
-    return Locals(first, middle, wide, existence, of.weight, address, dt_s, w, mean, cov, to_ns)
+    return Locals(of.track, first, middle, wide, existence, of.weight, address, dt_s, w, mean, cov, to_ns)
 
 
 def _way(settings: TrackSettings, dt_s: float) -> tuple[Array, float, Array, tuple[float, float, float]]:
