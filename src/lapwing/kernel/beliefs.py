@@ -34,7 +34,7 @@ def local_weights(forest: Forest, locals_: int) -> F64:
         t = forest.member_first[a + 1] - forest.member_first[a]
         at = forest.choice_first[a]
         for g in range(forest.weight_first[a], forest.weight_first[a + 1]):
-            w = np.exp(forest.log_weight[g])
+            w = np.exp(forest.log_weight[g]) if forest.log_weight[g] != 0.0 else 1.0
             for s in range(at, at + t):
                 if forest.choice[s] >= 0:
                     weight[forest.choice[s]] += w
@@ -48,9 +48,14 @@ def best_choice(forest: Forest, n: int) -> I64:
     best = np.full(n, -1, np.int64)
     for a in range(len(forest.member_first) - 1):
         t = forest.member_first[a + 1] - forest.member_first[a]
-        g = np.argmax(forest.log_weight[forest.weight_first[a] : forest.weight_first[a + 1]])
+        first = top = forest.weight_first[a]
+        for g in range(first + 1, forest.weight_first[a + 1]):
+            if forest.log_weight[g] > forest.log_weight[top]:
+                top = g
         for s in range(t):
-            best[forest.member[forest.member_first[a] + s]] = forest.choice[forest.choice_first[a] + g * t + s]
+            best[forest.member[forest.member_first[a] + s]] = forest.choice[
+                forest.choice_first[a] + (top - first) * t + s
+            ]
     return best
 
 
