@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lapwing.kernel.assignment import FAR, k_best, prices
+from lapwing.kernel.branching import costs, one_pair
+from lapwing.kernel.hypotheses import Evidence, Limits
 
 
 def tables(seed, g, t, d, share):
@@ -52,6 +54,28 @@ def test_the_range_cuts_where_it_says(seed):
     want = [w for w, _, _ in every_pairing(cost, before)]
     score, *_ = k_best(cost, before, 10_000, 3.0, 10**7)
     assert np.allclose(score, [w for w in want if w >= want[0] - 3.0])
+
+
+@given(st.integers(0, 10**6), st.integers(1, 4), st.sampled_from([(1, 0), (1, 3), (2, 1), (4, 1), (3, 0)]))
+@settings(deadline=None, max_examples=60)
+def test_where_one_pair_at_most_is_true_no_walk_is_needed(seed, g, shape):
+    """One track, or one detection at most: the same as the walk over all pairings finds."""
+    (t, d), rng = shape, np.random.default_rng(seed)
+    count = rng.integers(0, d + 1, 5 * t)
+    detection = np.concatenate([rng.permutation(d)[:c] for c in count]).astype(np.int64)
+    first, none, zero = np.concatenate([[0], np.cumsum(count)]), np.zeros(d), np.zeros(5 * t)
+    rows, log_psi = np.arange(t + 1) * 5, rng.normal(1.0, 3.0, len(detection))
+    ev = Evidence(rows, -rng.exponential(1.0, 5 * t), zero, zero, first, detection, log_psi, log_psi, none, none)
+    table = rng.integers(0, 5, (g, t)) + rows[:t]
+    table[rng.random((g, t)) < 0.2] = -1
+    before, column, limits = rng.normal(0.0, 2.0, g), np.arange(d), Limits(50, 1e-2 if t > 1 else 1e-300, 0.0, 8, 10**6)
+    score, parent, pick = one_pair(table, before, ev, column, limits)
+    cost, start = costs(table, before, ev, column, d)
+    want = k_best(cost, start, limits.hypotheses_max, -np.log(limits.weight_min), limits.nodes_max)
+    assert np.allclose(score, want[0])
+    assert [(h, *row) for h, row in zip(parent, pick, strict=True)] == [
+        (h, *r) for h, r in zip(*want[1:3], strict=True)
+    ]
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapwing.kernel.correction import Sight, parts, sound_rows, weigh_pairs
+from lapwing.kernel.correction import LANES, parts, sound_rows
 from lapwing.kernel.gaussian import not_positive
 from lapwing.kernel.geodesy import SEMI_MAJOR_M
 from lapwing.kernel.manoeuvre import NEVER, predict_modes
 from lapwing.kernel.turning import add_noise, move_state
+from lapwing.kernel.weighing import Sight, weigh_pairs
 
 seeds = st.integers(0, 2**32 - 1)
 MODES = np.array([[1.0, 0.3, 0.0, 0.0], [4.0, 0.3, 0.2, 0.0], [2.0, 0.3, 0.0, 0.3]])
@@ -53,16 +54,17 @@ def told(belief, i, sight, e, j):
     return PHt @ np.linalg.inv(S), S, nis, -0.5 * (nis + np.linalg.slogdet(2.0 * np.pi * S)[1])
 
 
-@given(seeds, st.integers(1, 3), st.integers(1, 3), st.booleans())
-def test_pairs_are_weighed_as_defined(seed, M, d, aged):
+@given(seeds, st.integers(1, 3), st.integers(1, 3), st.booleans(), st.sampled_from([0.5, 3.0, np.inf]))
+def test_pairs_are_weighed_as_defined(seed, M, d, aged, gate_d2):
     belief, local, sight, _ = scene(seed, M, d, aged)
-    nearest, nis, like = weigh_pairs((belief[0], belief[2]), local, sight, MODES[:M])
-    for e in range(12):
+    found = weigh_pairs((belief[0], belief[2]), local, sight, MODES[:M], gate_d2)
+    least = np.array([min(told(belief, local[e], sight, e, j)[2] for j in range(M)) for e in range(12)])
+    assert found.inside.tolist() == np.flatnonzero(least <= gate_d2).tolist()
+    for n, e in enumerate(found.inside):
         each = [told(belief, local[e], sight, e, j) for j in range(M)]
         weight = belief[0][local[e]] * np.exp([one[3] for one in each])
-        assert np.isclose(nearest[e], min(one[2] for one in each), rtol=1e-7)
-        assert np.isclose(nis[e], weight @ [one[2] for one in each] / weight.sum(), rtol=1e-6)
-        assert np.isclose(like[e], np.log(weight.sum()), rtol=1e-7, atol=1e-7)
+        assert np.isclose(found.nis[n], weight @ [one[2] for one in each] / weight.sum(), rtol=1e-6)
+        assert np.isclose(found.log_likelihood[n], np.log(weight.sum()), rtol=1e-7, atol=1e-7)
 
 
 @given(seeds, st.integers(1, 3), st.integers(1, 3), st.booleans(), st.booleans())
@@ -72,7 +74,8 @@ def test_parts_are_missed_corrected_or_begun(seed, M, d, aged, only_ground):
     which = np.concatenate([local, np.arange(6), np.full(3, -1)])
     pair = np.concatenate([np.arange(12), np.full(9, -1)])
     row = np.concatenate([np.full(18, -1), np.arange(3)])
-    w, mean, cov = parts(old, new, (which, pair, row), sight, MODES[:M], only_ground)
+    gains = weigh_pairs((old[0], old[2]), local, sight, MODES[:M], np.inf).gains
+    w, mean, cov = parts(old, new, (which, pair, row), gains, only_ground)
     assert all(np.array_equal(got[12:18], want) for got, want in zip((w, mean, cov), old, strict=True))
     assert all(np.array_equal(got[18:], want) for got, want in zip((w, mean, cov), new, strict=True))
     free = np.array([only_ground and i % 3 == 2 for i in range(6)])
@@ -88,17 +91,18 @@ def test_parts_are_missed_corrected_or_begun(seed, M, d, aged, only_ground):
         assert np.allclose(w[e], want / want.sum(), rtol=1e-6, atol=1e-7)
 
 
-@given(seeds, st.integers(0, 5), st.sampled_from([1e-14, 1e-7, 1.0]))
-def test_a_spoilt_covariance_is_told_and_heights_are_bounded(seed, axis, least):
+@given(seeds, st.integers(0, 5), st.sampled_from([1e-14, 1e-7, 1.0]), st.sampled_from([4, LANES, 2 * LANES + 3]))
+def test_a_spoilt_covariance_is_told_and_heights_are_bounded(seed, axis, least, n):
     """An eigenvalue made small: told exactly where the Cholesky factorisation of `gaussian` says so."""
     rng = np.random.default_rng(seed)
-    P = covariances(rng, 4)
+    P = covariances(rng, n)
     P[1] = np.diag(np.where(np.arange(6) == axis, least, 1.0))
     P[2] -= np.diag(2.0 * np.diagonal(P[2]) * (np.arange(6) == axis))
-    x = rng.normal(0.0, 2e5, (4, 6))
+    x = rng.normal(0.0, 2e5, (n, 6))
     want, low, high = x.copy(), -500.0, 20_000.0
+    P[-1] = P[2]
     bad = not_positive(P, 1e-10)
-    assert (bad[1], bad[2]) == (False, True)
+    assert (bad[1], bad[2], bad[-1]) == (False, True, True)
     height = want[:, 2] + (want[:, 0] ** 2 + want[:, 1] ** 2) / (2.0 * SEMI_MAJOR_M)
     want[:, 2] -= np.where(~bad & (P[:, 2, 2] > 1.5**2), height - np.clip(height, low, high), 0.0)
     lopsided = P + np.triu(np.full((6, 6), 1e-9), 1) - np.tril(np.full((6, 6), 1e-9), -1)

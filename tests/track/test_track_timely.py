@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from tests.track.ordeals import CENTURY_NS, FLAT, SECOND, scan_of, sound
 
-from lapwing.kernel.correction import Sight, parts, weigh_pairs
+from lapwing.kernel.correction import parts
 from lapwing.kernel.gaussian import not_positive
+from lapwing.kernel.weighing import Sight, weigh_pairs
 from lapwing.records import Innovations, Tracks
 from lapwing.track import AIR, TrackSettings, start, step
 from lapwing.track.motions import kinematics
@@ -100,8 +101,8 @@ def test_an_old_plot_of_what_forgets_its_velocity_stays_finite():
             belief = (one.copy(), np.zeros((1, 1, 6)), P[None, None].copy())
             R, row, nu = np.eye(2)[None] * noise, np.zeros(1, dtype=np.int64), np.full((1, 1, 2), 200.0)
             sight = Sight(row, H, nu, R, np.array([age_s]), np.array([min(age_s, 51.0)]))
-            nis = weigh_pairs((belief[0], belief[2]), row, sight, modes[4:])[0]
-            belief = parts(belief, belief, (row, row, row), sight, modes[4:], False)
+            _, nis, _, gains = weigh_pairs((belief[0], belief[2]), row, sight, modes[4:], np.inf)
+            belief = parts(belief, belief, (row, row, row), gains, False)
             assert np.isfinite(nis).all()
             assert np.isfinite(belief[1]).all()
             assert (np.abs(belief[2]) <= np.abs(P).max() * (1.0 + 1e-9)).all()

@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from lapwing.kernel.assignment import falling
 from lapwing.kernel.hypotheses import Forest, distinct, emit, joined, joined_floats, no_floats, no_ints
 
 F64 = NDArray[np.float64]
@@ -33,7 +34,7 @@ def local_weights(forest: Forest, locals_: int) -> F64:
         t = forest.member_first[a + 1] - forest.member_first[a]
         at = forest.choice_first[a]
         for g in range(forest.weight_first[a], forest.weight_first[a + 1]):
-            w = np.exp(forest.log_weight[g])
+            w = np.exp(forest.log_weight[g]) if forest.log_weight[g] != 0.0 else 1.0
             for s in range(at, at + t):
                 if forest.choice[s] >= 0:
                     weight[forest.choice[s]] += w
@@ -47,25 +48,32 @@ def best_choice(forest: Forest, n: int) -> I64:
     best = np.full(n, -1, np.int64)
     for a in range(len(forest.member_first) - 1):
         t = forest.member_first[a + 1] - forest.member_first[a]
-        g = np.argmax(forest.log_weight[forest.weight_first[a] : forest.weight_first[a + 1]])
+        first = top = forest.weight_first[a]
+        for g in range(first + 1, forest.weight_first[a + 1]):
+            if forest.log_weight[g] > forest.log_weight[top]:
+                top = g
         for s in range(t):
-            best[forest.member[forest.member_first[a] + s]] = forest.choice[forest.choice_first[a] + g * t + s]
+            best[forest.member[forest.member_first[a] + s]] = forest.choice[
+                forest.choice_first[a] + (top - first) * t + s
+            ]
     return best
 
 
 @njit(cache=True, nogil=True)
 def edges(
-    local_first: I64, pair_first: I64, detection: I64, psi: F64, missed: F64, absent: F64, m: int
-) -> tuple[I64, I64, F64, I64]:
-    """Track, detection and weight of each edge, and the edge of each pair. missed (l,) is the marginal weight of each
-    local hypothesis times its probability of a miss, absent (n,) the weight of the track not being there."""
-    k = len(detection)
+    local_first: I64, pair_first: I64, detection: I64, psi: F64, missed: F64, weight_of: F64, m: int
+) -> tuple[I64, I64, F64, I64, F64]:
+    """Track, detection and weight of each edge, the edge of each pair, and of each track (n,) the probability that it
+    is not detected, being there or not, before the scan is known. missed (l,) is the marginal weight of each local
+    hypothesis, weight_of (l,), times its probability of a miss."""
+    n, k = len(local_first) - 1, len(detection)
     track, det, weight = np.empty(k, np.int64), np.empty(k, np.int64), np.zeros(k)
-    edge_of, stamp, found = np.empty(k, np.int64), np.full(m, -1, np.int64), 0
-    for i in range(len(local_first) - 1):
-        start, none = found, absent[i]
+    edge_of, stamp, found, none = np.empty(k, np.int64), np.full(m, -1, np.int64), 0, np.empty(n)
+    for i in range(n):
+        start, held, lost = found, 0.0, 0.0
         for a in range(local_first[i], local_first[i + 1]):
-            none += missed[a]
+            held += weight_of[a]
+            lost += missed[a]
             for e in range(pair_first[a], pair_first[a + 1]):
                 j = detection[e]
                 if stamp[j] < start:
@@ -74,9 +82,10 @@ def edges(
                     found += 1
                 edge_of[e] = stamp[j]
                 weight[stamp[j]] += missed[a] * psi[e]
+        none[i] = max(1.0 - held, 0.0) + lost
         for f in range(start, found):
-            weight[f] /= max(none, 1e-300)
-    return track[:found], det[:found], weight[:found], edge_of
+            weight[f] /= max(none[i], 1e-300)
+    return track[:found], det[:found], weight[:found], edge_of, none
 
 
 @njit(cache=True, nogil=True)
@@ -100,16 +109,22 @@ def match(group: I64, weight: F64, mean: F64, cov: F64, n: int) -> tuple[F64, F6
 
 
 @njit(cache=True, nogil=True)
-def _apart2(L: F64, a: F64, b: F64) -> float:
-    """Squared distance of a and b by the covariance L L'."""
-    total, y = 0.0, np.empty(len(a))
-    for i in range(len(a)):
-        y[i] = a[i] - b[i]
+def _near(x: F64, P: F64, y: F64, d2_max: float, work: tuple[F64, F64]) -> bool:
+    """Whether the squared distance of x and y by the covariance P is at most d2_max. No component alone is farther than
+    all together: most are told apart by one. work is scratch (6, 6) and (6,)."""
+    L, off = work
+    for i in range(6):
+        off[i] = y[i] - x[i]
+        if off[i] * off[i] > d2_max * P[i, i]:
+            return False
+    _cholesky(P, L)
+    total = 0.0
+    for i in range(6):
         for j in range(i):
-            y[i] -= L[i, j] * y[j]
-        y[i] /= L[i, i]
-        total += y[i] * y[i]
-    return total
+            off[i] -= L[i, j] * off[j]
+        off[i] /= L[i, i]
+        total += off[i] * off[i]
+    return total <= d2_max
 
 
 @njit(cache=True, nogil=True)
@@ -141,34 +156,32 @@ def merge(track_of: I64, rows: I64, r: F64, weight: F64, belief: tuple[F64, F64,
     """Makes one of local hypotheses of a track that say nearly the same: the more probable one (its place in `rows`,
     for each place) takes over weight, existence and spread, in place. `rows` are sorted by track; belief = (mode
     probabilities (l, M), mean (l, M, 6), cov (l, M, 6, 6))."""
-    track = track_of[rows]
-    into = np.arange(len(track))
+    into = np.arange(len(rows))
     if merge_d2 < 0.0:
         return into
-    start = 0
-    L, P, x, y = np.zeros((6, 6)), np.zeros((6, 6)), np.zeros(6), np.zeros(6)
-    w, mean, cov = belief
-    while start < len(track):
+    (w, mean, cov), start = belief, 0
+    P, x, y, work = np.zeros((6, 6)), np.zeros(6), np.zeros(6), (np.zeros((6, 6)), np.zeros(6))
+    while start < len(rows):
         stop = start + 1
-        while stop < len(track) and track[stop] == track[start]:
+        while stop < len(rows) and track_of[rows[stop]] == track_of[rows[start]]:
             stop += 1
         if stop - start > 1:
             own = rows[start:stop]
-            order = start + np.argsort(-(weight[own] * r[own]), kind="mergesort")
+            order = start + falling(weight[own] * r[own])
             for s in range(len(order)):
                 a = order[s]
                 if into[a] != a:
                     continue
                 _middle(w[rows[a]], mean[rows[a]], cov[rows[a]], x, P)
-                _cholesky(P, L)
                 for t in range(s + 1, len(order)):
                     b = order[t]
                     if into[b] != b:
                         continue
                     y[:] = 0.0
                     for j in range(w.shape[1]):
-                        y += w[rows[b], j] * mean[rows[b], j]
-                    if _apart2(L, y, x) <= merge_d2:
+                        for c in range(6):
+                            y[c] += w[rows[b], j] * mean[rows[b], j, c]
+                    if _near(x, P, y, merge_d2, work):
                         into[b] = a
                         _pour(rows[a], rows[b], r, weight, belief)
         start = stop
@@ -201,6 +214,25 @@ def _pour(a: int, b: int, r: F64, weight: F64, belief: tuple[F64, F64, F64]) -> 
 
 
 @njit(cache=True, nogil=True)
+def _renamed(forest: Forest, at: int, local: I64) -> int:
+    """The new name of a choice, or -1."""
+    return local[forest.choice[at]] if forest.choice[at] >= 0 else -1
+
+
+@njit(cache=True, nogil=True)
+def _two(name: int, choices: tuple[int, int], log_weight: F64, at: int, out: tuple) -> None:
+    """Writes down a cluster of one track with two hypotheses, as `emit` does."""
+    member, member_first, weights, weight_first, choice, choice_first = out
+    member.append(name)
+    for h in range(2):
+        weights.append(log_weight[at + h])
+        choice.append(choices[h])
+    member_first.append(len(member))
+    weight_first.append(len(weights))
+    choice_first.append(len(choice))
+
+
+@njit(cache=True, nogil=True)
 def keep(forest: Forest, alive: NDArray[np.bool_], row: I64, local: I64) -> Forest:
     """The forest of the tracks that are `alive`, renamed by `row`, their local hypotheses by `local`; what has become
     the same is one, what no longer depends on each other is apart."""
@@ -214,6 +246,18 @@ def keep(forest: Forest, alive: NDArray[np.bool_], row: I64, local: I64) -> Fore
             if alive[forest.member[lo]] and s >= 0:
                 member[sure], choice[sure] = row[forest.member[lo]], local[s]
                 sure += 1
+            continue
+        if hi == lo + 1 and forest.choice_first[a + 1] == forest.choice_first[a] + 2:
+            if alive[forest.member[lo]]:
+                one, two = (
+                    _renamed(forest, forest.choice_first[a], local),
+                    _renamed(forest, forest.choice_first[a] + 1, local),
+                )
+                if one == two and one >= 0:
+                    member[sure], choice[sure] = row[forest.member[lo]], one
+                    sure += 1
+                elif one != two:
+                    _two(row[forest.member[lo]], (one, two), forest.log_weight, forest.weight_first[a], out)
             continue
         stay = np.empty(hi - lo, np.int64)
         t = 0
@@ -248,32 +292,73 @@ def keep(forest: Forest, alive: NDArray[np.bool_], row: I64, local: I64) -> Fore
 
 
 @njit(cache=True, nogil=True)
-def summary(best: I64, track: I64, there: F64, mean: F64, cov: F64) -> tuple[I64, F64, F64, F64]:
+def seats(best: I64, track: I64, there: F64) -> tuple[I64, F64]:
     """Of each track (h,): the local hypothesis it stands at (the best choice, or where that has none the weightiest; -1
-    for no local hypothesis), total existence, mean there, and the second moment of all about that place. there (l,) is
-    weight times existence of each local hypothesis with mean (l, 6), cov (l, 6, 6)."""
-    h = len(best)
-    at, total, x, P = best.copy(), np.zeros(h), np.zeros((h, 6)), np.zeros((h, 6, 6))
+    for no local hypothesis), and total existence. there (l,) is weight times existence of each local hypothesis."""
+    at, total = best.copy(), np.zeros(len(best))
     for p in range(len(track)):
         i = track[p]
         total[i] += there[p]
         if best[i] < 0 and (at[i] < 0 or there[p] >= there[at[i]]):
             at[i] = p
-    for i in range(h):
-        if at[i] >= 0:
-            x[i] = mean[at[i]]
-    off = np.empty(6)
-    for p in range(len(track)):
-        i = track[p]
-        if p == at[i] and there[p] >= total[i]:
-            P[i] = cov[p]
+    return at, total
+
+
+@njit(cache=True, nogil=True)
+def chances(forest: Forest, track: I64, r: F64, h: int) -> tuple[F64, I64, F64]:
+    """`local_weights`, and `seats` of the h tracks, of local hypotheses with existence r."""
+    weight = local_weights(forest, len(track))
+    at, total = seats(best_choice(forest, h), track, weight * r)
+    return weight, at, total
+
+
+@njit(cache=True, nogil=True)
+def staying(track: I64, sure: NDArray[np.bool_]) -> tuple[I64, I64, I64]:
+    """The local hypotheses (s,) of the tracks (t,) that are `sure` (h,), by track and there as they come; of each local
+    hypothesis (l,) its place among them, or -1; and where those of each such track begin (t + 1,)."""
+    row, tracks = np.empty(len(sure), np.int64), 0
+    for i in range(len(sure)):
+        row[i] = tracks
+        tracks += 1 if sure[i] else 0
+    first = np.zeros(tracks + 1, np.int64)
+    for i in track:
+        if sure[i]:
+            first[row[i] + 1] += 1
+    for i in range(tracks):
+        first[i + 1] += first[i]
+    next_ = first[:tracks].copy()
+    child, place = np.empty(first[tracks], np.int64), np.full(len(track), -1, np.int64)
+    for s in range(len(track)):
+        if sure[track[s]]:
+            i = row[track[s]]
+            place[s] = next_[i]
+            child[next_[i]] = s
+            next_[i] += 1
+    return child, place, first
+
+
+@njit(cache=True, nogil=True)
+def moments(at: I64, first: I64, there: F64, belief: tuple[F64, F64], out: tuple[F64, F64]) -> None:
+    """Into out = (x (t, 6), P (t, 6, 6)): of each track the mean at its local hypothesis `at`, and the second moment of
+    all of its local hypotheses first[i]..first[i + 1] - 1 about that place. there (l,) is weight times existence of
+    each, belief = (mean (l, 6), cov (l, 6, 6))."""
+    (mean, cov), (x, P), off = belief, out, np.empty(6)
+    for i in range(len(at)):
+        total, a = 0.0, at[i]
+        for p in range(first[i], first[i + 1]):
+            total += there[p]
+        for c in range(6):
+            x[i, c] = mean[a, c]
+        if there[a] >= total:
+            for c in range(6):
+                for b in range(6):
+                    P[i, c, b] = cov[a, c, b]
             continue
-        share = 1.0 if p == at[i] else 0.0
-        if total[i] > 0.0:
-            share = there[p] / total[i]
-        for a in range(6):
-            off[a] = mean[p, a] - x[i, a]
-        for a in range(6):
-            for b in range(6):
-                P[i, a, b] += share * (cov[p, a, b] + off[a] * off[b])
-    return at, total, x, P
+        P[i] = 0.0
+        for p in range(first[i], first[i + 1]):
+            share = there[p] / total
+            for c in range(6):
+                off[c] = mean[p, c] - x[i, c]
+            for c in range(6):
+                for b in range(6):
+                    P[i, c, b] += share * (cov[p, c, b] + off[c] * off[b])

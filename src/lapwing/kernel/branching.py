@@ -65,8 +65,19 @@ def _groups(forest: Forest, ev: Evidence) -> tuple[I64, I64]:
 
 
 @njit(cache=True, nogil=True)
+def _cluster(forest: Forest, a: int) -> tuple[I64, F64, I64]:
+    """Members, log weights and choices (g, t) of one cluster."""
+    members = forest.member[forest.member_first[a] : forest.member_first[a + 1]].copy()
+    weight = forest.log_weight[forest.weight_first[a] : forest.weight_first[a + 1]].copy()
+    choice = forest.choice[forest.choice_first[a] : forest.choice_first[a + 1]].copy()
+    return members, weight, choice.reshape((len(weight), len(members)))
+
+
+@njit(cache=True, nogil=True)
 def _product(forest: Forest, clusters: I64, limit: int) -> tuple[I64, F64, I64]:
     """Members, log weights and choices (g, t) of several clusters as one, its best `limit` hypotheses."""
+    if len(clusters) == 1:
+        return _cluster(forest, clusters[0])
     total = 0
     for a in clusters:
         total += forest.member_first[a + 1] - forest.member_first[a]
@@ -91,7 +102,7 @@ def _product(forest: Forest, clusters: I64, limit: int) -> tuple[I64, F64, I64]:
 
 
 @njit(cache=True, nogil=True)
-def _costs(table: I64, weight: F64, ev: Evidence, column: I64, d: int) -> tuple[F64, F64]:
+def costs(table: I64, weight: F64, ev: Evidence, column: I64, d: int) -> tuple[F64, F64]:
     """Assignment costs (g, t, d + t) and log weights before assignment (g,); column[j] is j's place in the group."""
     g, t = table.shape
     cost, before = np.full((g, t, d + t), FAR), weight.copy()
@@ -108,27 +119,36 @@ def _costs(table: I64, weight: F64, ev: Evidence, column: I64, d: int) -> tuple[
 
 
 @njit(cache=True, nogil=True)
-def _one_track(table: I64, before: F64, ev: Evidence, column: I64, limits: Limits) -> tuple[F64, I64, I64]:
-    """What `k_best` gives for one track: all it may be and take, best first."""
-    g = len(table)
-    room = g
+def one_pair(table: I64, before: F64, ev: Evidence, column: I64, limits: Limits) -> tuple[F64, I64, I64]:
+    """What `k_best` gives where at most one pair can be true, for there is one track or one detection at most: every
+    parent with no pair, and with each, best first; of several tracks none that is less probable than the best by
+    more than weight_min."""
+    (g, t), room = table.shape, len(table)
     for h in range(g):
-        if table[h, 0] >= 0:
-            room += ev.pair_first[table[h, 0] + 1] - ev.pair_first[table[h, 0]]
-    score, parent, pick = np.empty(room), np.empty(room, np.int64), np.full((room, 1), -1, np.int64)
+        for s in range(t):
+            if table[h, s] >= 0:
+                room += ev.pair_first[table[h, s] + 1] - ev.pair_first[table[h, s]]
+    score, parent, pick = np.empty(room), np.empty(room, np.int64), np.full((room, t), -1, np.int64)
     count = 0
     for h in range(g):
-        local = table[h, 0]
-        score[count], parent[count] = before[h], h
-        if local >= 0:
-            score[count] += ev.log_miss[local]
-            for e in range(ev.pair_first[local], ev.pair_first[local + 1]):
-                count += 1
-                score[count] = before[h] + ev.log_miss[local] + ev.log_psi[e]
-                parent[count], pick[count, 0] = h, column[ev.detection[e]]
+        missed = before[h]
+        for s in range(t):
+            if table[h, s] >= 0:
+                missed += ev.log_miss[table[h, s]]
+        score[count], parent[count] = missed, h
         count += 1
-    order = falling(score[:count])[: limits.hypotheses_max]
-    return score[order], parent[order], pick[order]
+        for s in range(t):
+            local = table[h, s]
+            if local < 0:
+                continue
+            for e in range(ev.pair_first[local], ev.pair_first[local + 1]):
+                score[count], parent[count], pick[count, s] = missed + ev.log_psi[e], h, column[ev.detection[e]]
+                count += 1
+    order = falling(score)[: limits.hypotheses_max]
+    end = len(order)
+    while t > 1 and score[order[end - 1]] < score[order[0]] + np.log(limits.weight_min) - 1e-9:
+        end -= 1
+    return score[order[:end]], parent[order[:end]], pick[order[:end]]
 
 
 @njit(cache=True, nogil=True)
@@ -170,11 +190,11 @@ def _branch(
     n, t, d = len(ev.local_first) - 1, len(members), len(dets)
     for j in range(d):
         column[dets[j]] = j
-    if t == 1:
-        score, parent, pick = _one_track(table, before, ev, column, limits)
+    if t == 1 or d <= 1:
+        score, parent, pick = one_pair(table, before, ev, column, limits)
         cut = False
     else:
-        cost, score = _costs(table, before, ev, column, d)
+        cost, score = costs(table, before, ev, column, d)
         log_range = -np.log(limits.weight_min)
         score, parent, pick, cut = k_best(cost, score, limits.hypotheses_max, log_range, limits.nodes_max)
     weight = _normalised(score, limits.weight_min)

@@ -49,9 +49,10 @@ def easy_groups(
     track, r = np.empty(3 * groups, np.int64), np.empty(3 * groups)
     part_local, part_pair = np.empty(3 * groups, np.int64), np.empty(3 * groups, np.int64)
     member, weight, choice = np.empty(2 * groups, np.int64), np.empty(2 * groups), np.empty(4 * groups, np.int64)
-    marks, hard = np.zeros((2 * groups + 1, 3), np.int64), np.empty(groups, np.int64)
+    of, hard, lost = np.empty((3, 2 * groups + 1), np.int64), np.empty(groups, np.int64), 0.0
+    member_first, weight_first, choice_first = of
     kids = members = weights = choices = clusters = left = 0
-    lost = 0.0
+    of[:, 0] = 0
     for g in range(groups):
         i, local, j = _simple(forest, nodes, first[g], first[g + 1])
         if i == -2 or (limits.tracks_max < 1 and local >= 0):
@@ -84,7 +85,7 @@ def easy_groups(
             if not open_ and one >= 0:
                 member[members], weight[weights], choice[choices] = who, 0.0, one
                 members, weights, choices, clusters = members + 1, weights + 1, choices + 1, clusters + 1
-                marks[clusters] = members, weights, choices
+                member_first[clusters], weight_first[clusters], choice_first[clusters] = members, weights, choices
         if open_:
             t = 2 if new >= 0 else 1
             member[members], member[members + t - 1] = i, i if t == 1 else n + j
@@ -93,7 +94,9 @@ def easy_groups(
             if t == 2:
                 choice[choices + 1], choice[choices + 3] = -1, new
             members, weights, choices, clusters = members + t, weights + 2, choices + 2 * t, clusters + 1
-            marks[clusters] = members, weights, choices
-    of = np.ascontiguousarray(marks[: clusters + 1].T)
-    easy = Forest(member[:members], of[0], weight[:weights], of[1], choice[:choices], of[2])
+            member_first[clusters], weight_first[clusters], choice_first[clusters] = members, weights, choices
+    end = clusters + 1
+    easy = Forest(
+        member[:members], member_first[:end], weight[:weights], weight_first[:end], choice[:choices], choice_first[:end]
+    )
     return easy, (track[:kids], r[:kids], part_local[:kids], part_pair[:kids]), lost, hard[:left]

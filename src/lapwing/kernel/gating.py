@@ -15,6 +15,39 @@ I64 = NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True)
+def _bin(value: float, bins: tuple[float, float, int]) -> int:
+    """The bin of a value; bins = (lower end, bins per unit, how many)."""
+    return int(min(max((value - bins[0]) * bins[1], 0.0), bins[2] - 1.0))
+
+
+@njit(cache=True, nogil=True)
+def _rising(values: F64) -> I64:
+    """The places of the values from the least up: sorted into as many bins as there are values, and within them by
+    insertion; by comparison of all where many share a bin. How ties fall is not said."""
+    m = len(values)
+    lowest, highest = values.min(), values.max()
+    bins = (lowest, m / max(highest - lowest, 1e-9), m)
+    first, bin_of, order = np.zeros(m + 1, np.int64), np.empty(m, np.int64), np.empty(m, np.int64)
+    for s in range(m):
+        bin_of[s] = _bin(values[s], bins)
+        first[bin_of[s] + 1] += 1
+    if first.max() > 32:
+        return np.argsort(values)
+    for k in range(m):
+        first[k + 1] += first[k]
+    place = first[:m].copy()
+    for s in range(m):
+        k = bin_of[s]
+        t = place[k]
+        while t > first[k] and values[order[t - 1]] > values[s]:
+            order[t] = order[t - 1]
+            t -= 1
+        order[t] = s
+        place[k] += 1
+    return order
+
+
+@njit(cache=True, nogil=True)
 def _strips(north: F64, by_north: I64, by_east: I64) -> tuple[I64, I64, F64]:
     """Detections in strips from south to north, as many in each as there are strips, from west to east within: the
     order, where each strip begins, and the northern coordinate of its southernmost."""
@@ -33,12 +66,6 @@ def _strips(north: F64, by_north: I64, by_east: I64) -> tuple[I64, I64, F64]:
         place[strip[s]] += 1
     first[strips] = m
     return order, first, south
-
-
-@njit(cache=True, nogil=True)
-def _bin(value: float, bins: tuple[float, float, int]) -> int:
-    """The bin of a value; bins = (lower end, bins per unit, how many)."""
-    return int(min(max((value - bins[0]) * bins[1], 0.0), bins[2] - 1.0))
 
 
 @njit(cache=True, nogil=True)
@@ -86,13 +113,10 @@ def _window(
 
 
 @njit(cache=True, nogil=True)
-def _walk(
-    mean: F64, cov: F64, plots: tuple[F64, F64, F64], sorts: tuple[I64, I64], gate: float, room: int
-) -> tuple[I64, I64]:
-    """The pairs, by track and there by detection; as soon as there are `room`, no more. plots = (z, R, age_s), sorts =
-    their rows from south to north and from west to east."""
+def _walk(mean: F64, cov: F64, plots: tuple[F64, F64, F64], gate: float, room: int) -> tuple[I64, I64]:
+    """The pairs, by track and there by detection; as soon as there are `room`, no more. plots = (z, R, age_s)."""
     z, R, age_s = plots
-    order, first, south = _strips(z[:, 1], sorts[0], sorts[1])
+    order, first, south = _strips(z[:, 1], _rising(z[:, 1]), _rising(z[:, 0]))
     east, north, age = z[order, 0], z[order, 1], age_s[order]
     R00, R01, R11 = R[:, 0, 0][order], R[:, 0, 1][order], R[:, 1, 1][order]
     one = np.array([0, len(south)])
@@ -162,5 +186,4 @@ def candidates(
         none = np.zeros(0, dtype=np.int64)
         return none, none
     z, R = np.ascontiguousarray(z), np.ascontiguousarray(R)
-    sorts = np.argsort(z[:, 1]), np.argsort(z[:, 0])  # how ties fall changes no pair
-    return _walk(mean, cov, (z, R, age_s), sorts, gate, pairs_max)
+    return _walk(mean, cov, (z, R, age_s), gate, pairs_max)

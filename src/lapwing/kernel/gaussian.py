@@ -79,20 +79,28 @@ def condition(cov: F64, H: F64, R: F64, nu: F64) -> Conditioned:
 
 
 @njit(cache=True, nogil=True)
-def settle(x: F64, P: F64, axis: int, toward: float, sigma: float) -> None:
-    """Where component `axis` of a Gaussian x (6,), P (6, 6) has become vaguer than `sigma`, a Kalman update with a
-    prior at `toward` brings it back to sigma: in place."""
+def settle(x: F64, P: F64, axis: int, toward: float, sigma: float, column: F64) -> None:
+    """Where height (axis 2) or climb (5) of a Gaussian x (6,), P (6, 6) has become vaguer than `sigma`, a Kalman update
+    with a prior at `toward` brings it back to sigma: in place. `column` (6,) is scratch."""
     V = P[axis, axis]
     if sigma**2 * (1.0 + 1e-9) < V:
-        S = V**2 / (V - sigma**2)
-        off = (toward - x[axis]) / S
-        c0, c1, c2, c3, c4, c5 = P[0, axis], P[1, axis], P[2, axis], P[3, axis], P[4, axis], P[5, axis]
-        column = (c0, c1, c2, c3, c4, c5)
+        share = (V - sigma**2) / (V * V)
+        off = (toward - x[axis]) * share
+        up, climb = P[axis, 2], P[axis, 5]
+        if P[axis, 0] == 0.0 and P[axis, 1] == 0.0 and P[axis, 3] == 0.0 and P[axis, 4] == 0.0:
+            x[2] += up * off  # nothing measured height: the vertical is on its own
+            x[5] += climb * off
+            P[2, 2] -= up * up * share
+            P[2, 5] -= up * climb * share
+            P[5, 2] = P[2, 5]
+            P[5, 5] -= climb * climb * share
+            return
         for i in range(6):
-            if column[i] != 0.0:  # most are, where nothing measured height
-                x[i] += column[i] * off
-                for j in range(6):
-                    P[i, j] -= column[i] * column[j] / S
+            column[i] = P[axis, i]
+        for i in range(6):
+            x[i] += column[i] * off
+            for j in range(6):
+                P[i, j] -= column[i] * column[j] * share
 
 
 @njit(cache=True, nogil=True)

@@ -82,23 +82,34 @@ def no_floats() -> list[float]:
 
 
 @njit(cache=True, nogil=True)
+def _same(table: I64, a: int, b: int) -> bool:
+    """Whether two rows are equal."""
+    same = True
+    for s in range(table.shape[1]):
+        same &= table[a, s] == table[b, s]
+    return same
+
+
+@njit(cache=True, nogil=True)
 def distinct(table: I64, weight: F64) -> tuple[I64, F64]:
     """Rows that differ, with the sums of equal rows' weights."""
-    h, t = table.shape
-    mark, kept = np.zeros(h, np.int64), 0
+    (h, t), kept = table.shape, 0
+    mark = np.empty(h, np.int64)
     for a in range(h):
+        mark[a] = 0
         for s in range(t):
             mark[a] = mark[a] * 1_000_003 + table[a, s] + 7
         twin = -1
         for b in range(kept):
-            if mark[b] == mark[a] and np.array_equal(table[a], table[b]):
+            if mark[b] == mark[a] and _same(table, a, b):
                 twin = b
                 break
         if twin >= 0:
             weight[twin] += weight[a]
         else:
             mark[kept], weight[kept] = mark[a], weight[a]
-            table[kept] = table[a]
+            for s in range(t if kept < a else 0):
+                table[kept, s] = table[a, s]
             kept += 1
     return table[:kept], weight[:kept]
 
@@ -107,11 +118,13 @@ def distinct(table: I64, weight: F64) -> tuple[I64, F64]:
 def emit(names: I64, table: I64, weight: F64, out: tuple) -> None:
     """Writes a cluster down; tracks that are the same in all its hypotheses become clusters of their own."""
     member, member_first, log_weight, weight_first, choice, choice_first = out
-    h, t = table.shape
-    varies = np.zeros(t, np.bool_)
+    (h, t), vary = table.shape, 0
+    varies = np.empty(t, np.bool_)
     for s in range(t):
+        varies[s] = False
         for a in range(1, h):
             varies[s] |= table[a, s] != table[0, s]
+        vary += 1 if varies[s] else 0
         if not varies[s] and table[0, s] >= 0:
             member.append(names[s])
             choice.append(table[0, s])
@@ -119,7 +132,7 @@ def emit(names: I64, table: I64, weight: F64, out: tuple) -> None:
             member_first.append(len(member))
             weight_first.append(len(log_weight))
             choice_first.append(len(choice))
-    if varies.any():
+    if vary > 0:
         for s in range(t):
             if varies[s]:
                 member.append(names[s])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lapwing.kernel.gaussian import settle
 from lapwing.kernel.geodesy import height_m
-from lapwing.kernel.turning import carry_cov, carry_state, flows, move_cov, move_state, noises
+from lapwing.kernel.turning import carry_cov, carry_state, flows, move_cov, move_state, noises, straight, straight_cov
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -93,7 +93,7 @@ def predict_modes(
     rate the standard deviation vague[2]: what no sensor measures so keeps a finite covariance."""
     w, mean, cov = belief
     M = len(modes)
-    to_w, to_mean, to_cov = w.copy(), mean.copy(), cov.copy()
+    to_w, to_mean, to_cov, column = w.copy(), mean.copy(), np.empty_like(cov), np.empty(6)
     only, one = np.full(1, dt_s), np.zeros(1, np.int64)
     f, n = flows(only, modes, one)[0], noises(only, modes, one)[0]
     for some in range(0, len(w), TOGETHER):
@@ -102,12 +102,19 @@ def predict_modes(
             _mixed(w[e], mean[e], cov[e], T, (to_w[e], to_mean[e], to_cov[e]))
         for j in range(M):
             mode, flow_j, noise_j = modes[j], f[j], n[j]
+            direct = straight(mode)
             for e in range(some, end):
                 x, P = to_mean[e, j], to_cov[e, j]
                 carry_state(x, dt_s, mode, flow_j)
-                carry_cov(P, dt_s, mode, flow_j, noise_j)
-                settle(x, P, 2, x[2] + vague[0] - height_m(x), vague[1])
-                settle(x, P, 5, 0.0, vague[2])
+                if M > 1:
+                    carry_cov(P, dt_s, mode, flow_j, noise_j)
+                elif direct:
+                    straight_cov(cov[e, j], dt_s, mode[0], mode[1], P)
+                else:
+                    P[:] = cov[e, j]
+                    carry_cov(P, dt_s, mode, flow_j, noise_j)
+                settle(x, P, 2, x[2] + vague[0] - height_m(x), vague[1], column)
+                settle(x, P, 5, 0.0, vague[2], column)
     return to_w, to_mean, to_cov
 
 

@@ -112,27 +112,47 @@ def _messages(
 
 
 @njit(cache=True, nogil=True)
+def _alone(track: I64, detection: I64, n: int, m: int) -> NDArray[np.bool_]:
+    """Of each pair (k,) whether neither its track nor its detection has another."""
+    of, to = np.zeros(n, np.int64), np.zeros(m, np.int64)
+    for e in range(len(track)):
+        of[track[e]] += 1
+        to[detection[e]] += 1
+    alone = np.empty(len(track), np.bool_)
+    for e in range(len(track)):
+        alone[e] = of[track[e]] == 1 and to[detection[e]] == 1
+    return alone
+
+
+@njit(cache=True, nogil=True)
 def marginals(
     psi: F64, track: I64, detection: I64, n: int, m: int, tolerance: float = 1e-6, sweeps_max: int = 200
 ) -> tuple[F64, F64, F64]:
     """p (k,) that the pair is true, p_miss (n,) that the track has none, p_new (m,) that the detection has none.
 
     psi (k,) is the pair's weight relative to both alternatives: (track detected here) / (track missed) / (detection
-    is clutter or new). Pairs come sorted by track.
+    is clutter or new). Pairs come sorted by track. Most are alone, and need no messages.
     """
-    k = len(psi)
-    label = _components(track, detection, n, m)
-    rows, place = _sorted(np.arange(k), label, n), np.empty(k, np.int64)
-    for s in range(k):
-        place[rows[s]] = s
-    at = place[_sorted(_sorted(np.arange(k), detection, m), label, n)]
-    of, to, theirs = track[rows], detection[rows], psi[rows]
-    mu, nu, _ = _messages(theirs, of, to, label[rows], at, tolerance, sweeps_max)
-    p, taken, wanted = np.empty(k), np.zeros(n), np.zeros(m)
-    for s in range(k):
-        taken[of[s]] += theirs[s] * nu[s]
-    for s in at:
-        wanted[to[s]] += mu[s]
-    for s in range(k):
-        p[rows[s]] = theirs[s] * nu[s] / (1.0 + taken[of[s]])
+    p, taken, wanted = np.empty(len(psi)), np.zeros(n), np.zeros(m)
+    alone = _alone(track, detection, n, m)
+    for e in range(len(psi)):
+        if alone[e]:
+            p[e] = psi[e] / (1.0 + psi[e])
+            taken[track[e]] = wanted[detection[e]] = psi[e]
+    rest = np.flatnonzero(~alone)
+    if len(rest):
+        label = _components(track[rest], detection[rest], n, m)
+        order, place = _sorted(np.arange(len(rest)), label, n), np.empty(len(rest), np.int64)
+        for s in range(len(rest)):
+            place[order[s]] = s
+        at = place[_sorted(_sorted(np.arange(len(rest)), detection[rest], m), label, n)]
+        rows = rest[order]
+        of, to, theirs = track[rows], detection[rows], psi[rows]
+        mu, nu, _ = _messages(theirs, of, to, label[order], at, tolerance, sweeps_max)
+        for s in range(len(rows)):
+            taken[of[s]] += theirs[s] * nu[s]
+        for s in at:
+            wanted[to[s]] += mu[s]
+        for s in range(len(rows)):
+            p[rows[s]] = theirs[s] * nu[s] / (1.0 + taken[of[s]])
     return p, 1.0 / (1.0 + taken), 1.0 / (1.0 + wanted)

@@ -61,7 +61,8 @@ def noise(t: float, turn: float, damping: float) -> tuple[float, complex, float]
 
 
 @njit(cache=True)
-def _straight(mode: F64) -> bool:
+def straight(mode: F64) -> bool:
+    """Whether a mode neither turns nor slows down."""
     return bool(mode[2] == 0.0 and mode[3] == 0.0)
 
 
@@ -69,7 +70,7 @@ def _straight(mode: F64) -> bool:
 def _noise_row(t: float, mode: F64, out: F64) -> None:
     """Q(t) of one mode as seven numbers: horizontal variance of p, covariance of p with v along and across, variance of
     v; vertical the same without across."""
-    if _straight(mode):
+    if straight(mode):
         for k, q in ((0, mode[0]), (4, mode[1])):
             out[k], out[k + 1] = q * t * t * t / 3.0, q * t * t / 2.0
         out[2], out[3], out[6] = 0.0, mode[0] * t, mode[1] * t
@@ -101,7 +102,7 @@ def add_row(P: F64, mode: F64, row: F64, sign: float) -> None:
         P[i, i + 3] += sign * row[1]
         P[i + 3, i] += sign * row[1]
         P[i + 3, i + 3] += sign * row[3]
-    if not _straight(mode):
+    if not straight(mode):
         across = sign * row[2]
         P[0, 4] -= across
         P[4, 0] -= across
@@ -138,7 +139,7 @@ def flows(t: F64, modes: F64, wanted: I64) -> F64:
         if not done[e]:
             done[e] = True
             for j in range(len(modes)):
-                if not _straight(modes[j]):
+                if not straight(modes[j]):
                     _flow_row(t[e], modes[j], out[e, j])
     return out
 
@@ -146,7 +147,7 @@ def flows(t: F64, modes: F64, wanted: I64) -> F64:
 @njit(cache=True)
 def carry_state(x: F64, t: float, mode: F64, f: F64) -> None:
     """F(t) x of one mode, in place, f being its flow over t; t may be negative."""
-    if _straight(mode):
+    if straight(mode):
         for i in range(3):
             x[i] += t * x[i + 3]
         return
@@ -181,30 +182,33 @@ def _move_rows(P: F64, f: F64) -> None:
 
 
 @njit(cache=True)
-def _move_straight(P: F64, t: float, q_h: float, q_v: float) -> None:
-    """`move_cov` without turn and damping, from the lower triangle."""
+def straight_cov(P: F64, t: float, q_h: float, q_v: float, out: F64) -> None:
+    """`move_cov` without turn and damping into out (6, 6), which may be P itself, from P's lower triangle."""
     for i in range(3):
         for j in range(i + 1):
-            C = t * P[i + 3, j + 3]
-            P[i, j] += t * (P[j + 3, i] + P[i + 3, j] + C)
-            P[j, i] = P[i, j]
-            if i != j:
-                P[j + 3, i] += C
-            P[i + 3, j] += C
-        q = q_v if i == 2 else q_h
-        P[i, i] += q * t * t * t / 3.0
-        P[i + 3, i] += q * t * t / 2.0
-        P[i + 3, i + 3] += q * t
+            out[i, j] = P[i, j] + t * (P[j + 3, i] + P[i + 3, j] + t * P[i + 3, j + 3])
+            out[j, i] = out[i, j]
     for i in range(3, 6):
-        for j in range(i):
-            P[j, i] = P[i, j]
+        for j in range(3):
+            out[i, j] = P[i, j] + t * P[max(i, j + 3), min(i, j + 3)]
+            out[j, i] = out[i, j]
+    for i in range(3, 6):
+        for j in range(3, i + 1):
+            out[i, j] = P[i, j]
+            out[j, i] = out[i, j]
+    for i in range(3):
+        q = q_v if i == 2 else q_h
+        out[i, i] += q * t * t * t / 3.0
+        out[i + 3, i] += q * t * t / 2.0
+        out[i, i + 3] = out[i + 3, i]
+        out[i + 3, i + 3] += q * t
 
 
 @njit(cache=True)
 def carry_cov(P: F64, t: float, mode: F64, f: F64, n: F64) -> None:
     """F P F' + Q of one mode over t, in place, f being its flow and n its noise over t."""
-    if _straight(mode):
-        _move_straight(P, t, mode[0], mode[1])
+    if straight(mode):
+        straight_cov(P, t, mode[0], mode[1], P)
         return
     _move_rows(P, f)
     _move_rows(P.T, f)
@@ -229,7 +233,7 @@ def carry_gradient(g: F64, age_s: float, mode: F64, f: F64) -> None:
     age_s ago, depends on the state now."""
     if age_s == 0.0:
         return
-    if _straight(mode):
+    if straight(mode):
         for a in range(len(g)):
             for i in range(3):
                 g[a, i + 3] -= age_s * g[a, i]

@@ -60,5 +60,8 @@ def same_length(record: object, *names: str) -> int:
 def all_finite(record: object, *names: str) -> None:
     """Raises ValueError that names the first column holding a NaN or an infinity."""
     for name in names:
-        if not np.logical_and.reduce(np.isfinite(getattr(record, name)), axis=None):
+        values = getattr(record, name)
+        with np.errstate(all="ignore"):  # the sum of what is finite may be infinite, but never the other way round
+            fine = np.isfinite(np.add.reduce(values, axis=None))
+        if not fine and not np.logical_and.reduce(np.isfinite(values), axis=None):
             raise ValueError(f"{type(record).__name__}.{name} holds a value that is not finite")

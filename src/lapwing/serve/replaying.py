@@ -32,6 +32,14 @@ feed = [
 ]
 sensor = [{name = "radar", at = {latitude_deg = 52.25, longitude_deg = 3.9}}]
 """
+WARM_SPACES = (  # one to four columns: some kernels are compiled for each number of them
+    Space.RANGE_AZIMUTH,
+    Space.POSITION_2D,
+    Space.RANGE_AZIMUTH_ELEVATION,
+    Space.RANGE_AZIMUTH_ELEVATION_RANGE_RATE,
+    Space.AZIMUTH,
+)
+WARM_COLUMNS = {"azimuth_rad": (1.0, 1e-5), "elevation_rad": (0.05, 1e-5), "range_rate_mps": (10.0, 4.0)}
 WARM_FRAMES = (  # published examples: identification, even and odd position, velocity, all-call
     ("avr", b"*8D4840D6202CC371C32CE0576098;\n".hex()),
     ("avr", b"*8D40621D58C382D690C8AC2863A7;*8D40621D58C386435CC412692AD6;\n".hex()),
@@ -132,11 +140,11 @@ def _one_flow() -> None:
             frames.append(Frame(seq, feed, now, bytes.fromhex(data)))
         state, _ = step(state, frames, tick, now, plan)
         for sensor in plan.sensors:
-            for space in (Space.RANGE_AZIMUTH, Space.POSITION_2D):
-                m, d = 3, len(space.value)
-                z = np.full((m, d), 5_000.0) + 800.0 * np.arange(m)[:, None]
-                z[:, 1] = 1.0 if space is Space.RANGE_AZIMUTH else z[:, 1]
-                R = np.tile(np.diag([900.0, 1e-5 if space is Space.RANGE_AZIMUTH else 900.0]), (m, 1, 1))
+            for space in WARM_SPACES:
+                m, along = 3, 5_000.0 + 800.0 * np.arange(3)
+                known = [WARM_COLUMNS.get(column, (along, 900.0)) for column in space.value]
+                z = np.stack([np.broadcast_to(value, m) for value, _ in known], axis=1)
+                R = np.tile(np.diag([variance for _, variance in known]), (m, 1, 1))
                 i = np.zeros(m, np.int64)
                 scan = Detections(sensor, space, now, i + now, z, R, i - 1, i)
                 state = replace(state, window=replace(state.window, base=plan.take(state.window.base, scan)))

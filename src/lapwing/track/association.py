@@ -7,18 +7,19 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from lapwing.kernel import beliefs
-from lapwing.kernel.correction import Sight, weigh_pairs
 from lapwing.kernel.gating import candidates
 from lapwing.kernel.gaussian import GATE
 from lapwing.kernel.hypotheses import Evidence
 from lapwing.kernel.marginals import marginals
 from lapwing.kernel.turning import at_plots
+from lapwing.kernel.weighing import Gains, Sight, weigh_pairs
 from lapwing.records import ANONYMOUS, Array, Detections
-from lapwing.track.sensors import SensorModel
+from lapwing.track.sensors import PositionSensor, SensorModel
 from lapwing.track.settings import TrackSettings
 
 NS = 1e-9
 HORIZONTAL_SLACK = 1.5  # of the coarse gate: some sensors measure along curves
+PLANE_SLACK = 1.1  # where the plane is what a sensor measures, its gate is the coarse one but for rounding
 LOG_WEIGHT_MAX = 27.0
 LBP_TOLERANCE, LBP_SWEEPS = 1e-4, 100  # the marginals choose what to look at exactly, and mix what is too large for it
 PROBABILITY_MAX = 1.0 - 1e-9
@@ -27,6 +28,7 @@ PROBABILITY_MAX = 1.0 - 1e-9
 class Locals(NamedTuple):
     """Predicted local hypotheses of all tracks, by track."""
 
+    track: Int64[Array, " l"]
     first: Int64[Array, " h"]  # of each track, and the end
     mean: Float64[Array, "l 6"]
     cov: Float64[Array, "l 6 6"]  # wide enough that its gate holds the gates of all modes
@@ -47,13 +49,13 @@ class Pairs(NamedTuple):
     detection: Int64[Array, " k"]
     nis: Float64[Array, " k"]
     log_likelihood: Float64[Array, " k"]
-    seen: Int64[Array, " k"]  # its row of what was measured
-    sight: Sight
+    seen: Int64[Array, " k"]  # its row of the gains
+    gains: Gains
 
     def of(self, near: Array) -> "Pairs":
         """The chosen rows."""
         local, detection, nis, log_likelihood, seen = (column[near] for column in self[:5])
-        return Pairs(local, detection, nis, log_likelihood, seen, self.sight)
+        return Pairs(local, detection, nis, log_likelihood, seen, self.gains)
 
 
 def gate(
@@ -67,18 +69,24 @@ def gate(
     """Pairs whose normalised innovation squared is inside the gate, each evaluated at the plot's own time; and whether
     there were too many, so that the gate was made smaller."""
     gate_d2 = GATE[scan.z.shape[1]] if settings.gate_d2 is None else settings.gate_d2
-    ages = ages_s(scan, to_ns)
-    local, detection, slack = _near(prior, place, ages, sensor.locates, gate_d2, settings.exactness.pairs_max)
-    theirs, its = prior.address[local], scan.address[detection]
-    same = (theirs == its) | (theirs == ANONYMOUS) | (its == ANONYMOUS)
-    if not same.all():
+    ages, wide = ages_s(scan, to_ns), _slack(sensor, gate_d2, len(settings.kinematics.modes))
+    local, detection, slack = _near(prior, place, ages, sensor.locates, (gate_d2, wide), settings.exactness.pairs_max)
+    if (scan.address != ANONYMOUS).any():
+        theirs, its = prior.address[local], scan.address[detection]
+        same = (theirs == its) | (theirs == ANONYMOUS) | (its == ANONYMOUS)
         local, detection = local[same], detection[same]
     sight = _sight(prior, local, detection, scan, sensor, settings)
-    modes = settings.kinematics.modes
-    nearest, nis, like = weigh_pairs((prior.mode, prior.mode_cov), local, sight, modes)
-    inside = np.flatnonzero(nearest <= min(1.0, slack) * gate_d2)
-    pairs = Pairs(local[inside], detection[inside], nis[inside], like[inside], inside, sight)
-    return pairs, slack < HORIZONTAL_SLACK
+    modes, gate_d2 = settings.kinematics.modes, min(1.0, slack) * gate_d2
+    inside, nis, like, gains = weigh_pairs((prior.mode, prior.mode_cov), local, sight, modes, gate_d2)
+    return Pairs(local[inside], detection[inside], nis, like, np.arange(len(inside)), gains), slack < wide
+
+
+def _slack(sensor: SensorModel, gate_d2: float, modes: int) -> float:
+    """How much wider the coarse gate, in the horizontal plane and by a covariance that holds those of all modes (whose
+    value is at most one more), must be than the gate itself."""
+    if isinstance(sensor, PositionSensor):
+        return PLANE_SLACK + (1.0 / max(gate_d2, 1e-9) if modes > 1 else 0.0)
+    return HORIZONTAL_SLACK
 
 
 def _sight(
@@ -103,16 +111,15 @@ def _near(
     place: tuple[Float64[Array, "m 6"], Float64[Array, "m 6 6"]],
     ages: Float64[Array, " m"],
     locates: bool,
-    gate_d2: float,
+    wanted: tuple[float, float],
     pairs_max: int,
 ) -> tuple[Int64[Array, " k"], Int64[Array, " k"], float]:
-    """Pairs worth a closer look, fewer than pairs_max, and by how much the gate had to differ for that. Detections that
-    are no place are worth it with everyone, as far as that goes."""
-    n, m = len(prior.mean), len(ages)
+    """Pairs worth a closer look, fewer than pairs_max, and by how much the gate had to differ for that; wanted = (gate,
+    how much wider to look). Detections that are no place are worth it with everyone, as far as that goes."""
+    (n, m), (gate_d2, slack) = (len(prior.mean), len(ages)), wanted
     if not locates and n * m < pairs_max:
-        return np.repeat(np.arange(n), m), np.tile(np.arange(m), n), HORIZONTAL_SLACK
+        return np.repeat(np.arange(n), m), np.tile(np.arange(m), n), slack
     mean, cov = place
-    slack = HORIZONTAL_SLACK
     while True:
         local, detection = candidates(
             prior.mean, prior.cov, mean[:, :2], cov[:, :2, :2], ages, slack * gate_d2, pairs_max
@@ -132,30 +139,28 @@ def evidence(
 ) -> tuple[Evidence, Pairs]:
     """What the scan says of every local hypothesis, marginal probabilities by belief propagation included, and the
     pairs that are probable enough to matter."""
-    n, m = len(prior.first) - 1, len(birth_intensity)
+    n, m, edge_min = len(prior.first) - 1, len(birth_intensity), settings.exactness.edge_min
     other = birth_intensity + clutter_intensity
     seen = np.minimum(prior.existence * p_detect, PROBABILITY_MAX)
-    log_odds = np.log(np.maximum(seen, 1e-300)) - np.log1p(-seen)
+    log_miss = np.log1p(-seen)
+    log_odds = np.log(np.maximum(seen, 1e-300)) - log_miss
     log_psi = log_odds[pairs.local] + pairs.log_likelihood - np.log(other)[pairs.detection]
     psi = np.exp(np.minimum(log_psi, LOG_WEIGHT_MAX))
     missed = prior.weight * (1.0 - seen)
-    absent = np.maximum(1.0 - _sum_by(prior.first, prior.weight), 0.0)
     pair_first = beliefs.beginnings(pairs.local, len(seen))
-    track, detection, weight, edge = beliefs.edges(prior.first, pair_first, pairs.detection, psi, missed, absent, m)
+    track, detection, weight, edge, none = beliefs.edges(
+        prior.first, pair_first, pairs.detection, psi, missed, prior.weight, m
+    )
     p, p_miss, p_new = marginals(weight, track, detection, n, m, LBP_TOLERANCE, LBP_SWEEPS)
-    of_track = np.repeat(np.arange(n), np.diff(prior.first))
-    none = absent + _sum_by(prior.first, missed)
-    per_miss = p_miss / np.maximum(none, 1e-300)
-    share = missed[pairs.local] * psi / np.maximum(weight[edge] * none[of_track[pairs.local]], 1e-300)
+    share = missed[pairs.local] * psi / np.maximum(weight[edge] * none[prior.track[pairs.local]], 1e-300)
     p_pair = p[edge] * share
-    matter = (p[edge] >= settings.exactness.edge_min) & (log_psi > -LOG_WEIGHT_MAX)
+    matter = (p[edge] >= edge_min) & (log_psi > -LOG_WEIGHT_MAX)
     pairs = pairs.of(matter)
-    r_miss = np.minimum(prior.existence * (1.0 - p_detect) / (1.0 - seen), PROBABILITY_MAX)
     return Evidence(
         prior.first,
-        np.log1p(-seen),
-        r_miss,
-        missed * per_miss[of_track],
+        log_miss,
+        np.minimum(prior.existence * (1.0 - p_detect) / (1.0 - seen), PROBABILITY_MAX),
+        missed * (p_miss / np.maximum(none, 1e-300))[prior.track],
         beliefs.beginnings(pairs.local, len(seen)),
         pairs.detection,
         log_psi[matter],
@@ -163,11 +168,6 @@ def evidence(
         birth_intensity / other,
         p_new,
     ), pairs
-
-
-def _sum_by(first: Int64[Array, " h"], values: Float64[Array, " l"]) -> Float64[Array, " n"]:
-    """Sums of each track's values; every track has at least one."""
-    return np.add.reduceat(values, first[:-1]) if len(first) > 1 else np.zeros(0)
 
 
 def ages_s(scan: Detections, to_ns: int) -> Float64[Array, " m"]:

@@ -24,28 +24,39 @@ class Told(NamedTuple):
     assigned: Float64[Array, " n"]
 
 
+class Chances(NamedTuple):
+    """How probable the branches of a scan make their local hypotheses (b of them) and the tracks, before anybody works
+    out Gaussians: most of what hardly is there need not be worked out."""
+
+    weight: Float64[Array, " b"]
+    at: Int64[
+        Array, " h"
+    ]  # the local hypothesis of its cluster's most probable global one, or its weightiest; -1: none
+    existence: Float64[Array, " h"]
+
+
 class Posterior(NamedTuple):
-    """Local hypotheses after the scan, and what they say of each track: it stands where its cluster's most probable
-    global hypothesis has it, and its covariance is the whole mixture's second moment about that place."""
+    """Local hypotheses after the scan of the t tracks worked out, by track, and what they say of each: it stands where
+    its cluster's most probable global hypothesis has it, and its covariance is the whole mixture's second moment about
+    that place."""
 
     mode: Float64[Array, "l M"]
     mean: Float64[Array, "l M 6"]
     cov: Float64[Array, "l M 6 6"]
     weight: Float64[Array, " l"]
-    track_existence: Float64[Array, " h"]
-    track_mean: Float64[Array, "h 6"]
-    track_cov: Float64[Array, "h 6 6"]
-    seated: Array  # (h,) True for tracks with a local hypothesis
-    own_sigma_m: Float64[Array, " h"]  # horizontal spread of that one hypothesis
+    existence: Float64[Array, " l"]
+    child: Int64[Array, " l"]  # which branch
+    track_mean: Float64[Array, "t 6"]
+    track_cov: Float64[Array, "t 6 6"]
+    own_sigma_m: Float64[Array, " t"]  # horizontal spread of the one hypothesis where it stands
 
 
 class Everyone(NamedTuple):
-    """The columns of old tracks, then of one tentative track per detection: not yet checked, for many will not live."""
+    """The columns of old tracks, then of one tentative track per detection, but for where they are: not yet checked,
+    for many will not live."""
 
     time_ns: int
     track_id: Int64[Array, " h"]
-    mean: Float64[Array, "h 6"]
-    cov: Float64[Array, "h 6 6"]
     existence: Float64[Array, " h"]
     status: Int64[Array, " h"]
     born_ns: Int64[Array, " h"]
@@ -53,14 +64,14 @@ class Everyone(NamedTuple):
     address: Int64[Array, " h"]
     frame_seq: Int64[Array, " h"]
 
-    def those(self, alive: Array, next_id: int) -> Tracks:
-        """The tracks that live on."""
+    def those(self, alive: Array, mean: Float64[Array, "n 6"], cov: Float64[Array, "n 6 6"], next_id: int) -> Tracks:
+        """The tracks that live on, and where they are."""
         row = np.flatnonzero(alive)
         return Tracks(
             self.time_ns,
             self.track_id[row],
-            self.mean[row],
-            self.cov[row],
+            mean,
+            cov,
             self.existence[row],
             self.status[row],
             self.born_ns[row],
@@ -72,24 +83,22 @@ class Everyone(NamedTuple):
 
 
 def everyone(
-    tracks: Tracks, hits: Float64[Array, " n"], scan: Detections, mixed: Posterior, told: Told, to_ns: int
+    tracks: Tracks, hits: Float64[Array, " n"], scan: Detections, odds: Chances, told: Told, to_ns: int
 ) -> tuple[Everyone, Float64[Array, " h"]]:
-    """Old tracks with their new states, followed by one tentative track per detection; and the hits gathered. Ids of
-    the latter are given when it is known which of them live."""
+    """Old tracks, followed by one tentative track per detection; and the hits gathered. Ids of the latter are given
+    when it is known which of them live."""
     m = len(scan)
     both = Everyone(
         to_ns,
         np.concatenate([tracks.track_id, np.zeros(m, dtype=np.int64)]),
-        mixed.track_mean,
-        mixed.track_cov,
-        mixed.track_existence,
+        odds.existence,
         np.concatenate([tracks.status, np.full(m, TrackStatus.TENTATIVE, dtype=np.int64)]),
         np.concatenate([tracks.born_ns, scan.time_ns]),
         np.concatenate([tracks.updated_ns, scan.time_ns]),
         np.concatenate([tracks.address, scan.address]),
         np.concatenate([tracks.frame_seq, scan.frame_seq]),
     )
-    return both, np.concatenate([hits + told.assigned, mixed.track_existence[len(tracks) :]])
+    return both, np.concatenate([hits + told.assigned, odds.existence[len(tracks) :]])
 
 
 def judge(
@@ -103,32 +112,38 @@ def judge(
     updated[who] = np.maximum(updated[who], scan.time_ns[row])
     frame_seq[who] = scan.frame_seq[row]
     address[who] = np.where(scan.address[row] == ANONYMOUS, address[who], scan.address[row])
-    status = _status(tracks, hits, updated, settings)
-    n = len(told.assigned)
-    status[n:] = TrackStatus.TENTATIVE
+    n, status = len(told.assigned), tracks.status.copy()
+    status[:n] = _status(tracks, hits[:n], updated[:n], settings)
     return tracks._replace(updated_ns=updated, frame_seq=frame_seq, address=address, status=status)
 
 
 def _status(
     tracks: Everyone, hits: Float64[Array, " n"], updated_ns: Int64[Array, " n"], settings: TrackSettings
 ) -> Int64[Array, " n"]:
-    """Confirmed once, a track never is tentative again; it coasts when unseen or doubtful, and returns only when it
-    is as sure as when it was confirmed."""
-    sure = tracks.existence >= settings.confirm_existence
-    known = (tracks.status != TrackStatus.TENTATIVE) | (sure & (hits >= settings.confirm_hits))
+    """Of the old tracks: confirmed once, a track never is tentative again; it coasts when unseen or doubtful, and
+    returns only when it is as sure as when it was confirmed."""
+    existence, status = tracks.existence[: len(hits)], tracks.status[: len(hits)]
+    sure = existence >= settings.confirm_existence
+    known = (status != TrackStatus.TENTATIVE) | (sure & (hits >= settings.confirm_hits))
     unseen = (tracks.time_ns - updated_ns) * 1e-9 > settings.coast_after_s
-    doubtful = tracks.existence < settings.coast_existence
-    coasting = unseen | doubtful | ((tracks.status == TrackStatus.COASTING) & ~sure)
+    doubtful = existence < settings.coast_existence
+    coasting = unseen | doubtful | ((status == TrackStatus.COASTING) & ~sure)
     active = np.where(coasting, np.int64(TrackStatus.COASTING), np.int64(TrackStatus.CONFIRMED))
     return np.where(known, active, np.int64(TrackStatus.TENTATIVE))
 
 
-def worth_keeping(tracks: Everyone, posterior: Posterior, settings: TrackSettings) -> Array:
-    """True for tracks that live on: sure enough, not a vague ghost, and among the surest where there are too many."""
-    sigma_m = posterior.own_sigma_m
+def sure_enough(tracks: Everyone, odds: Chances, settings: TrackSettings) -> Array:
+    """True for tracks that are there with enough probability to live on."""
     least = np.where(tracks.status == TrackStatus.TENTATIVE, settings.prune_existence, settings.delete_existence)
-    ghost = (tracks.existence < settings.coast_existence) & (sigma_m > settings.ghost_sigma_m)
-    good = posterior.seated & (tracks.existence >= least) & ~ghost & (sigma_m <= settings.lost_sigma_m)
+    return np.asarray((odds.at >= 0) & (tracks.existence >= least))
+
+
+def worth_keeping(tracks: Everyone, sure: Array, sigma_m: Float64[Array, " t"], settings: TrackSettings) -> Array:
+    """True for those of the sure tracks (h,) that live on: no vague ghost, and among the surest where there are too
+    many. sigma_m is how well each of them is known."""
+    good = sure.copy()
+    ghost = (tracks.existence[sure] < settings.coast_existence) & (sigma_m > settings.ghost_sigma_m)
+    good[sure] = ~ghost & (sigma_m <= settings.lost_sigma_m)
     if np.count_nonzero(good) > settings.tracks_max:
         ranked = np.argsort(np.where(good, -tracks.existence, 1.0), kind="stable")
         good[ranked[settings.tracks_max :]] = False

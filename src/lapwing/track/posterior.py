@@ -15,7 +15,7 @@ from lapwing.kernel.hypotheses import Branches
 from lapwing.kernel.manoeuvre import changes, matched, predict_modes, spread_modes
 from lapwing.records import Array, Tracks
 from lapwing.track.association import NS, PROBABILITY_MAX, Locals, Pairs
-from lapwing.track.life import Posterior, select
+from lapwing.track.life import Chances, Posterior, select
 from lapwing.track.sensors import SensorModel
 from lapwing.track.settings import TargetPrior, TrackSettings
 from lapwing.track.state import TrackerState
@@ -54,7 +54,7 @@ def predicted(state: TrackerState, settings: TrackSettings, to_ns: int) -> Local
     existence = np.minimum(of.existence * np.exp(-dt_s / settings.lifetime_s), PROBABILITY_MAX)
     first = beliefs.beginnings(of.track, len(state.tracks))
     address = state.tracks.address[of.track]
-    return Locals(first, middle, wide, existence, of.weight, address, dt_s, w, mean, cov, to_ns)
+    return Locals(of.track, first, middle, wide, existence, of.weight, address, dt_s, w, mean, cov, to_ns)
 
 
 def _way(settings: TrackSettings, dt_s: float) -> tuple[Array, float, Array, tuple[float, float, float]]:
@@ -86,52 +86,70 @@ def ahead(state: TrackerState, settings: TrackSettings, to_ns: int, chosen: Arra
     best = place[beliefs.best_choice(of.forest, len(chosen))[chosen]]
     track = (np.cumsum(chosen) - 1)[of.track[theirs]]
     there = (of.weight * of.existence)[theirs]
-    _, _, x, P = beliefs.summary(best, track, there, *matched(w, means, covs, False))
+    at, first = beliefs.seats(best, track, there)[0], beliefs.beginnings(track, len(best))
+    x, P = np.empty((len(at), 6)), np.empty((len(at), 6, 6))
+    beliefs.moments(at, first, there, matched(w, means, covs, False), (x, P))
     return replace(tracks, time_ns=to_ns, mean=x, cov=P, existence=existence)
+
+
+def chances(branches: Branches, h: int) -> Chances:
+    """How probable the branches make their local hypotheses, and the h tracks."""
+    weight, at, total = beliefs.chances(branches.forest, branches.child_track, branches.child_r, h)
+    return Chances(weight, at, np.clip(total, 1e-300, PROBABILITY_MAX))
 
 
 def corrected(
     prior: Locals,
     pairs: Pairs,
-    branches: Branches,
+    grown: tuple[Branches, Chances, Array],
     new: Newborn,
     sensor: SensorModel,
     settings: TrackSettings,
 ) -> Posterior:
-    """The Gaussians that the branches chose, and what they say of each track.
+    """The Gaussians that the branches chose, and what they say of each track; grown = (branches, chances, which tracks
+    (h,) are sure enough to be worked out).
 
     A sensor that does not measure height leaves it alone (Schmidt-Kalman): the height's mean and variance stay, its
     correlations with what is measured are kept up, so that what it does to the ground position stays visible."""
-    h, count = len(prior.first) - 1 + len(new.mean), len(branches.child_r)
-    w, mean, cov = _parts(prior, pairs, branches, new, sensor, settings)
-    M = w.shape[1]
-    if len(branches.part_child) > count:
-        group = (branches.part_child[:, None] * M + np.arange(M)).ravel()
-        share = (branches.part_weight[:, None] * w).ravel()
-        total, x, P = beliefs.match(group, share, mean.reshape(-1, 6), cov.reshape(-1, 6, 6), count * M)
-        w, mean, cov = total.reshape(count, M), x.reshape(count, M, 6), P.reshape(count, M, 6, 6)
-        w = w / w.sum(axis=1, keepdims=True)
+    branches, odds, sure = grown
+    child, place, first = beliefs.staying(branches.child_track, sure)
+    w, mean, cov = _parts(prior, pairs, (branches, child, place), new, sensor)
+    M, r, weight = w.shape[1], branches.child_r[child], odds.weight[child]
     _make_sound(mean.reshape(-1, 6), cov.reshape(-1, 6, 6), settings.prior)
-    weight = beliefs.local_weights(branches.forest, count)
     middle, spread = (mean[:, 0], cov[:, 0]) if M == 1 else matched(w, mean, cov, False)
-    best = beliefs.best_choice(branches.forest, h)
-    at, total, x, P = beliefs.summary(best, branches.child_track, weight * branches.child_r, middle, spread)
-    seated, own = at >= 0, np.zeros(h)
-    own[seated] = np.sqrt(spread[at[seated], 0, 0] + spread[at[seated], 1, 1])
-    return Posterior(w, mean, cov, weight, np.clip(total, 1e-300, PROBABILITY_MAX), x, P, seated, own)
+    at = place[odds.at[sure]]
+    x, P = np.empty((len(at), 6)), np.empty((len(at), 6, 6))
+    beliefs.moments(at, first, weight * r, (middle, spread), (x, P))
+    own = np.sqrt(spread[at, 0, 0] + spread[at, 1, 1])
+    return Posterior(w, mean, cov, weight, r, child, x, P, own)
 
 
 def _parts(
-    prior: Locals, pairs: Pairs, branches: Branches, new: Newborn, sensor: SensorModel, settings: TrackSettings
-) -> tuple[Float64[Array, "p M"], Float64[Array, "p M 6"], Float64[Array, "p M 6 6"]]:
-    """One local hypothesis per part: missed, corrected by a detection, or begun by one."""
-    local, row = branches.part_local, branches.part_pair
+    prior: Locals,
+    pairs: Pairs,
+    chosen: tuple[Branches, Array, Array],
+    new: Newborn,
+    sensor: SensorModel,
+) -> tuple[Float64[Array, "l M"], Float64[Array, "l M 6"], Float64[Array, "l M 6 6"]]:
+    """The chosen children = (branches, their rows, their places): each missed, corrected by a detection, begun by one,
+    or a mixture of such parts."""
+    branches, child, place = chosen
+    mixed = len(branches.part_child) > len(place)
+    part = np.flatnonzero(place[branches.part_child] >= 0) if mixed else child
+    local, row = branches.part_local[part], branches.part_pair[part]
     old, begun = (prior.mode, prior.mode_mean, prior.mode_cov), (new.mode, new.mean, new.cov)
     paired = (local >= 0) & (row >= 0)
     pair = np.full(len(row), -1, dtype=np.int64)
     pair[paired] = pairs.seen[row[paired]]
-    modes, only_ground = settings.kinematics.modes, not sensor.measures_height
-    return parts(old, begun, (local, pair, row), pairs.sight, modes, only_ground)
+    w, mean, cov = parts(old, begun, (local, pair, row), pairs.gains, not sensor.measures_height)
+    if not mixed:
+        return w, mean, cov
+    count, M = len(child), w.shape[1]
+    group = (place[branches.part_child[part]][:, None] * M + np.arange(M)).ravel()
+    share = (branches.part_weight[part][:, None] * w).ravel()
+    total, x, P = beliefs.match(group, share, mean.reshape(-1, 6), cov.reshape(-1, 6, 6), count * M)
+    w = total.reshape(count, M)
+    return w / w.sum(axis=1, keepdims=True), x.reshape(count, M, 6), P.reshape(count, M, 6, 6)
 
 
 def _make_sound(mean: Float64[Array, "l 6"], cov: Float64[Array, "l 6 6"], target: TargetPrior) -> None:

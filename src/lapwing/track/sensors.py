@@ -110,7 +110,8 @@ class PositionSensor:
         """The position itself."""
         d = len(self.space.value)
         H = np.zeros((len(mean), d, 6))
-        H[:, np.arange(d), np.arange(d)] = 1.0
+        for i in range(d):
+            H[:, i, i] = 1.0
         return mean[:, :d].copy(), H
 
     def p_detect(self, mean: Float64[Array, "n 6"]) -> Float64[Array, " n"]:

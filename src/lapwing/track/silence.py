@@ -12,14 +12,17 @@ from lapwing.kernel.hypotheses import Evidence
 from lapwing.records import Array, Space
 from lapwing.track.life import PROBABLY
 from lapwing.track.sensors import SensorModel
+from lapwing.track.state import TrackerState
 
 LISTENING = (Space.AZIMUTH, Space.AZIMUTH_ELEVATION, Space.RANGE_DIFFERENCE)
 
 
-def heed_silence(said: Evidence, existence: Float64[Array, " l"], followed: Array, sensor: SensorModel) -> Evidence:
-    """The evidence, with misses by a listening sensor of tracks that others see (`followed`) taken for nothing."""
+def heed_silence(said: Evidence, existence: Float64[Array, " l"], state: TrackerState, sensor: SensorModel) -> Evidence:
+    """The evidence, with misses by a listening sensor of tracks that others follow taken for nothing."""
     if sensor.space not in LISTENING:
         return said
+    followed = (state.unplaced == 0) & (state.visible.max(axis=1, initial=0.0) >= PROBABLY)
+    followed = followed[state.hypotheses.track]
     return said._replace(
         log_miss=np.where(followed, 0.0, said.log_miss), r_miss=np.where(followed, existence, said.r_miss)
     )

@@ -22,13 +22,23 @@ from lapwing.kernel.branching import branch
 from lapwing.kernel.hypotheses import Branches, Limits
 from lapwing.kernel.manoeuvre import matched
 from lapwing.kernel.meanset import mean_sets
-from lapwing.kernel.telling import associations, by_value
+from lapwing.kernel.telling import associations
 from lapwing.records import Array, Detections, Innovations, Tracks, TrackStatus
 from lapwing.track import clutter, visible
 from lapwing.track.association import NS, PROBABILITY_MAX, Locals, Pairs, evidence, gate
 from lapwing.track.flat import widened
-from lapwing.track.life import PROBABLY, Everyone, Posterior, Told, everyone, judge, worth_keeping
-from lapwing.track.posterior import ahead, corrected, predicted
+from lapwing.track.life import (
+    PROBABLY,
+    Chances,
+    Everyone,
+    Posterior,
+    Told,
+    everyone,
+    judge,
+    sure_enough,
+    worth_keeping,
+)
+from lapwing.track.posterior import ahead, chances, corrected, predicted
 from lapwing.track.sensors import RadarSensor, SensorModel
 from lapwing.track.settings import TrackSettings
 from lapwing.track.silence import heed_silence, still_unplaced
@@ -77,23 +87,25 @@ def _after(
     said, pairs = evidence(prior, pairs, p_detect, new.intensity, clutter_intensity, settings)
     false = said.p_new * (1.0 - said.r_new) / np.sqrt(flood)  # one flood must not make the map blind for half an hour
     maps = clutter.after(state.clutter, learned, scan, false, sensor, settings.clutter)
-    followed = (state.unplaced == 0) & (state.visible.max(axis=1, initial=0.0) >= PROBABLY)
-    said = heed_silence(said, prior.existence, followed[state.hypotheses.track], sensor)
+    said = heed_silence(said, prior.existence, state, sensor)
     branches = branch(state.hypotheses.forest, said, _limits(settings))
-    posterior = corrected(prior, pairs, branches, new, sensor, settings)
-    told = _told(posterior, pairs, branches, len(state.tracks))
+    odds = chances(branches, len(state.tracks) + len(scan))
+    told = _told(odds, pairs, branches, len(state.tracks))
 
-    sees = _sees(state, scan, sees, visible.of_tracks(p_seen, prior.first), (told, posterior), settings)
-    both, hits = everyone(state.tracks, state.hits, scan, posterior, told, to_ns)
+    sees = _sees(state, scan, sees, visible.of_tracks(p_seen, prior.first), (told, odds), settings)
+    both, hits = everyone(state.tracks, state.hits, scan, odds, told, to_ns)
     unplaced = still_unplaced(state.unplaced, told.assigned, len(scan), sensor)
-    both = both._replace(existence=both.existence * visible.placed(sees, _placing(state, sensor), unplaced))
+    if settings.visibility is not None:
+        both = both._replace(existence=both.existence * visible.placed(sees, _placing(state, sensor), unplaced))
     both = judge(both, hits, scan, told, settings)
+    sure = sure_enough(both, odds, settings)
+    posterior = corrected(prior, pairs, (branches, odds, sure), new, sensor, settings)
     flat, radar_m = _seen_flat(state, scan, sensor, told)
-    alive = worth_keeping(both, posterior, settings)
-    recycled = branches.lost + float(both.existence[posterior.seated & ~alive].sum())
+    alive = worth_keeping(both, sure, posterior.own_sigma_m, settings)
+    recycled = branches.lost + float(both.existence[(odds.at >= 0) & ~alive].sum())
     after = replace(
         state,
-        tracks=_labelled(both, alive, len(state.tracks), state.tracks.next_id),
+        tracks=_labelled(both, alive, posterior, (sure, len(state.tracks)), state.tracks.next_id),
         hits=hits[alive],
         flat=flat[alive],
         radar_m=radar_m[alive],
@@ -112,12 +124,12 @@ def _sees(
     scan: Detections,
     sees: Float64[Array, " n"],
     p_seen: Float64[Array, " n"],
-    found: tuple[Told, Posterior],
+    found: tuple[Told, Chances],
     settings: TrackSettings,
 ) -> Float64[Array, "h s"]:
     """Which sensor sees which track, after the scan."""
-    told, posterior = found
-    given = np.minimum(told.assigned / np.maximum(posterior.track_existence[: len(told.assigned)], 1e-300), 1.0)
+    told, odds = found
+    given = np.minimum(told.assigned / np.maximum(odds.existence[: len(told.assigned)], 1e-300), 1.0)
     return visible.after_look(state, scan, sees, p_seen, given, settings.visibility)
 
 
@@ -146,42 +158,50 @@ def _limits(settings: TrackSettings) -> Limits:
     return Limits(e.hypotheses_max, e.weight_min, 0.1 * settings.prune_existence, e.cluster_tracks_max, e.nodes_max)
 
 
-def _told(posterior: Posterior, pairs: Pairs, branches: Branches, n: int) -> Told:
+def _told(odds: Chances, pairs: Pairs, branches: Branches, n: int) -> Told:
     """Which detection belongs to which old track, with what probability; sorted by track, then detection."""
     parts = branches.part_child, branches.part_local, branches.part_pair, branches.part_weight
-    there = posterior.weight * branches.child_r
+    there = odds.weight * branches.child_r
     track, detection, weight, nis, assigned = associations(
         parts, branches.child_track, there, (pairs.detection, pairs.nis), n
     )
     return Told(track, detection, np.minimum(weight, 1.0), nis, np.minimum(assigned, 1.0))
 
 
-def _labelled(tracks: Everyone, alive: Array, n: int, next_id: int) -> Tracks:
-    """The tracks that live on; new ones get ids in the scan's order."""
+def _labelled(tracks: Everyone, alive: Array, posterior: Posterior, of: tuple[Array, int], next_id: int) -> Tracks:
+    """The tracks that live on; new ones get ids in the scan's order. of = (which tracks the posterior is of, how many
+    tracks are old)."""
+    sure, n = of
     new = alive.copy()
     new[:n] = False
     count = int(new.sum())
     tracks.track_id[new] = np.arange(next_id, next_id + count)
-    return tracks.those(alive, next_id + count)
+    mean, cov = _rows(np.flatnonzero(alive[sure]), posterior.track_mean, posterior.track_cov)
+    return tracks.those(alive, mean, cov, next_id + count)
+
+
+def _rows(chosen: Int64[Array, " c"], *columns: Array) -> tuple[Array, ...]:
+    """The chosen rows of each of these columns, which are the columns themselves where all are chosen."""
+    if len(chosen) == len(columns[0]):
+        return columns
+    return tuple(column.take(chosen, axis=0) for column in columns)
 
 
 def _survivors(posterior: Posterior, branches: Branches, alive: Array, merge_d2: float) -> Hypotheses:
     """The local hypotheses of the tracks that live on, by track, those that say nearly the same made one."""
-    row = np.cumsum(alive) - 1
-    stays = by_value(branches.child_track, len(alive))[0]
-    stays = stays[alive[branches.child_track[stays]]]
-    r, weight = branches.child_r.copy(), posterior.weight.copy()
+    of = branches.child_track[posterior.child]
+    stays = np.flatnonzero(alive[of])
+    r, weight = posterior.existence.copy(), posterior.weight.copy()
     every = (posterior.mode, posterior.mean, posterior.cov)  # made in this step, and not needed any more as they are
-    into = beliefs.merge(branches.child_track, stays, r, weight, every, merge_d2)
+    into = beliefs.merge(of, stays, r, weight, every, merge_d2)
     own = into == np.arange(len(into))
-    local = np.full(len(r), -1, dtype=np.int64)
-    local[stays] = (np.cumsum(own) - 1)[into]
+    row, local = np.cumsum(alive) - 1, np.full(len(branches.child_r), -1, dtype=np.int64)
+    local[posterior.child[stays]] = (np.cumsum(own) - 1)[into]
     forest = beliefs.keep(branches.forest, alive, row, local)
-    own = stays[own]
-    track, r, weight = row[branches.child_track[own]], r[own], weight[own]
-    if posterior.mode.shape[1] == 1:
-        return Hypotheses(track, posterior.mean[:, 0][own], posterior.cov[:, 0][own], r, weight, forest)
-    w, mean, cov = (a[own] for a in every)
+    track, r, weight, w, mean, cov = _rows(stays[own], row[of], r, weight, *every)
+    if w.shape[1] == 1:
+        mean.flags.writeable = cov.flags.writeable = False  # then `freeze` needs no copy of what is a view of them
+        return Hypotheses(track, mean[:, 0], cov[:, 0], r, weight, forest)
     return Hypotheses(track, *matched(w, mean, cov, False), r, weight, forest, ModeBeliefs(w, mean, cov))
 
 

@@ -53,6 +53,8 @@ def newborn(
     intensity = np.zeros(len(scan))
     if sensor.locates:
         intensity = sensor.p_detect(mean) * expected_undetected(state, scan, sensor, settings) / sensor.volume
+    if len(k.modes) == 1 and not since_s.any():  # nothing to spread, nothing to move
+        return Newborn(np.ones((len(scan), 1)), mean[:, None], cov[:, None], intensity)
     return Newborn(*spread_modes(k.start, mean, cov, since_s, k.modes), intensity)
 
 
