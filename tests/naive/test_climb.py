@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 
 from lapwing.engine.codec import decode, encode
-from lapwing.integrity.climbs import Climb, _curves, after, alone, answered, around, both_round, started, with_beam
+from lapwing.integrity.climbs import (
+    Climb,
+    _curves,
+    after,
+    alone,
+    answered,
+    around,
+    both_round,
+    started,
+    with_beam,
+    without_first,
+)
 from lapwing.integrity.source import SourceSettings, make_looks
 from lapwing.kernel import climb as kernel
 from lapwing.kernel import source
@@ -63,8 +74,8 @@ def starts():
     one = answered(Climb(looks, SETTINGS, alone(np.zeros(2), 40.0), 60, 5))
     return [
         around(looks)[7],
-        with_beam(looks, pair)[0],
-        with_beam(looks, pair)[3],
+        without_first(pair),
+        with_beam(looks)[3],
         both_round(looks, one, pair)[2],
         one.place,
     ]

@@ -145,14 +145,18 @@ def around(looks: Looks) -> list[Float64[Array, "8"]]:
     return out
 
 
-def with_beam(looks: Looks, pair: Climbed) -> list[Float64[Array, "8"]]:
-    """Starts of one source with a beam: that of the pair, and all around the middle of the affected, which it faces."""
-    (east, north), spread = _middle(looks)
-    out = [np.append([0.0, 0.0, OFF_DBM], pair.place[3:])]
+def with_beam(looks: Looks) -> list[Float64[Array, "8"]]:
+    """Starts of one source with a beam, all around the middle of the affected, which it faces."""
+    (east, north), spread, out = *_middle(looks), []
     for bearing in np.arange(8) * np.pi / 4.0:
         e, n = APART * spread * np.sin(bearing), APART * spread * np.cos(bearing)
         out.append(np.array([0.0, 0.0, OFF_DBM, east - e, north - n, 44.0, bearing, START_WIDTH_RAD]))
     return out
+
+
+def without_first(pair: Climbed) -> Float64[Array, "8"]:
+    """The start of the pair's second source alone."""
+    return np.append([0.0, 0.0, OFF_DBM], pair.place[3:])
 
 
 def both_round(looks: Looks, one: Climbed, pair: Climbed) -> list[Float64[Array, "8"]]:

@@ -14,7 +14,17 @@ from typing import NamedTuple, TypeAlias, TypeVar
 import numpy as np
 from jaxtyping import Float64
 
-from lapwing.integrity.climbs import Climb, Climbed, alone, answered, around, both_round, climbing, with_beam
+from lapwing.integrity.climbs import (
+    Climb,
+    Climbed,
+    alone,
+    answered,
+    around,
+    both_round,
+    climbing,
+    with_beam,
+    without_first,
+)
 from lapwing.integrity.source import (
     ALL_ROUND,
     Ask,
@@ -108,10 +118,11 @@ def explaining(looks: Prepared, settings: SourceSettings) -> Asking:
     for each in (settings, high):
         ones.append((yield from _climb(Climb(looks.many, each, start, ALONE_STEPS, 0))))
     one = max(ones, key=lambda climbed: climbed.value)
-    pair = yield from climbing(looks.few, looks.many, high, around(looks.few))
+    pair = yield from climbing(looks.few, looks.many, high, around(looks.few) + with_beam(looks.few))
     if pair.value - one.value < settings.more_min:
         return (summed(ask, plain),)
-    sector = yield from climbing(looks.few, looks.many, high, with_beam(looks.few, pair))
+    beamed = [without_first(pair), *with_beam(looks.few)]
+    sector = yield from climbing(looks.few, looks.many, high, beamed)
     two = yield from climbing(looks.few, looks.many, high, both_round(looks.few, one, pair))
     top, least = max(pair.value, sector.value, two.value), one.value + settings.told_min
     bars = [max(top - worse, least) for worse in settings.plainer_max]

@@ -336,8 +336,9 @@ def _trials(
 
 def outline(posterior: Posterior, share: float) -> list[Float64[Array, "v 2"]]:
     """The closed rings (first vertex repeated) around the cells that hold `share` of the probability."""
-    inside, half = posterior.region(share), 0.5 * posterior.cell_m
-    e, n = posterior.east_m[inside], posterior.north_m[inside]
-    whole = shapely.union_all(shapely.box(e - half, n - half, e + half, n + half), grid_size=1.0)
-    parts = shapely.get_parts(whole)
-    return [np.asarray(shapely.get_coordinates(part.exterior.simplify(1.0))) for part in parts]
+    inside, cell_m = posterior.region(share), posterior.cell_m
+    west, south = float(posterior.east_m.min()), float(posterior.north_m.min())
+    i, j = np.rint((posterior.east_m[inside] - west) / cell_m), np.rint((posterior.north_m[inside] - south) / cell_m)
+    whole = shapely.coverage_union_all(shapely.box(i, j, i + 1.0, j + 1.0))  # corners of cells meet exactly
+    rings = [shapely.get_coordinates(part.exterior.simplify(0.0)) for part in shapely.get_parts(whole)]
+    return [np.asarray((ring - 0.5) * cell_m + [west, south]) for ring in rings]
