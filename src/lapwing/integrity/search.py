@@ -199,7 +199,7 @@ def _both(many: Looks, two: Climbed, settings: SourceSettings) -> Asking:
         given = many._replace(background_dbm=received_dbm(many, place_m, power_dbm, fine, ALL_ROUND))
         ask = Ask(given, fine)
         found = yield from _find(ask)
-        out.append(summed(ask, found))
+        out.append(summed(ask, _mixed([found], settings.pair_sharpness)))
         place_m, power_dbm = found.top(fine)
     return tuple(replace(each, unique=all(one.unique for one in out)) for each in out)
 

@@ -51,6 +51,7 @@ class SourceSettings:
         25  # affected: with more of them what the model gets wrong decides, and looks count for less, measured
     )
     pulsed_sharpness: float = 0.65  # and this much of it where the source goes on and off
+    pair_sharpness: float = 0.65  # one of two, the other held where it is likeliest, is less sure
     first_sharpness: float = 0.3  # and a first answer, that knows no alternatives, this much less sure
     sector_temper: float = 0.08  # a beam's real edges are not the model's
     looks_max: int = 2_500
