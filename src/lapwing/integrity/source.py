@@ -44,7 +44,7 @@ class SourceSettings:
     more_min: float = 4.0  # what explains the looks better than one source by less than this (log) is not thought of
     plainer_max: tuple[float, float] = (8.0, 4.0)  # a sector, or two all round, are told where they are worse than two
     # of which one has a beam by less than this (log)
-    told_min: float = 6.0  # and better than one all round by this
+    told_min: float = 9.0  # and better than one all round by this
     climb_height_m: float = 100.0  # of sources sought by climbs
     place_sharpness: float = 1.2  # one source is this much surer than its looks, tempered, say: measured
     surest: int = (
