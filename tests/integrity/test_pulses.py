@@ -6,6 +6,7 @@ import pytest
 from lapwing.integrity.pulses import PulseSettings, while_off
 from lapwing.integrity.search import located
 from lapwing.integrity.source import SourceSettings, make_looks
+from lapwing.kernel import source as kernel
 
 SETTINGS = PulseSettings()
 
@@ -33,8 +34,12 @@ def test_looks_while_a_pulsed_source_is_off_are_left_out(period):
     assert not off[0][on].any()
     inner = np.flatnonzero(~on & (np.arange(60) > period) & (np.arange(60) < 34))  # later few are left to tell
     assert off[0][inner].mean() > 0.8
+    assert off[0][: period + 1][~on[: period + 1]].all()  # also where nobody was affected before yet
     settings = SourceSettings()
-    found = located(make_looks(who, when, place, hit, 24), settings)
+    looks = make_looks(who, when, place, hit, 24)
+    later = np.diff(looks.speaker, prepend=-1) == 0
+    assert not (looks.before[later] == kernel.WAS_AFFECTED).any()  # nobody knows what was in between
+    found = located(looks, settings)
     assert np.hypot(found.mean_m[0] - 2e4, found.mean_m[1] + 3e4) < 20_000.0
 
 
@@ -53,3 +58,20 @@ def test_before_and_after_a_source_is_on_looks_stay():
     on = (np.arange(60) >= 10) & (np.arange(60) < 40)
     who, when, _, hit = event(on)
     assert not while_off(who, when, hit, SETTINGS).any()
+
+
+def test_once_a_source_is_known_to_go_on_and_off_few_who_can_tell_do_and_nobody_is_not_on():
+    """Eight speakers make the pulses known; later two are left, then none."""
+    moments, n = 40, 8
+    on = np.arange(moments) % 2 == 0
+    hit = np.tile(on, (n, 1))
+    hit[2:, 20:] = False  # they fly out of its reach
+    hit[:, 34:] = False
+    who, when = np.repeat(np.arange(n), moments), np.tile(np.arange(moments) * 30 * 10**9, n)
+    off = while_off(who, when, hit.ravel(), SETTINGS).reshape(n, moments)
+    assert (off == off[0]).all()
+    assert np.array_equal(off[0][:33], ~on[:33])
+    assert off[0][38:].all()  # whether it is on nobody can say
+    two = hit.copy()
+    two[2:] = False  # with two alone it is not known at all
+    assert not while_off(who, when, two.ravel(), SETTINGS).any()

@@ -16,7 +16,7 @@ from lapwing.integrity.causes import CauseSettings, counted, outcomes, posterior
 from lapwing.integrity.detection import DetectionSettings, Watch, alarmed, cells, due, watch_step
 from lapwing.integrity.evidence import NavigationSettings
 from lapwing.integrity.navigation import Navigation
-from lapwing.records import CAUSES, Array, Claims, Condition, Field, Interference, no_interference
+from lapwing.records import Array, Claims, Condition, Field, Interference, no_interference
 
 WITNESS_NS = 120_000_000_000  # who was good and heard this short before an event tells why it came
 
@@ -117,7 +117,7 @@ def _explained(
     """The regions with how many ships are affected and why."""
     if not len(regions):
         return regions
-    ships, causes = np.zeros(len(regions), np.int64), np.zeros((len(regions), len(CAUSES)))
+    ships, counts = np.zeros(len(regions), np.int64), []
     for i in range(len(regions)):
         since = int(regions.since_ns[i])
         away = np.hypot(navigation.good_east_m - regions.east_m[i], navigation.good_north_m - regions.north_m[i])
@@ -126,8 +126,8 @@ def _explained(
         rows = np.flatnonzero(exposed)
         outcome = outcomes(navigation, claims, since, rows)
         ships[i] = np.count_nonzero((navigation.family[rows] == 1) & (outcome > 0))
-        causes[i] = posterior(counted(outcome), settings)[0]
-    return replace(regions, ships=ships, causes=causes)
+        counts.append(counted(outcome))
+    return replace(regions, ships=ships, causes=posterior(np.concatenate(counts), settings))
 
 
 def _clusters(index: Int64[Array, " k"], place_m: Float64[Array, "n 2"], link_m: float) -> list[Int64[Array, " j"]]:
@@ -150,6 +150,8 @@ def _clusters(index: Int64[Array, " k"], place_m: Float64[Array, "n 2"], link_m:
 def _disc(members: Int64[Array, " j"], navigation: Navigation) -> tuple[float, float, float]:
     """Centre and radius of one cluster."""
     east, north = navigation.good_east_m[members], navigation.good_north_m[members]
+    if len(members) == 1:  # most are
+        return float(east[0]), float(north[0]), 0.0
     e, n = float(east.mean()), float(north.mean())
     return e, n, float(np.hypot(east - e, north - n).max())
 

@@ -5,6 +5,8 @@ Normals of speakers that left are kept, so that who comes back is judged by its 
 """
 
 from dataclasses import dataclass, replace
+from functools import cache
+from string import Formatter
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -229,12 +231,15 @@ def _place(mine: Navigation, claims: Claims) -> tuple[Float64[Array, " n"], Floa
 
 
 def _wind(claims: Claims, speed: Float64[Array, " n"]) -> Float64[Array, " n"]:
+    airspeed = _said(claims, Field.TRUE_AIRSPEED_MPS)
+    if not (airspeed > 0.0).any():  # nobody says it
+        return np.full(len(claims), NOT_SAID)
     heading, said = _fresh(claims, Field.HEADING_RAD)
     magnetic, told = _fresh(claims, Field.HEADING_MAGNETIC)
     spread = np.where(said, np.where(told & (magnetic == 0), 0.0, DECLINATION_RAD), np.pi)
     track, turned = _fresh(claims, Field.TRACK_RAD)
     spread = np.where(turned, spread, np.pi)
-    return least_wind(speed, track, _said(claims, Field.TRUE_AIRSPEED_MPS), heading, spread)
+    return least_wind(speed, track, airspeed, heading, spread)
 
 
 def _contradiction(
@@ -274,7 +279,17 @@ def explain(navigation: Navigation, claims: Claims) -> tuple[str, ...]:
         "altitude": claims.said(Field.ALTITUDE_BARO_M)[0],
         "wind": wind,
     }
-    told = zip(*(column[rows].tolist() for column in columns.values()), strict=True)
-    for i, reason, numbers in zip(rows.tolist(), m.reason[rows].tolist(), told, strict=True):
-        out[i] = REASONS[reason].format(**dict(zip(columns, numbers, strict=True)))
+    reasons = m.reason[rows]
+    for reason in np.unique(reasons).tolist():
+        mine = rows[reasons == reason]
+        names = _named(reason)
+        told = zip(*(columns[name][mine].tolist() for name in names), strict=True) if names else ((),) * len(mine)
+        for i, numbers in zip(mine.tolist(), told, strict=True):
+            out[i] = REASONS[reason].format(**dict(zip(names, numbers, strict=True)))
     return tuple(out)
+
+
+@cache
+def _named(reason: int) -> tuple[str, ...]:
+    """The columns that the sentence of a reason states."""
+    return tuple(dict.fromkeys(name for _, name, _, _ in Formatter().parse(REASONS[reason]) if name))

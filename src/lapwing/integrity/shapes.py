@@ -171,6 +171,8 @@ def together(seen: Seen, settings: ShapeSettings) -> Bool[Array, " n"]:
     kinds = ((seen.air, settings.aircraft_m, settings.aircraft_min), (sea, settings.ships_m, settings.ships_min))
     for who, reach_m, at_least in kinds:
         at = np.flatnonzero(who)
+        if len(at) < at_least:
+            continue
         at = at[crowded(seen.common_m[at], reach_m, at_least)]
         if len(at) < at_least:
             continue

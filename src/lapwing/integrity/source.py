@@ -6,6 +6,7 @@ against it. Calibration: bench/integrity_source.py.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import shapely
@@ -40,17 +41,21 @@ class SourceSettings:
     stray: float = 0.01  # chance to be affected, or not, for no reason of the model
     looks_per_speaker: int = 24
     affected_min: int = 3
-    evidence_min: float = 3.0  # a sector or a second source must be this much likelier (log)
-    sector_cost: float = 5.0  # what a beam chosen among many has gained by the choice (log)
+    more_min: float = 4.0  # what explains the looks better than one source by less than this (log) is not thought of
+    plainer_max: tuple[float, float] = (8.0, 4.0)  # a sector, or two all round, are told where they are worse than two
+    # of which one has a beam by less than this (log)
+    told_min: float = 9.0  # and better than one all round by this
+    climb_height_m: float = 100.0  # of sources sought by climbs
     place_sharpness: float = 1.2  # one source is this much surer than its looks, tempered, say: measured
+    surest: int = (
+        25  # affected: with more of them what the model gets wrong decides, and looks count for less, measured
+    )
+    pulsed_sharpness: float = 0.65  # and this much of it where the source goes on and off
+    pair_sharpness: float = 0.65  # one of two, the other held where it is likeliest, is less sure
     first_sharpness: float = 0.3  # and a first answer, that knows no alternatives, this much less sure
-    beam_doubt: float = 0.0  # one of two that a beam explains not this much worse (log) is at no unique place
-    pair_doubt: float = 4.0  # two of which one has a beam, likelier than one by this much (log): no unique source
-    beam_sure: float = 5.5  # and must be this much less likely than two all round, where those are told
     sector_temper: float = 0.08  # a beam's real edges are not the model's
     looks_max: int = 2_500
     pair_looks_max: int = 1_200
-    beam_looks: int = 900  # near the affected
     alternative_looks: tuple[int, int] = (500, 250)  # sector antennas and second sources are tried on fewer
 
 
@@ -92,7 +97,8 @@ def make_looks(
     """Looks in the kernel's order, thinned to about `per_speaker` each; changes are always kept. Those of when a source
     that goes on and off was off are left out."""
     order = np.lexsort((time_ns, speaker))
-    order = order[~while_off(speaker[order], time_ns[order], affected[order], PULSES)]
+    off = while_off(speaker[order], time_ns[order], affected[order], PULSES)
+    order = order[~off]
     s, hit = speaker[order], affected[order].astype(np.int64)
     first = np.diff(s, prepend=s[:1] - 1) != 0 if len(s) else np.zeros(0, bool)
     begin = np.flatnonzero(first)
@@ -104,7 +110,9 @@ def make_looks(
     s, hit, xyz = s[keep], hit[keep], place_m[order][keep]
     _, row = np.unique(s, return_inverse=True)
     again = np.diff(row, prepend=-1) == 0
-    before = np.where(again, np.where(np.roll(hit, 1) == 1, kernel.WAS_AFFECTED, kernel.WAS_FINE), kernel.FIRST)
+    # who is affected by a source that goes on and off may have found its position and lost it again in between
+    lost = kernel.FIRST if off.any() else kernel.WAS_AFFECTED
+    before = np.where(again, np.where(np.roll(hit, 1) == 1, lost, kernel.WAS_FINE), kernel.FIRST)
     east, north, height = (np.ascontiguousarray(xyz[:, i]) for i in range(3))
     none = np.full(len(s), kernel.NO_BACKGROUND)
     return Looks(row.astype(np.int64), east, north, height, hit, before.astype(np.int64), none)
@@ -115,12 +123,25 @@ def _powers(settings: SourceSettings) -> Float64[Array, " p"]:
     return np.arange(low, high + 0.1, settings.step_db)
 
 
-def _nodes(settings: SourceSettings) -> tuple[Int64[Array, " k"], Float64[Array, " k"]]:
+def _nodes(sigma_db: float, step_db: float) -> tuple[Int64[Array, " k"], Float64[Array, " k"]]:
     """Thresholds around the fleet's mean in steps, and the log of their normal weights."""
-    half = int(np.ceil(3.0 * settings.physics.threshold_db_sigma / settings.step_db))
+    half = int(np.ceil(3.0 * sigma_db / step_db))
     steps = np.arange(-half, half + 1)
-    log_weight = -0.5 * (steps * settings.step_db / settings.physics.threshold_db_sigma) ** 2
+    log_weight = -0.5 * (steps * step_db / sigma_db) ** 2
     return steps, log_weight - np.log(np.exp(log_weight).sum())
+
+
+@lru_cache(maxsize=8)
+def _curves(physics: Physics, step_db: float, n_power: int) -> kernel.Curves:
+    """What the likelihood reads off, worked out once: it depends on neither looks nor the source's height."""
+    _, log_weight = _nodes(physics.threshold_db_sigma, step_db)
+    table = kernel.tables(physics, round(step_db * kernel.PER_DB), n_power + len(log_weight) - 1)
+    return kernel.Curves(table, np.exp(log_weight))
+
+
+def writable(looks: Looks) -> Looks:
+    """The looks in arrays as kernels were compiled for: those of a checkpoint are read-only."""
+    return Looks._make(np.require(column, requirements="W") for column in looks)
 
 
 def likelihood(
@@ -128,9 +149,9 @@ def likelihood(
 ) -> Float64[Array, "c p"]:
     """Log-likelihood of the looks per cell and power."""
     out = np.zeros((len(cell_m), len(_powers(settings))))
-    _, log_weight = _nodes(settings)
     powers = (settings.power_dbm[0], settings.step_db)
-    kernel.log_likelihood(looks, cell_m, powers, settings.physics, beam, np.exp(log_weight), out)
+    curves = _curves(settings.physics._replace(source_height_m=0.0), settings.step_db, out.shape[1])
+    kernel.log_likelihood(writable(looks), cell_m, powers, settings.physics, beam, curves, out)
     return out
 
 
@@ -263,7 +284,7 @@ def received_dbm(
 ) -> Float64[Array, " o"]:
     """Power of one source at every look."""
     out = np.zeros(len(looks.speaker))
-    kernel.received(looks, source_m[0], source_m[1], power_dbm, settings.physics, beam, out)
+    kernel.received(writable(looks), source_m[0], source_m[1], power_dbm, settings.physics, beam, out)
     return out
 
 
@@ -307,7 +328,7 @@ def _trials(
     second = level[order[begin + 1]]
     total = np.cumsum(np.append(0, looks.affected[order]))
     hits = total[begin + count] - total[begin]
-    steps, log_weight = _nodes(settings)
+    steps, log_weight = _nodes(settings.physics.threshold_db_sigma, settings.step_db)
     many = np.minimum(settings.best_db, np.log2(count / 2.0))  # shadowing of the best of many looks
     x = (second[:, None] - steps * settings.step_db + many[:, None]) / settings.physics.softness_db
     p = (np.exp(log_weight) / (1.0 + np.exp(-np.clip(x, -50.0, 50.0)))).sum(axis=1)
@@ -316,8 +337,9 @@ def _trials(
 
 def outline(posterior: Posterior, share: float) -> list[Float64[Array, "v 2"]]:
     """The closed rings (first vertex repeated) around the cells that hold `share` of the probability."""
-    inside, half = posterior.region(share), 0.5 * posterior.cell_m
-    e, n = posterior.east_m[inside], posterior.north_m[inside]
-    whole = shapely.union_all(shapely.box(e - half, n - half, e + half, n + half), grid_size=1.0)
-    parts = shapely.get_parts(whole)
-    return [np.asarray(shapely.get_coordinates(part.exterior.simplify(1.0))) for part in parts]
+    inside, cell_m = posterior.region(share), posterior.cell_m
+    west, south = float(posterior.east_m.min()), float(posterior.north_m.min())
+    i, j = np.rint((posterior.east_m[inside] - west) / cell_m), np.rint((posterior.north_m[inside] - south) / cell_m)
+    whole = shapely.coverage_union_all(shapely.box(i, j, i + 1.0, j + 1.0))  # corners of cells meet exactly
+    rings = [shapely.get_coordinates(part.exterior.simplify(0.0)) for part in shapely.get_parts(whole)]
+    return [np.asarray((ring - 0.5) * cell_m + [west, south]) for ring in rings]

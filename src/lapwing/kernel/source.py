@@ -59,6 +59,13 @@ class Physics(NamedTuple):
     temper: float  # looks of one speaker count this much: shadowing lasts
 
 
+class Curves(NamedTuple):
+    """Chances by level, and how likely each threshold of a receiver is."""
+
+    table: F64  # of `tables`
+    weight: F64  # of thresholds one power step apart, the middle one the fleet's mean; sum 1
+
+
 class Beam(NamedTuple):
     """A sector antenna; width_rad 0 = all round."""
 
@@ -160,14 +167,14 @@ def tables(w: Physics, stride: int, pad: int) -> F64:
 
 @njit(cache=True)
 def log_likelihood(
-    looks: Looks, cell_m: F64, powers: tuple[float, float], w: Physics, beam: Beam, weight: F64, out: F64
+    looks: Looks, cell_m: F64, powers: tuple[float, float], w: Physics, beam: Beam, curves: Curves, out: F64
 ) -> None:
     """out[c, p] = log P(all looks | source in cell c with power first + step * p), `powers` = (first, step) in dB.
-    Thresholds are marginalised over nodes one step apart with these weights, the middle one the fleet's mean."""
+    Thresholds are marginalised; the curves' table has a phase per eighth of a dB of the step, and is padded by as many
+    steps as there are powers and thresholds, less one."""
+    table, weight = curves
     n_power, n_node = out.shape[1], len(weight)
-    n_level, stride = n_power + n_node - 1, round(powers[1] * PER_DB)
-    table = tables(w, stride, n_level)
-    columns = table.shape[3]
+    n_level, stride, columns = n_power + n_node - 1, table.shape[2], table.shape[3]
     flat = table.reshape(table.size)
     half_db = (n_node // 2) * powers[1]
     first_db = powers[0] - half_db - w.threshold_dbm + TABLE_DB + 0.5 / PER_DB
@@ -181,7 +188,7 @@ def log_likelihood(
     lost, space = np.zeros(len(base)), np.zeros((4, len(base)))
     level, many = np.ones(n_level), np.ones((n_node, n_power))
     begins, crowded = _groups(looks, w)
-    known = np.ones((len(base), n_node))  # chance where the other source decides
+    known = np.ones((len(base) if crowded.any() else 0, n_node))  # chance where the other source decides
     for i in range(len(base)):
         if crowded[looks.speaker[i]]:
             for k in range(n_node):

@@ -16,6 +16,8 @@ from lapwing.engine.replay import base, replay, verify
 from lapwing.engine.state import start
 from lapwing.engine.tick import step
 from lapwing.engine.told import told_feeds
+from lapwing.integrity.search import explain
+from lapwing.integrity.source import SourceSettings, make_looks
 from lapwing.records import Detections, Frame, Picture, Space
 from lapwing.serve.site import parse
 
@@ -122,9 +124,19 @@ def warm_up() -> float:
     try:
         for _ in range(2):
             _one_flow()
+        _one_source()
     finally:
         soon.cancel()
     return time.monotonic() - began
+
+
+def _one_source() -> None:
+    """A source located among a few looks, with all that might explain them."""
+    place = np.zeros((12, 3))
+    place[:, 0] = 20_000.0 * np.arange(12)
+    hit = np.arange(12) % 3 == 0  # two sources, or one with a beam: nothing is left out
+    settings = SourceSettings(more_min=-np.inf, told_min=-np.inf, plainer_max=(-np.inf, np.inf))
+    explain(make_looks(np.arange(12), np.zeros(12, np.int64), place, hit, 4), settings)
 
 
 def _one_flow() -> None:
