@@ -233,7 +233,7 @@ def report(
 def shown(name: str, results: list[Any], found: list[tuple[str, float, float, bool]]) -> str:
     """A few lines on the runs of a scenario."""
     lines = [name]
-    for tracker in ("lapwing", "naive"):
+    for tracker in ("lapwing", "naive", "pmbm"):
         rows = [r.rows[tracker] for r in results if tracker in r.rows]
         if rows:
             mean = {k: sum(r[k] for r in rows) / len(rows) for k in rows[0]}

@@ -17,6 +17,7 @@ from lapwing_lab.files import FileError, Scan
 
 Array = np.ndarray
 BEGIN_NS = 946_684_800_000_000_000  # 2000-01-01: arrays have no date
+FADING_POINTS = 33  # of a curve of detection probability
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,17 @@ class Polar:
     north_m: float
     range_sigma_m: float
     azimuth_sigma_deg: float
+
+
+@dataclass(frozen=True, slots=True)
+class Births:
+    """Where targets come from: a Gaussian of x, vx, y, vy, how many are there at the start and come per second."""
+
+    mean: tuple[float, ...]
+    sigma: tuple[float, ...]
+    at_start: float
+    per_s: float
+    any_time: bool = False  # they come between two looks, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +56,8 @@ class Known:
     cutoff_m: float  # of the scores
     skip_s: float  # start-up that is not scored
     polar: Polar | None = None  # None: it measures east and north
+    births: Births | None = None  # None: nothing is known
+    p_detect_range_m: float = np.inf  # of a polar sensor: detects with exp(-range / this), instead of `p_detect`
 
 
 def convert(path: Path, folder: Path, run: int = 1) -> Known:
@@ -134,15 +148,23 @@ def site_text(name: str, k: Known) -> str:
 
 def _polar_site(name: str, k: Known, p: Polar) -> str:
     """The same for a sensor of range and azimuth within the square; degrees of a sphere will do at such distances."""
-    reach = float(np.hypot(max(p.east_m, k.side_m - p.east_m), max(p.north_m, k.side_m - p.north_m)))
+    reach = reach_m(k.side_m, p)
+    range_m = np.linspace(0.0, reach, FADING_POINTS) if np.isfinite(k.p_detect_range_m) else np.zeros(0)
+    at = [[round(r, 3), round(float(np.exp(-r / k.p_detect_range_m)), 6)] for r in np.maximum(range_m, 1e-2).tolist()]
+    fading = f"p_detect_at = {at}\n" if at else ""
     return (
         f'name = "{name}"\n\n[origin]\nlatitude_deg = 0.0\nlongitude_deg = 0.0\nheight_m = 0.0\n\n'
         f'[[sensor]]\nname = "array"\nkind = "radar"\nrange_sigma_m = {p.range_sigma_m}\n'
         f"azimuth_sigma_deg = {p.azimuth_sigma_deg}\nrange_max_m = {reach:.3f}\np_detect = {k.p_detect}\n"
-        f"clutter_per_scan = {k.clutter_per_scan:.6f}\nperiod_s = {k.period_s}\n[sensor.at]\n"
+        f"clutter_per_scan = {k.clutter_per_scan:.6f}\nperiod_s = {k.period_s}\n{fading}[sensor.at]\n"
         f"latitude_deg = {np.degrees(p.north_m / 6_378_137.0) * 1.006739496742:.9f}\n"
         f"longitude_deg = {np.degrees(p.east_m / 6_378_137.0):.9f}\nheight_m = 0.0\n"
     )
+
+
+def reach_m(side_m: float, p: Polar) -> float:
+    """To the farthest corner of the square."""
+    return float(np.hypot(max(p.east_m, side_m - p.east_m), max(p.north_m, side_m - p.north_m)))
 
 
 def settings_text(k: Known) -> str:
@@ -151,9 +173,16 @@ def settings_text(k: Known) -> str:
     return (
         f"noise_horizontal_m2ps3 = {k.noise_m2ps3}\nlifetime_s = {k.lifetime_s}\n"
         f"[clutter]\nmemory_s = 0.0\n[visibility]\nhidden_s = 0.0\n[prior]\nspeed_mps_sigma = {k.speed_mps_sigma}\n"
-        + flat
-        * (k.polar is not None)
+        + flat * (k.polar is not None)
+        + (_births_text(k.births) if k.births is not None else "")
     )
+
+
+def _births_text(b: Births) -> str:
+    east, east_mps, north, north_mps = zip(b.mean, b.sigma, strict=True)
+    axes = {"east_m": east, "north_m": north, "east_mps": east_mps, "north_mps": north_mps}
+    lines = [f"{name} = {float(mean)}\n{name}_sigma = {float(sigma)}\n" for name, (mean, sigma) in axes.items()]
+    return f"[births]\nat_start = {float(b.at_start)}\nper_s = {float(b.per_s)}\n" + "".join(lines)
 
 
 def score_text(k: Known) -> str:

@@ -14,7 +14,7 @@ import polars as pl
 
 from lapwing_lab import files
 from lapwing_lab.files import Scan
-from lapwing_lab.importing import BEGIN_NS, Known, Polar
+from lapwing_lab.importing import BEGIN_NS, Births, Known, Polar
 
 Array = np.ndarray
 
@@ -40,10 +40,16 @@ def draw(t: dict[str, Any], seed: int) -> tuple[Known, list[Scan], pl.DataFrame]
     rows = [_look(t, k, time, states[k, alive[k]][:, [0, 2]], (polar, rng)) for k in range(scans)]
     if "p_late" in t:
         rows = _late(t, rows, rng)
+    births = _told_births(t["births_told"]) if "births_told" in t else None
     known = Known(float(t.get("sigma_m", 0.0)), float(t["p_detect"]), float(t["clutter_per_scan"]),
                   float(t["side_m"]), step, float(t["noise_m2ps3"]), float(t["speed_mps_sigma"]),
-                  float(t["lifetime_s"]), float(t["cutoff_m"]), float(t.get("skip_s", 0.0)), polar)  # fmt: skip
+                  float(t["lifetime_s"]), float(t["cutoff_m"]), float(t.get("skip_s", 0.0)), polar,
+                  births, float(t.get("p_detect_range_m", np.inf)))  # fmt: skip
     return known, rows, _truth(states, alive, time)
+
+
+def _told_births(b: dict[str, Any]) -> Births:
+    return Births(tuple(b["mean"]), tuple(b["sigma"]), float(b["at_start"]), float(b["per_s"]), bool(b.get("any_time")))
 
 
 def _motion(dt_s: float, q: float) -> tuple[Array, Array]:

@@ -10,6 +10,7 @@ WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 460, 300, 58, 36, 26, 12
 COLOURS = {
     "lapwing": "#0b6e99",
     "naive": "#c2571a",
+    "pmbm": "#5b3fa0",
     "truth": "#8a8f98",
     "detected": "#5b3fa0",
     "tracked": "#0b6e99",

@@ -22,12 +22,14 @@ from lapwing_lab.score.distances import distances
 from lapwing_lab.score.looks import Look
 
 Array = np.ndarray
-TRACKERS = {"lapwing": "tracks.parquet", "naive": "naive.parquet"}
+TRACKERS = {"lapwing": "tracks.parquet", "naive": "naive.parquet", "pmbm": "pmbm.parquet"}
 GROUPS = {
     "all runs": "Counted over all runs",
     "picture": "The picture: alarms, warnings, interference",
     "lapwing": "Lapwing's tracker",
     "naive": "The naive tracker",
+    "pmbm": "The authors' method",
+    "lapwing - pmbm": "Lapwing less the authors' method, run by run",
 }
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:1000px;padding:0 1rem;color:#1d2229}
 h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}

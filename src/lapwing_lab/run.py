@@ -18,7 +18,7 @@ from typing import Any
 
 import polars as pl
 
-from lapwing_lab import baseline, files
+from lapwing_lab import authors, baseline, files
 from lapwing_lab.examine import Measure, Scores, examine, measure
 from lapwing_lab.files import FileError
 from lapwing_lab.importing import write
@@ -31,6 +31,7 @@ from lapwing_lab.simulate import record, simulate
 from lapwing_lab.warned import warned
 
 Say = Callable[[str, float], None]
+PAIRED = ("gospa", "localisation", "missed", "false", "t_gospa", "completeness")
 
 
 @dataclass
@@ -116,9 +117,16 @@ def _literature(table: dict[str, Any], seed: int | None, keep: Path | None, say:
     number = int(table["seed"] if seed is None else seed)
     with tempfile.TemporaryDirectory(prefix="lapwing-lab-") as temporary:
         folder = keep or Path(temporary)
-        write(folder, table["name"], *draw(table["arrays"], number))
-        say("tracking", 0.5)
-        return Result(table["name"], number, trackers(folder))
+        known, scans, told = draw(table["arrays"], number)
+        write(folder, table["name"], known, scans, told)
+        say("tracking", 0.2)
+        rows = trackers(folder)
+        if authors.applies(known):
+            say("the authors' method", 0.5)
+            twin = authors.track(known, scans)
+            files.write(twin, folder / "pmbm.parquet")
+            rows["pmbm"] = _row(twin, told, measure(folder / "truth.parquet"))
+        return Result(table["name"], number, rows)
 
 
 def trackers(folder: Path) -> dict[str, dict[str, float]]:
@@ -244,8 +252,11 @@ def marks(
 
 
 def together(results: list[Result]) -> dict[str, dict[str, Interval]]:
-    """Over several runs: the mean of every score per tracker and of the picture, and what is counted over all runs."""
-    out = {t: means([r.rows[t] for r in results if t in r.rows]) for t in ("lapwing", "naive")}
+    """Over several runs: the mean of every score per tracker and of the picture, how far the product is from the
+    authors' method run by run, and what is counted over all runs."""
+    out = {t: means([r.rows[t] for r in results if t in r.rows]) for t in ("lapwing", "naive", "pmbm")}
+    both = [(r.rows["lapwing"], r.rows["pmbm"]) for r in results if "pmbm" in r.rows]
+    out["lapwing - pmbm"] = means([{score: a[score] - b[score] for score in PAIRED} for a, b in both])
     seen = [r for r in results if r.picture]
     out["picture"] = means([r.picture for r in seen])
     out["all runs"] = pooled([r.picture for r in seen], [place for r in seen for place in r.places])

@@ -236,6 +236,15 @@ def test_stated_tolerances_reach_the_sensor_in_radians(tmp_path):
     assert "azimuth_tolerance_deg" in problems(text.replace("tolerance_deg = 0.5", "tolerance_deg = -1"))
 
 
+def test_how_often_a_sensor_sees_may_fall_with_range(tmp_path):
+    text = GOOD.replace("[[sensor]]\n", "[[sensor]]\np_detect_at = [[0, 0.9], [5000, 0.7], [20000, 0.1]]\n")
+    assert parse(text).site(tmp_path).sensors[0].p_detect_at == ((0.0, 0.9), (5000.0, 0.7), (20000.0, 0.1))
+    for wrong in ("[[5000, 0.9], [5000, 0.7]]", "[[5000, 0.9], [100, 0.7]]", "[[0, 1.0]]", "[[-1, 0.5]]", "[[0, nan]]"):
+        assert "p_detect_at" in problems(GOOD.replace("[[sensor]]\n", f"[[sensor]]\np_detect_at = {wrong}\n"))
+    two = "second = {latitude_deg = 50.0, longitude_deg = 22.0}\np_detect_at = [[0, 0.9]]\n"
+    assert "makes two" in problems(GOOD.replace("[[sensor]]\n", "[[sensor]]\n" + two))
+
+
 def test_what_is_in_the_tracks_of_a_node(tmp_path):
     text = GOOD.replace("[[sensor]]\n", '[[sensor]]\ncorrelation_s = 5.0\nincludes = ["R2"]\n')
     assert parse(text).site(tmp_path).sensors[0].includes == ("R2",)

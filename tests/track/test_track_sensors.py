@@ -103,6 +103,22 @@ def test_detects_only_in_range():
     assert np.allclose(radar.p_detect(x), [0.9, 0.45, 0.0])
 
 
+def test_detects_as_its_curve_says():
+    """Straight between the points, as at the last beyond it, nothing beyond the range; stray bearings see nobody."""
+    at = ((10_000.0, 0.9), (30_000.0, 0.5), (60_000.0, 0.2))
+    want = {0.0: 0.9, 20_000.0: 0.7, 45_000.0: 0.35, 80_000.0: 0.2, 106_000.0: 0.0}
+    for space in (Space.POSITION_2D, Space.POSITION_3D, *RADAR_SPACES, Space.AZIMUTH):
+        sensor = model(space, p_detect=0.99, p_detect_at=at, false_ratio=0.1)
+        place = sensor.centre_m if "POSITION" in space.name else sensor.position_m
+        x = np.zeros((len(want), 6))
+        x[:, : len(place)] = place
+        x[:, 1] += list(want)
+        share = 0.9 if space is Space.AZIMUTH else 1.0
+        assert np.allclose(sensor.p_detect(x), share * np.array(list(want.values())))
+        mean = (10 * 0.9 + 20 * 0.7 + 30 * 0.35 + 40 * 0.2) / 100
+        assert sensor.detection_probability == pytest.approx(mean, abs=1e-3)
+
+
 def test_clutter_fills_the_volume_once():
     for space in SPACES:
         sensor = model(space, clutter_per_scan=7.0)

@@ -75,6 +75,7 @@ class SensorConfig:
     p_detect_small: float | None = None  # of a small drone; None: as `p_detect`
     range_small_m: float | None = None  # as far as it sees one; None: a radar a third as far as an aircraft, others all
     align: bool = False  # whether what others see of the same targets tells of its biases, too
+    p_detect_at: tuple[tuple[float, float], ...] = ()  # (range_m, p_detect), straight between; (): `p_detect` all over
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """[[sensor]] of the site file: degrees to radians, what a sensor may be refused with a reason."""
 
 import math
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -12,6 +13,10 @@ Name = Annotated[str, Field(pattern=r"^\w[\w ().,:'/&+-]{0,63}$")]
 Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
 Height = Annotated[float, Field(ge=-1000, le=100_000, allow_inf_nan=False)]
+
+
+Range = Annotated[float, Field(ge=0, le=1_000_000)]
+Probability = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Place(BaseModel):
@@ -57,6 +62,7 @@ class SensorEntry(BaseModel):
     align: bool = False
     p_detect_small: Annotated[float, Field(ge=0, lt=1)] | None = None
     range_small_m: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
+    p_detect_at: Annotated[list[tuple[Range, Probability]], Field(max_length=100)] = []
 
     @model_validator(mode="after")
     def _tracks(self) -> "SensorEntry":
@@ -64,6 +70,11 @@ class SensorEntry(BaseModel):
             raise ValueError("'includes' is of a sensor that delivers tracks: it needs 'correlation_s'")
         if self.name in self.includes:
             raise ValueError(f"'includes' of {self.name!r} names itself")
+        ranges = [range_m for range_m, _ in self.p_detect_at]
+        if any(a >= b for a, b in pairwise(ranges)):
+            raise ValueError(f"'p_detect_at' of {self.name!r}: ranges must rise")
+        if ranges and self.second is not None:
+            raise ValueError(f"'p_detect_at' of {self.name!r}: it is of one place, 'second' makes two")
         return self
 
     def config(self) -> SensorConfig:
@@ -97,4 +108,5 @@ class SensorEntry(BaseModel):
             self.p_detect_small,
             self.range_small_m,
             align=self.align,
+            p_detect_at=tuple(self.p_detect_at),
         )

@@ -40,6 +40,8 @@ from lapwing.track import (
     MicroDoppler,
     RegistrationSettings,
     SensorModel,
+    TargetBirths,
+    TargetPrior,
     TrackSettings,
     VisibilitySettings,
     Watch,
@@ -108,12 +110,32 @@ def load_settings(path: Path | None) -> TrackSettings:
         visibility = VisibilitySettings(**seeing) if seeing.get("hidden_s", 1.0) != 0.0 else None
         agreeing = AlignSettings(**_numbers(table.pop("align", {})))
         align = agreeing if agreeing.every_s > 0.0 else None
+        births = _births(_numbers(table.pop("births")), prior) if "births" in table else None
         modes = () if {"noise_horizontal_m2ps3", "noise_vertical_m2ps3"} & set(table) else AIR
         return dataclasses.replace(
-            settings, prior=prior, modes=modes, clutter=clutter, visibility=visibility, align=align, **_numbers(table)
-        )
+            settings, prior=prior, modes=modes, clutter=clutter, visibility=visibility, align=align, births=births,
+            **_numbers(table),
+        )  # fmt: skip
     except (ValueError, TypeError, AttributeError) as error:
         raise TrackingError(f"{path}: not tracker settings: {error}") from None
+
+
+def _births(table: dict[str, float], prior: TargetPrior) -> TargetBirths:
+    """One Gaussian that targets come from: AXIS and AXIS_sigma for each of AXES, what is not said as the prior has it.
+    Raises TypeError, ValueError."""
+    unknown = set(table) - {"at_start", "per_s", *AXES, *(f"{axis}_sigma" for axis in AXES)}
+    if unknown:
+        raise TypeError(f"births has no {min(unknown)}")
+    speed = prior.speed_mps_sigma
+    sigmas = dict(zip(AXES, (0.0, 0.0, prior.height_m_sigma, speed, speed, prior.climb_mps_sigma), strict=True))
+    mean = np.array([table.get(a, prior.height_m_mean if a == "up_m" else 0.0) for a in AXES], dtype=np.float64)
+    sigma = np.array([table.get(f"{a}_sigma", sigmas[a]) for a in AXES], dtype=np.float64)
+    numbers = np.array([*mean, table.get("at_start", 0.0), table.get("per_s", 0.0)])
+    if not (
+        np.isfinite(numbers).all() and np.isfinite(sigma).all() and (sigma > 0.0).all() and (numbers[6:] >= 0.0).all()
+    ):
+        raise ValueError("births needs east_m_sigma and north_m_sigma, all sigmas positive, numbers not negative")
+    return TargetBirths(mean, np.diag(sigma**2), float(numbers[6]), float(numbers[7]))
 
 
 def _numbers(table: dict[str, Any]) -> dict[str, Any]:

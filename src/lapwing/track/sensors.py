@@ -20,6 +20,7 @@ EDGE = 0.05  # p_detect falls to zero over this share of the largest range: targ
 ELEVATION_SIN_MAX = 0.7  # a two-dimensional radar does not see overhead
 RANGE_RATE_MPS_MAX = 500.0  # extent of the clutter's range-rate axis, either way
 HEIGHT_EXTENT_M = 15_000.0  # extent of the clutter's up axis
+Fading = tuple[tuple[float, float], ...]  # (range_m, p_detect), ranges rising, straight lines between; (): constant
 
 
 @runtime_checkable
@@ -37,7 +38,7 @@ class SensorModel(Protocol):
 
     @property
     def detection_probability(self) -> float:
-        """p_detect where it looks best."""
+        """p_detect where it looks; where that changes with range, its mean."""
         ...
 
     @property
@@ -78,9 +79,18 @@ def height_m(mean: Float64[Array, "n 6"]) -> Float64[Array, " n"]:
     return np.asarray(mean[:, 2] + (mean[:, 0] ** 2 + mean[:, 1] ** 2) / (2.0 * SEMI_MAJOR_M))
 
 
-def within(distance_m: Float64[Array, " n"], range_m_max: float, p_detect: float) -> Float64[Array, " n"]:
-    """p_detect inside the range, falling to zero across its edge."""
-    return p_detect * np.clip((1.0 + EDGE - distance_m / range_m_max) / EDGE, 0.0, 1.0)
+def within(
+    distance_m: Float64[Array, " n"], range_m_max: float, p_detect: float, at: Fading = ()
+) -> Float64[Array, " n"]:
+    """p_detect, or what it is `at` this distance, inside the range; falling to zero across its edge."""
+    inside = faded(distance_m, at) if at else p_detect
+    return np.asarray(inside * np.clip((1.0 + EDGE - distance_m / range_m_max) / EDGE, 0.0, 1.0))
+
+
+def faded(distance_m: Float64[Array, " n"], at: Fading) -> Float64[Array, " n"]:
+    """p_detect at these distances; beyond the ends of the curve as there."""
+    range_m, p = np.array(at, dtype=np.float64).T
+    return np.asarray(np.interp(distance_m, range_m, p), dtype=np.float64)
 
 
 @final
@@ -95,6 +105,7 @@ class PositionSensor:
     volume: float  # m^2 or m^3 in which clutter falls
     centre_m: tuple[float, float] = (0.0, 0.0)
     range_m_max: float = np.inf
+    p_detect_at: Fading = ()
 
     @property
     def measures_height(self) -> bool:
@@ -115,11 +126,11 @@ class PositionSensor:
         return mean[:, :d].copy(), H
 
     def p_detect(self, mean: Float64[Array, "n 6"]) -> Float64[Array, " n"]:
-        """Constant within the range."""
-        if np.isinf(self.range_m_max):
+        """Within the range, constant or as `p_detect_at` says."""
+        if np.isinf(self.range_m_max) and not self.p_detect_at:
             return np.full(len(mean), self.detection_probability)
         distance = np.hypot(mean[:, 0] - self.centre_m[0], mean[:, 1] - self.centre_m[1])
-        return within(distance, self.range_m_max, self.detection_probability)
+        return within(distance, self.range_m_max, self.detection_probability, self.p_detect_at)
 
     def innovation(self, z: Float64[Array, "k d"], z_hat: Float64[Array, "k d"]) -> Float64[Array, "k d"]:
         """The plain difference."""
@@ -156,6 +167,7 @@ class RadarSensor:
     detection_probability: float
     clutter_per_scan: float
     range_m_max: float
+    p_detect_at: Fading = ()
 
     @property
     def volume(self) -> float:
@@ -201,9 +213,10 @@ class RadarSensor:
         return np.stack(z_hat, axis=1), H
 
     def p_detect(self, mean: Float64[Array, "n 6"]) -> Float64[Array, " n"]:
-        """Constant within the range."""
+        """Within the range, constant or as `p_detect_at` says."""
         x = mean[:, :3] - self.position_m
-        return within(np.sqrt(np.einsum("ni,ni->n", x, x)), self.range_m_max, self.detection_probability)
+        distance = np.sqrt(np.einsum("ni,ni->n", x, x))
+        return within(distance, self.range_m_max, self.detection_probability, self.p_detect_at)
 
     def innovation(self, z: Float64[Array, "k d"], z_hat: Float64[Array, "k d"]) -> Float64[Array, "k d"]:
         """The difference, azimuth the short way round."""
@@ -269,6 +282,7 @@ class BearingSensor:
     clutter_per_scan: float
     range_m_max: float
     false_ratio: float = 0.0
+    p_detect_at: Fading = ()
 
     @property
     def volume(self) -> float:
@@ -302,10 +316,11 @@ class BearingSensor:
         return z_hat, H
 
     def p_detect(self, mean: Float64[Array, "n 6"]) -> Float64[Array, " n"]:
-        """Constant within the range; bearings that point anywhere detect nobody."""
+        """Within the range, constant or as `p_detect_at` says; bearings that point anywhere detect nobody."""
         x = mean[:, :3] - self.position_m
-        p_true = self.detection_probability * (1.0 - self.false_ratio)
-        return within(np.sqrt(np.einsum("ni,ni->n", x, x)), self.range_m_max, p_true)
+        distance = np.sqrt(np.einsum("ni,ni->n", x, x))
+        p = within(distance, self.range_m_max, self.detection_probability, self.p_detect_at)
+        return p * (1.0 - self.false_ratio)
 
     def innovation(self, z: Float64[Array, "k d"], z_hat: Float64[Array, "k d"]) -> Float64[Array, "k d"]:
         """The difference, azimuth the short way round."""

@@ -89,8 +89,12 @@ def _from_gaussians(
     b, m = len(number), len(scan)
     who, row = np.repeat(np.arange(b), m), np.tile(np.arange(m), b)
     age_s = ages_s(scan, to_ns)[row]
-    z_hat, H = sensor.expect(motion.shift(mean[who], -age_s))
-    nu = sensor.innovation(scan.z[row], z_hat)
+    then = motion.shift(mean[who], -age_s)
+    about = then
+    if sensor.locates:  # a component is wide, a detection is not: linearised where the detection is
+        about = np.concatenate([place[0][row, :3], then[:, 3:]], axis=1)
+    z_hat, H = sensor.expect(about)
+    nu = sensor.innovation(scan.z[row], z_hat) - np.einsum("kdi,ki->kd", H, then - about)
     H_now = motion.aged_jacobian(H, age_s)
     found = condition(cov[who], H_now, scan.R[row], nu)
     gate_d2 = GATE[scan.z.shape[1]] if settings.gate_d2 is None else settings.gate_d2
