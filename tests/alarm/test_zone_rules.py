@@ -225,6 +225,23 @@ def test_kinds_that_are_not_known_excuse_nothing():
     assert np.all(run(w)[-1].priority == Priority.CRITICAL)
 
 
+def test_what_is_lost_is_expected_to_fly_on_though_its_estimate_slows_down():
+    def coming(t, speed_mps, sigma_mps, status):
+        w = world(t * S, [(9, 3200, 0, 100, -speed_mps, 0)])
+        cov = w.tracks.cov.copy()
+        cov[:, 3, 3] = sigma_mps**2
+        seen = replace(w.tracks, status=np.array([status]), existence=np.array([0.9]), cov=cov)
+        return probably(replace(w, tracks=seen), DRONE)
+
+    def told(status, sigma_mps):
+        # nothing renews the estimate: a filter that allows for hovering slows it from 20 to 15 m/s, ever less sure
+        return run([coming(t, 15, sigma_mps, status) for t in range(1, 7)])[-1].rule
+
+    assert told(TrackStatus.COASTING, 10.0) == ("lost on its way to zone",)  # in 110 s at 20 m/s, 147 at 15; 120 count
+    assert told(TrackStatus.COASTING, 1.0) == ()
+    assert told(TrackStatus.CONFIRMED, 10.0) == ()
+
+
 def test_a_drone_that_is_lost_behind_a_hill_on_its_way_is_told():
     def coming(t, status=TrackStatus.CONFIRMED, existence=0.99):
         w = world(t * S, [(9, 3000 - 20 * t, 0, 100, -20, 0)])
@@ -238,7 +255,7 @@ def test_a_drone_that_is_lost_behind_a_hill_on_its_way_is_told():
     assert len(out[4]) == 0
     assert out[8].rule == ("lost on its way to zone",)
     assert out[8].priority[0] == Priority.MEDIUM
-    assert "is lost on its way to Z, which it would reach in 92 s" in out[8].reason[0]
+    assert "is lost on its way to Z, which it would reach in 90 s" in out[8].reason[0]
     assert AlarmState(int(out[9 + 92 + 55].state[0])) != AlarmState.CLEARED  # until a minute after it would be there
     assert AlarmState(int(out[9 + 92 + 75].state[0])) == AlarmState.CLEARED
     assert len(run([*seen, *gone])[-1]) == 0
