@@ -177,7 +177,9 @@ def _tables(database: sqlite3.Connection) -> list[tuple[str, str, int]]:
             raise PlanFileError(f"{table!r:.80} is no ordinary table (views are not taken)")
         # Each may be as large as a value may be, and a row has all of them at once: no limit of SQLite holds the sum.
         if any(row[6] in COMPUTED for row in database.execute(f"PRAGMA {COLUMNS_OF}({_quoted(table)})")):
-            raise PlanFileError(f"table {table!r:.80} has computed columns, which are not taken; export it without them")
+            raise PlanFileError(
+                f"table {table!r:.80} has computed columns, which are not taken; export it without them"
+            )
         out.append((table, column, int(srs_id)))
     return out
 
