@@ -68,10 +68,11 @@ def test_an_alarm_in_the_list_says_which_sensors_see_its_track(alarmed, launch):
 def test_who_saw_a_track_at_another_time_is_not_said_of_this_one(alarmed, launch):
     seat = Seat(launch(NO_WEBGL), alarmed.url)
     seen = seat.page.locator("#alarm-list .alarm:not(.cleared) .seen-by")
-    seat.until(lambda: any("Sensors: hill" in t for t in seen.all_inner_texts()), "the sensors")
+    seat.until(lambda: alarmed.advance(1) or any("Sensors: hill" in t for t in seen.all_inner_texts()), "the sensors")
     seat.page.route("**/v1/why*", lambda route: None)  # no answer yet, as on a slow line
+    seat.page.wait_for_timeout(500)
     last = alarmed.shelf.latest()
-    alarmed.show(replace(last, tick=last.tick + 1, time_ns=last.time_ns - 120 * 10**9))  # as when a replay begins
+    alarmed.show(replace(last, tick=last.tick + 1, time_ns=last.time_ns + 120 * 10**9))
     seat.until(lambda: not any("hill" in t for t in seen.all_inner_texts()), "that it is not known")
     assert not any("none in the last minute" in t for t in seen.all_inner_texts())
 
