@@ -1,9 +1,11 @@
 """What is told of sensors without asking: gaps of feeds, who sees an alarm's track, an alarm test that is missing."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
+from lapwing.records import Alarms
 from lapwing.serve.acts import WantedTest
 from lapwing.serve.web import WebOptions, create_app
 from tests.browser.conftest import NO_WEBGL, Stand
@@ -61,6 +63,32 @@ def test_an_alarm_in_the_list_says_which_sensors_see_its_track(alarmed, launch):
     assert "hill" in told
     assert "ago" in told
     assert seat.complaints == []
+
+
+def test_who_saw_a_track_at_another_time_is_not_said_of_this_one(alarmed, launch):
+    seat = Seat(launch(NO_WEBGL), alarmed.url)
+    seen = seat.page.locator("#alarm-list .alarm:not(.cleared) .seen-by")
+    seat.until(lambda: alarmed.advance(1) or any("Sensors: hill" in t for t in seen.all_inner_texts()), "the sensors")
+    seat.page.route("**/v1/why*", lambda route: None)  # no answer yet, as on a slow line
+    seat.page.wait_for_timeout(500)
+    last = alarmed.shelf.latest()
+    alarmed.show(replace(last, tick=last.tick + 1, time_ns=last.time_ns + 120 * 10**9))
+    seat.until(lambda: not any("hill" in t for t in seen.all_inner_texts()), "that it is not known")
+    assert not any("none in the last minute" in t for t in seen.all_inner_texts())
+
+
+@pytest.mark.parametrize(("link", "said"), [("lost: Connection refused", "0/3"), ("", "0/3"), ("connected", "3/3")])
+def test_nothing_is_quiet_where_nothing_was_ever_heard(stand, launch, link, said):
+    picture = stand.shelf.latest()
+    feeds = tuple(replace(f, received_ns=0, quiet=False, link=link) for f in picture.feeds)
+    seat = Seat(launch(NO_WEBGL), stand.url)
+    seat.until(lambda: seat.read("tracks") == 40, "the first picture")
+    stand.show(replace(picture, tick=picture.tick + 1, feeds=feeds, alarms=Alarms.empty()))
+    seat.until(lambda: said in seat.page.locator("#counts").inner_text(), "how many feeds are heard")
+    none = (
+        "No alarms. All quiet." if link == "connected" else "No alarms, but 3 of 3 feeds say nothing: not all is seen."
+    )
+    seat.until(lambda: seat.texts("#alarm-list .none") == [none], "what that means")
 
 
 def test_a_test_that_is_missing_today_is_told_until_somebody_tests(watched, launch):

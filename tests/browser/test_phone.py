@@ -44,6 +44,20 @@ def test_nothing_is_cut_off_and_the_worst_alarm_is_read_whole(phone):
     assert findings(phone) == []
 
 
+def test_the_words_at_the_top_do_not_lie_on_each_other(phone):
+    crossing = """() => {
+        const all = [...document.querySelectorAll("header > *")].filter((e) => e.checkVisibility());
+        const range = document.createRange();
+        const boxes = all.map((e) => { range.selectNodeContents(e); return range.getBoundingClientRect(); });
+        return all.slice(1).filter((e, k) => boxes[k + 1].left < boxes[k].right).map((e) => e.outerHTML.slice(0, 100));
+    }"""
+    phone.page.evaluate("document.getElementById('to-replay').hidden = false")  # as a site that can be replayed has it
+    for width in (390, 320):
+        phone.page.set_viewport_size({"width": width, "height": 844})
+        assert phone.page.evaluate(crossing) == []
+        assert phone.page.locator("#to-replay").bounding_box()["x"] + 30 < width
+
+
 def test_a_finger_goes_from_an_alarm_to_its_track_and_acknowledges(phone):
     phone.page.locator("[data-alarm='1']").click()
     phone.until(lambda: phone.page.locator("#detail h2").inner_text() == "T7", "the track")

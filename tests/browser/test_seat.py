@@ -258,3 +258,30 @@ def test_where_drawing_takes_long_symbols_stand_still_between_pictures(stand, la
         lambda: seat.read("ticks") == tick + 10 and seat.read("frames") > before, "pictures are drawn all the same"
     )
     assert seat.complaints == []
+
+
+def test_all_evidence_of_an_alarm_fits_and_nothing_else_is_pushed_out(stand, launch):
+    seat = Seat(launch(), stand.url)
+    seat.until(lambda: seat.read("alarms") == 2, "the alarms")
+    wide = "(() => { const l = document.getElementById('alarm-list'); return l.scrollWidth - l.clientWidth; })()"
+    assert seat.page.evaluate(wide) == 0
+    seat.page.locator(".alarm summary").first.click()
+    link = "<a class='frame' href='/v1/frames/10290'>#10290</a>"
+    seat.page.locator(".alarm .frames").first.evaluate(f"(e) => {{ e.innerHTML = `{link * 16}`; }}")
+    assert seat.page.evaluate(wide) == 0  # sixteen numbers of five figures, as an alarm of ten minutes has
+    rows = seat.page.evaluate("new Set([...document.querySelectorAll('.frames a')].map((a) => a.offsetTop)).size")
+    assert rows > 1
+
+
+def test_a_page_that_does_not_know_its_site_yet_keeps_no_place(stand, launch):
+    browser = launch()
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.route_web_socket("**/v1/live*", lambda socket: None)  # open, and silent: a server that is just starting
+    page.goto(stand.url + "/#kiosk=1")
+    page.wait_for_function("window.lapwing && window.lapwing.renderer === 'map'")
+    page.wait_for_timeout(2500)
+    assert page.evaluate("location.hash") == "#kiosk=1"  # with the map of the world in it, a reload would stay there
+    page.close()
+    seat = Seat(browser, stand.url + "/#kiosk=1")
+    seat.until(lambda: "map=" in seat.page.url, "the place")
+    assert seat.page.url.split("map=")[1].startswith("10.00/37.9")

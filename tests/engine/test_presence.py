@@ -156,3 +156,22 @@ def test_a_full_disk_keeps_the_newest_hours(tmp_path):
     blocked.unlink()
     h.flush()
     assert len(list(blocked.glob("*.parquet"))) == HOURS_MAX
+
+
+def test_a_height_that_nobody_measured_is_none_and_hides_none_that_was(tmp_path):
+    picture = WORLD.picture(200)
+    vague = picture.tracks.cov.copy()
+    vague[:, 2, 2] = 3_000.0**2  # a radar without elevation
+    flat = replace(picture, tracks=replace(picture.tracks, cov=vague))
+    p = Presence(tmp_path, ORIGIN)
+    p.add(flat)
+    p.flush()
+    tracks = rows(p.persons).filter(pl.col("who") == 0)
+    assert len(tracks) > 0
+    assert tracks["low_m"].null_count() == tracks["high_m"].null_count() == len(tracks)
+    assert rows(p.persons).filter(pl.col("who") > 0)["low_m"].null_count() == 0
+    later = picture.time_ns + EVERY_NS
+    p.add(replace(picture, tick=picture.tick + 25, time_ns=later))  # now something measures heights
+    p.flush()
+    tracks = rows(p.persons).filter(pl.col("who") == 0)
+    assert tracks["low_m"].null_count() == tracks["high_m"].null_count() == 0

@@ -51,6 +51,15 @@ def test_files_of_states_that_are_not_kept_go_and_so_does_what_a_killed_process_
         assert [tick for tick in range(1, 6) if journal.state_at(tick)] == [1, 4, 5]
 
 
+def test_files_go_too_where_states_have_become_small_since(tmp_path):
+    with Journal(tmp_path, write=True) as journal:
+        for tick in (1, 2, 3):
+            kept(journal, tick, LARGE)
+        for tick in (4, 5, 6, 7):
+            kept(journal, tick, b"small")
+        assert files(tmp_path) == {"1.state"}  # the first counts still
+
+
 def test_retention_counts_the_files(tmp_path):
     with Journal(tmp_path, write=True) as journal:
         for tick in (1, 2, 3):

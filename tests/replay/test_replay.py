@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 import zlib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ import pytest
 from lapwing.engine import codec
 from lapwing.engine.journal import Journal, JournalError
 from lapwing.engine.plan import TICK_NS, make_plan
-from lapwing.engine.replay import base, replay
+from lapwing.engine.replay import base, base_before, replay
 from lapwing.engine.state import start
 from lapwing.engine.tape import Tape, same
 from lapwing.engine.tick import step
@@ -109,6 +110,33 @@ def test_recovery_from_a_checkpoint_gives_the_same_pictures(world, journaled, tm
     digests = drive(tmp_path, world, ticks=90)
     digests += drive(tmp_path, world)  # a second process: checkpoint + tail, then on
     assert digests == journaled[1]
+
+
+def test_a_damaged_checkpoint_costs_time_and_no_picture(world, journaled, tmp_path, caplog):
+    digests = drive(tmp_path, world, ticks=60)
+    digests += drive(tmp_path, world, ticks=90)
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as db:
+        db.execute("UPDATE checkpoints SET state = x'00' WHERE tick = 90")
+        db.commit()
+    digests += drive(tmp_path, world)
+    assert digests == journaled[1]
+    assert "passed over, from tick 90 on" in caplog.text
+    with Journal(tmp_path, write=False) as j:
+        plan = make_plan(parse(j.meta("site")).site(tmp_path))
+        assert base_before(j, plan, 100).tick == 60
+
+
+def test_where_no_checkpoint_of_a_trimmed_journal_can_be_read_it_says_why(journaled, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(journaled[0], folder)
+    with closing(sqlite3.connect(folder / "journal.sqlite")) as db:
+        db.execute("UPDATE checkpoints SET state = x'00'")
+        db.execute("DELETE FROM ticks WHERE tick <= 100")
+        db.commit()
+    with Journal(folder, write=False) as j:
+        plan = make_plan(parse(j.meta("site")).site(folder))
+        with pytest.raises(JournalError, match="cut short"):
+            base(j, plan, newest=True)
 
 
 def test_a_checkpoint_is_the_whole_state(journaled):

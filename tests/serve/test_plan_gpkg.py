@@ -337,3 +337,12 @@ def test_the_command_overwrites_nothing_and_leaves_nothing_behind(tmp_path):
     assert refused.exit_code == 2
     assert (tmp_path / "apron.geojson").exists()
     assert CliRunner().invoke(command, ["basemap", "add", str(site), str(path)]).exit_code == 0
+
+
+def test_computed_columns_cannot_make_a_small_row_large(tmp_path):
+    more = (
+        "DROP TABLE plan; CREATE TABLE plan (geom, name TEXT, twice TEXT AS (name || name));"
+        f"INSERT INTO plan VALUES (x'{POINT.hex()}', 'Gate');"
+    )
+    with pytest.raises(PlanFileError, match=r"^table 'plan' has computed columns, which are not taken"):
+        converted(geopackage(tmp_path / "site.gpkg", more=more))

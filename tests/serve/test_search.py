@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -17,6 +18,7 @@ from lapwing.engine.presence import PERSONS, WHO, _merged_persons
 from lapwing.engine.search import Area, Box, Wanted, identity, visits
 from lapwing.kernel.geodesy import enu_to_geodetic
 from lapwing.serve.cli import app as command
+from lapwing.serve.searching import line
 from lapwing.serve.web import create_app
 from tests.replay.test_replay import drive
 from tests.replay.world import border
@@ -234,3 +236,33 @@ def test_areas_of_circles_and_polygons_hold_their_own_edges():
         assert area.box.south_deg < 38.1
         assert area.box.touches() is not None
         assert area.holds(np.zeros(1), np.zeros(1), np.zeros(1)).tolist() == [False]
+
+
+def test_a_damaged_file_of_the_history_is_told_in_a_sentence(tmp_path, caplog):
+    drive(tmp_path, border(12.0), 55)
+    shelf, site, rows = recorded(tmp_path)
+    shelf.put(rows[55].picture)
+    web = TestClient(create_app(shelf, site), base_url=HOST)
+    span = {"since_ns": shelf.latest().time_ns - 60 * 10**9, "until_ns": shelf.latest().time_ns + 1}
+    asked = {**span, "track": 1}
+    assert web.get("/v1/why", params=asked).status_code == 200
+    parts = sorted((tmp_path / "tracks").rglob("*.parquet"))
+    assert parts
+    for path in parts:
+        path.write_bytes(b"")  # as a power cut leaves a file that was just written
+    answer = web.get("/v1/why", params=asked)
+    assert answer.status_code == 503
+    assert answer.json()["error"].startswith("A file of the history cannot be read: ")
+    assert "cannot be read for /v1/why" in caplog.text
+
+
+def test_a_height_that_nobody_measured_is_not_told():
+    flat = fake_shelf.FakeShelf(fake_shelf.World(), tick=2000)
+    picture = flat.world.picture(200)
+    cov = picture.tracks.cov.copy()
+    cov[:, 2, 2] = 3_000.0**2
+    flat.presence().add(replace(picture, tracks=replace(picture.tracks, cov=cov)))
+    span = {"since_ns": picture.time_ns - MIN, "until_ns": picture.time_ns + MIN, "who": "track"}
+    told = TestClient(create_app(flat, SITE), base_url=HOST).get("/v1/history/tracks", params=span).json()["visits"]
+    assert {(v["low_m"], v["high_m"]) for v in told} == {(None, None)}
+    assert "height not measured, up to" in line(told[0])

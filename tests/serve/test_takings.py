@@ -2,13 +2,14 @@
 
 import asyncio
 import json
+import os
 import warnings
 
 import pytest
 
 from lapwing.serve import takings
 from lapwing.serve.acts import Acts
-from lapwing.serve.takings import KEPT_MAX, TakingError, Takings, WantedTaking
+from lapwing.serve.takings import FAILED_MAX, KEPT_MAX, NICENESS, TakingError, Takings, WantedTaking
 from lapwing.serve.web import WebOptions, create_app
 from tests.serve.fake_shelf import FakeShelf, World, make_site, written_history
 
@@ -84,6 +85,27 @@ async def test_the_oldest_go(tmp_path, monkeypatch):
         await of._task
     assert len(of.rows()) == KEPT_MAX
     assert len(list((tmp_path / "taken").glob("history-*.csv"))) == KEPT_MAX
+
+
+async def test_what_could_not_be_made_takes_no_files_place(folder, monkeypatch):
+    of = Takings(folder)
+    good = await made(of)
+
+    async def full(self, taking):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(takings.Takings, "_make", full)
+    for k in range(KEPT_MAX):
+        of.begin(WantedTaking(**CSV), T + 2000 * S + k * S)
+        await of._task
+    assert of.path(good["file"]).is_file()
+    assert sum(row["state"] == "failed" for row in of.rows()) == FAILED_MAX + 1  # the newest failed after it was looked
+
+
+async def test_the_live_picture_goes_first(folder, monkeypatch):
+    monkeypatch.setattr(takings, "COMMAND", takings.COMMAND.partition("from ")[0] + "raise SystemExit(os.nice(0))")
+    row = await made(Takings(folder))
+    assert row["why"] == f"the process ended with {min(os.nice(0) + NICENESS, 19)}"
 
 
 def client(folder, tmp_path, acts=True):

@@ -16,13 +16,13 @@ from typer.testing import CliRunner
 from lapwing.decode.remoteid_messages import interned
 from lapwing.engine.history import COLUMNS
 from lapwing.engine.told import META
-from lapwing.engine.withhold import FIRST
-from lapwing.serve.acts import Acts, Wanted, acts_file
+from lapwing.engine.withhold import FIRST, Masks
+from lapwing.serve.acts import Act, Acts, Wanted, acts_file
 from lapwing.serve.cli import app
 from lapwing.serve.evidence import EvidenceError
 from lapwing.serve.evidence_keys import signing_key
 from lapwing.serve.evidence_verify import verify_file
-from lapwing.serve.evidence_withheld import LIST, salt_of
+from lapwing.serve.evidence_withheld import LIST, cleaned, salt_of
 from lapwing.serve.export_paths import moment
 from lapwing.serve.site import essence
 from tests.replay.remote_world import PILOTS, SERIALS, WORDS, pilot, skies
@@ -280,3 +280,11 @@ def test_nothing_can_be_left_out_twice_or_matched_where_nothing_was(journal, fro
     none = lapwing("verify", tmp_path / "all.zip", "--original", journal, "--secret", key)
     assert none.exit_code == 1
     assert "nothing was left out of this file" in none.output
+
+
+def test_an_address_that_somebody_noted_is_replaced_as_a_name_is():
+    drone, small = 0x9A_F1E2_D3C4, 0x4CA2D6
+    masks = Masks(frozenset(), {small: frozenset({"EIN"}), drone: frozenset()})
+    note = f"{drone:X} again, {drone:x}, id {drone}, see /#sel=c2:{drone & 0xFFFFFFFF}; beside it {small:X}"
+    (act,) = cleaned([Act(1, T0, T0, 1, 1, "note", "Kim", note, 0, "127.0.0.1")], masks)
+    assert act.note == "withheld 2 again, withheld 2, id withheld 2, see /#sel=c2:withheld 2; beside it 4CA2D6"

@@ -8,7 +8,7 @@ import { otherAlarms, othersKey } from "./others";
 import { SeenBy } from "./seen";
 import type { Store } from "./store";
 import type { Stage } from "./view";
-import { duration, msOf, utc, type Alarm } from "./words";
+import { duration, msOf, unheard, utc, type Alarm } from "./words";
 import { choice, mine, mineFirst } from "./zones";
 
 const SEEN_MAX = 6; // alarms that the sensors are asked about
@@ -51,14 +51,15 @@ export class AlarmList {
     say($("alarms-count"), String(standing.length));
     $("alarms").dataset["worst"] = standing[0]?.priority ?? "none";
     // Rows are rebuilt only when what they say changes, so that a click never lands on a row that just moved.
-    const key = (this.store.acts ? "acts" : "") + othersKey() + choice() + JSON.stringify(alarms.map((a) => [a.id, a.state, a.priority, a.reason, a.frames_total, this.store.acts?.[a.id], this.store.shelved(a)]));
+    const silent = this.store.feeds.filter(unheard).length;
+    const key = (this.store.acts ? "acts" : "") + silent + othersKey() + choice() + JSON.stringify(alarms.map((a) => [a.id, a.state, a.priority, a.reason, a.frames_total, this.store.acts?.[a.id], this.store.shelved(a)]));
     if (key === this.shown && !force) return;
     this.shown = key;
     const notes = [...document.querySelectorAll<HTMLInputElement>("[data-note]")].filter((n) => n.value || n === document.activeElement);
     const typing = document.activeElement as HTMLInputElement | null;
     const at = typing?.dataset["note"] ? [typing.selectionStart, typing.selectionEnd] as const : null;
     const back = wayBack(typing);
-    $("alarm-list").replaceChildren(...(alarms.length ? alarms.flatMap((a, i) => (!mine(a) && (i === 0 || mine(alarms[i - 1]!)) ? [h("li", { class: "others" }, "Of other zones: silent here"), this.row(a)] : [this.row(a)])) : [h("li", { class: "none" }, "No alarms. All quiet.")]), ...otherAlarms(this.store, this.stage));
+    $("alarm-list").replaceChildren(...(alarms.length ? alarms.flatMap((a, i) => (!mine(a) && (i === 0 || mine(alarms[i - 1]!)) ? [h("li", { class: "others" }, "Of other zones: silent here"), this.row(a)] : [this.row(a)])) : [h("li", { class: "none" }, silent ? `No alarms, but ${silent} of ${this.store.feeds.length} feeds say nothing: not all is seen.` : "No alarms. All quiet.")]), ...otherAlarms(this.store, this.stage));
     for (const old of notes) { // what somebody is typing is not taken from under the fingers
       const now = document.querySelector<HTMLInputElement>(`[data-note="${old.dataset["note"]}"]`);
       if (!now) continue;
@@ -116,7 +117,7 @@ export class AlarmList {
       this.seen.set(a.id, by);
       const words = by.words(Number(a.subject_id));
       const shown = document.querySelector(`#alarm-list [data-seen-by="${a.id}"]`);
-      if (shown && words !== "…") say(shown, `Sensors: ${words}.`);
+      if (shown) say(shown, words === "…" ? "" : `Sensors: ${words}.`);
     }
   }
 

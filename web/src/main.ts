@@ -34,7 +34,7 @@ import { setTheme } from "./theme";
 import { Timebar } from "./timebar";
 import { col } from "./wire";
 import { drawZones } from "./zones";
-import { duration, utc } from "./words";
+import { duration, unheard, utc } from "./words";
 
 const FRAME_MS = 100;
 const DRAW_REST = 8;
@@ -78,7 +78,8 @@ const stage = openStage(store, $("map"));
 const measure = new Measure(stage, () => remember());
 const sketch = new Sketch(store, stage);
 const labels = new Labels(store, stage, $<HTMLCanvasElement>("labels"), [new Remote(store, still), new Others(store, () => stage), measure, sketch], still);
-const remember = (): void => following ? undefined : hash.write(store, { tab: lists.tab, centre: stage.centre, zoom: stage.zoom, pastMs: replay.on ? replay.atMs : null, split: split.on, kiosk: wish.kiosk, measure: measure.on ? measure.points : null, coverage: coverage.words });
+let placed = wish.zoom !== undefined; // until the site is known the map shows the world, which nobody asked for
+const remember = (): void => following || !placed ? undefined : hash.write(store, { tab: lists.tab, centre: stage.centre, zoom: stage.zoom, pastMs: replay.on ? replay.atMs : null, split: split.on, kiosk: wish.kiosk, measure: measure.on ? measure.points : null, coverage: coverage.words });
 const link = new Link(store, live, 5);
 const replay = new Replay(store, link);
 const timebar = new Timebar(store, live, replay);
@@ -98,14 +99,13 @@ new Cells(store);
 new Unseen(store);
 const coverage = new Coverage(store, wish.coverage, () => remember());
 
-let placed = wish.zoom !== undefined;
-function home(): void {
+function home(move: "flyTo" | "jumpTo" = "flyTo"): void {
   const origin = store.site?.features.find((f) => f.properties?.["kind"] === "origin");
-  if (origin?.geometry.type === "Point") stage.flyTo(origin.geometry.coordinates[1]!, origin.geometry.coordinates[0]!, HOME_ZOOM);
+  if (origin?.geometry.type === "Point") stage[move](origin.geometry.coordinates[1]!, origin.geometry.coordinates[0]!, HOME_ZOOM);
 }
 store.on("site", () => {
   say($("site-name"), store.site?.name ?? "");
-  if (!placed) home();
+  if (!placed) home("jumpTo"); // at once: what is on the way would be kept in the address
   placed = true;
 });
 
@@ -134,7 +134,7 @@ function head(): void {
   if (!picture) return;
   const condition = picture.claims.n ? col(picture.claims, "condition") : new Float64Array(0);
   const unsound = condition.reduce((n, c) => n + (c >= 1 && c <= 3 ? 1 : 0), 0);
-  const quiet = store.feeds.filter((f) => f.quiet).length;
+  const quiet = store.feeds.filter(unheard).length;
   const counts: [string, string, boolean][] = [
     ["tracks", String(picture.tracks.n), false], ["claims", String(picture.claims.n), false],
     ["unsound", String(unsound), unsound > 0], ["feeds", `${store.feeds.length - quiet}/${store.feeds.length}`, quiet > 0],
@@ -186,7 +186,7 @@ document.addEventListener("visibilitychange", () => { if (!document.hidden) redr
 stage.onClick((x, y) => { if (!measure.click(x, y) && !sketch.click(x, y)) store.select(labels.hit(x, y)); });
 $("zoom-in").addEventListener("click", () => stage.zoomBy(1));
 $("zoom-out").addEventListener("click", () => stage.zoomBy(-1));
-$("zoom-home").addEventListener("click", home);
+$("zoom-home").addEventListener("click", () => home());
 lists.show(wish.tab);
 if (wish.measure) measure.toggle(true, wish.measure);
 if (wish.kiosk) kiosk(store, link);
@@ -239,7 +239,7 @@ const KEYS: Key[] = [
   { shown: "W", what: "why the selected track is believed", keys: { w: () => detail.why() } },
   { shown: "← → ↑ ↓", what: "move the map", keys: { ArrowLeft: () => stage.panBy(-120, 0), ArrowRight: () => stage.panBy(120, 0), ArrowUp: () => stage.panBy(0, -120), ArrowDown: () => stage.panBy(0, 120) } },
   { shown: "+ −", what: "zoom", keys: { "+": () => stage.zoomBy(1), "=": () => stage.zoomBy(1), "-": () => stage.zoomBy(-1) } },
-  { shown: "H", what: "back to the site", keys: { h: home } },
+  { shown: "H", what: "back to the site", keys: { h: () => home() } },
   { shown: "M", what: "measure: a click or Enter sets a point", keys: { m: () => { sketch.toggle(false); measure.toggle(); }, Enter: () => (sketch.on ? sketch : measure).enter() } },
   { shown: "Z", what: "draw a zone: a click or Enter sets a point (who may manage)", keys: { z: () => { if (measure.on) measure.toggle(false); sketch.toggle(); } } },
   { shown: "L", what: "legend and layers", keys: { l: () => { legend.open = !legend.open; legend.querySelector("summary")!.focus(); } } },

@@ -14,6 +14,8 @@ export interface Feed {
   feed: string; frames: number; bytes: number; messages: number; faults: number; received_ns: string;
   rate_hz: number | null; delay_ms?: number | null; delay_ms_min?: number | null; quiet: boolean; link?: string; last_fault: string; last_fault_seq: number; last_fault_example: string;
 }
+/** Whether nothing can be seen by a feed now: silent too long, not connected, or never heard and nothing says that it could be. */
+export const unheard = (f: Feed): boolean => f.quiet || (f.link ?? "").startsWith("lost") || (f.received_ns === "0" && f.link !== "connected");
 export interface Output {
   output: string; kind: string; to: string; state: "waiting" | "fine" | "failing"; link: string;
   sent: number; failures: number; waiting: number; dropped: number; bytes: number; sent_ns: string;

@@ -170,9 +170,9 @@ class Journal:
     def lay_aside(self, tick: int, state: bytes) -> bytes:
         """What `keep_packed` is to be given of a packed state: nothing, where it is large and has its own file now.
         May take long; for any thread, one at a time. Raises OSError."""
+        self._states.only(self._kept() | {tick})
         if len(state) < ASIDE_BYTES:
             return state
-        self._states.only(self._kept() | {tick})
         self._states.put(tick, state)
         return b""
 

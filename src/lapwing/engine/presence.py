@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from lapwing.engine.coverage import FARTHEST
+from lapwing.engine.coverage import FARTHEST, HEIGHT_SIGMA_M_MAX
 from lapwing.engine.coverage import merged as merged_farthest
 from lapwing.engine.hours import Hours
 from lapwing.engine.parts import HOUR_NS
@@ -39,7 +39,7 @@ PERSONS = {
     "north_deg": pl.Float64,
     "west_deg": pl.Float64,
     "east_deg": pl.Float64,
-    "low_m": pl.Float32,  # heights above the ellipsoid
+    "low_m": pl.Float32,  # heights above the ellipsoid; null: not measured, as by a radar without elevation
     "high_m": pl.Float32,
     "speed_mps": pl.Float32,  # the greatest
     "likely": pl.Int32,  # of a track: the kind that was surest, as probability in 1e-4 times LIKELY, plus the kind
@@ -111,7 +111,10 @@ def persons(picture: Picture, origin: tuple[float, float, float]) -> tuple[pl.Da
         np.hypot(mean[:, 3], mean[:, 4]),
         likely,
     )
-    return _table(PERSONS, columns), np.hypot(mean[:, 0], mean[:, 1])
+    variance = np.concatenate([t.cov[shown, 2, 2], c.cov[placed, 2, 2]])
+    known = pl.Series(variance <= HEIGHT_SIGMA_M_MAX**2)
+    there = _table(PERSONS, columns).with_columns(pl.when(known).then(pl.col("low_m", "high_m")))
+    return there, np.hypot(mean[:, 0], mean[:, 1])
 
 
 def _table(schema: Mapping[str, Any], columns: Sequence[Any]) -> pl.DataFrame:

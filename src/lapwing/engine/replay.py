@@ -13,6 +13,8 @@ from lapwing.engine.state import State, start
 from lapwing.engine.tick import step
 from lapwing.records import FIELDS, Frame, Picture
 
+NEVER = 2**63 - 1  # a tick that no journal reaches
+
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
@@ -25,30 +27,40 @@ class Replayed:
 
 
 def base(journal: Journal, plan: Plan, *, newest: bool) -> State:
-    """Where a replay begins: a checkpoint (the newest, or the oldest kept), else the very start.
+    """Where a replay begins: a checkpoint (the newest that can be read, or the oldest kept), else the very start.
     Raises JournalError when the journal no longer holds its beginning and no checkpoint is left."""
-    first = journal.first_tick()
-    oldest = journal.first_checkpoint()
-    trimmed = oldest is not None if first is None else first > 1
-    kept = journal.latest_checkpoint() if newest else oldest if trimmed else None
-    state = None if kept is None else thaw(kept[1], plan)
+    first, kept = journal.first_tick(), journal.checkpoints_before(NEVER)
+    trimmed = bool(kept) if first is None else first > 1
+    state, trouble = _thawed(journal, plan, kept if newest else kept[-1:] if trimmed else [])
     if state is not None:
         if len(state.feeds) != len(plan.site.feeds):
             raise JournalError("the journal belongs to a site with other feeds")
         return state
     if trimmed:
-        raise JournalError(
+        raise trouble or JournalError(
             f"the journal in {journal.folder} begins with a checkpoint of another version of this "
             "software; give a new journal folder"
         )
     return start(plan)
 
 
+def _thawed(journal: Journal, plan: Plan, ticks: Sequence[int]) -> tuple[State | None, JournalError | None]:
+    """The first of these checkpoints that can be read, None where another version made it; and what was wrong with the
+    first that cannot be read. One that a disk has damaged costs time, as more is run again, but no picture."""
+    trouble = None
+    for at in ticks:
+        try:
+            return thaw(journal.state_at(at) or b"", plan), trouble
+        except JournalError as error:
+            trouble = trouble or error
+    return None, trouble
+
+
 def base_before(journal: Journal, plan: Plan, tick: int) -> State:
     """The newest state before a tick that a replay can begin with: a checkpoint, else the very start.
     Raises JournalError when the journal holds none."""
     for at in journal.checkpoints_before(tick):
-        state = thaw(journal.state_at(at) or b"", plan)
+        state, _ = _thawed(journal, plan, [at])
         if state is not None:
             return state
     if journal.first_tick() != 1:

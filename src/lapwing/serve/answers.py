@@ -1,5 +1,6 @@
 """What all answers of the web have in common."""
 
+import logging
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from starlette.types import Scope
 from lapwing.serve import wire_text
 from lapwing.serve.guard import BODY_BYTES_MAX
 
+log = logging.getLogger("lapwing")
 DESK = Path(__file__).with_name("desk")
 KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 Wanted = TypeVar("Wanted", bound=BaseModel)
@@ -69,6 +71,15 @@ async def refused(_request: Request, error: Exception) -> Response:
     """A refusal, told in its sentence."""
     assert isinstance(error, StarletteHTTPException)
     return Response(wire_text.dump({"error": str(error.detail)}), error.status_code, media_type="application/json")
+
+
+async def unreadable(request: Request, error: Exception) -> Response:
+    """A damaged file of the history, told in a sentence; the log has all of it."""
+    log.error("the history cannot be read for %s: %s", request.url.path, error)
+    said = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    return Response(
+        wire_text.dump({"error": f"A file of the history cannot be read: {said}"}), 503, media_type="application/json"
+    )
 
 
 def add_files(app: FastAPI, *names: str) -> None:

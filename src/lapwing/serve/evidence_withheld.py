@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from lapwing.engine.journal import Journal, JournalError
 from lapwing.engine.states import BYTES_MAX
 from lapwing.engine.told import told_feeds
-from lapwing.engine.withhold import Masks, masks_for, withhold
+from lapwing.engine.withhold import OTHERS_MAX, SILENT, Masks, masks_for, withhold
 from lapwing.records import Frame
 from lapwing.serve.acts import Act
 from lapwing.serve.export import Line
@@ -64,13 +64,25 @@ def _rows(frames: Iterable[Frame], salt: bytes) -> Iterator[tuple[object, ...]]:
 
 
 def cleaned(acts: Iterable[Act], masks: Masks) -> tuple[Act, ...]:
-    """What people did, without the names that are left out."""
-    known = sorted((w for w in masks.words if len(w) >= SURE_CHARS), key=len, reverse=True)
+    """What people did, without the names and the addresses that are left out."""
+    words = _numbers(masks) | masks.words
+    known = sorted((w for w in words if len(w) >= SURE_CHARS), key=len, reverse=True)
     if not known:
         return tuple(acts)
     find = re.compile("|".join(map(re.escape, known)), re.IGNORECASE)
-    upper = {w.upper(): stands for w, stands in masks.words.items()}
+    upper = {w.upper(): stands for w, stands in words.items()}
     return tuple(replace(a, note=find.sub(lambda m: upper.get(m[0].upper(), "withheld"), a.note)) for a in acts)
+
+
+def _numbers(masks: Masks) -> dict[str, str]:
+    """How the page and the commands write an address that is left out (also in a link to it: its lower half), and what
+    stands for it. Who knows a serial number knows its address again."""
+    numbers: dict[str, str] = {}
+    for number, address in enumerate(sorted(masks.names), start=1):
+        written = {str(n): n for n in (address, address & 0xFFFFFFFF)} | {f"{address:X}": address}
+        sure = [text for text, n in written.items() if n >= OTHERS_MAX]  # a small number may stand anywhere by chance
+        numbers |= dict.fromkeys(sure, f"{SILENT} {number}")
+    return numbers
 
 
 def leak(part: Path, masks: Masks) -> str:

@@ -27,6 +27,8 @@ STEPS = 10_000  # of SQLite between two looks at the clock
 COLUMNS_MAX = 200
 APPLICATION_IDS = (b"GPKG", b"GP10", b"GP11")  # versions 1.2 and later, 1.0, 1.1
 READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ)
+COLUMNS_OF = "table_xinfo"
+COMPUTED = (2, 3)  # in its column `hidden`: generated columns
 LIMITS = {
     sqlite3.SQLITE_LIMIT_LENGTH: VALUE_BYTES_MAX,
     sqlite3.SQLITE_LIMIT_SQL_LENGTH: 100_000,
@@ -93,10 +95,15 @@ def _open(path: Path) -> sqlite3.Connection:
         database.setlimit(limit, value)
     for pragma in ("trusted_schema = OFF", "query_only = ON", "cell_size_check = ON", "mmap_size = 0"):
         database.execute(f"PRAGMA {pragma}")
-    database.set_authorizer(lambda act, *_: sqlite3.SQLITE_OK if act in READING else sqlite3.SQLITE_DENY)
+    database.set_authorizer(_allowed)
     end = time.monotonic() + SECONDS_MAX
     database.set_progress_handler(lambda: int(time.monotonic() > end), STEPS)
     return database
+
+
+def _allowed(act: int, what: str | None, *_: object) -> int:
+    told = act == sqlite3.SQLITE_PRAGMA and what == COLUMNS_OF
+    return sqlite3.SQLITE_OK if told or act in READING else sqlite3.SQLITE_DENY
 
 
 def _features(database: sqlite3.Connection) -> Iterator[str]:
@@ -168,6 +175,11 @@ def _tables(database: sqlite3.Connection) -> list[tuple[str, str, int]]:
             "SELECT 1 FROM sqlite_master WHERE type = 'table' AND rootpage > 0 AND name = ?", (table,)
         ).fetchone():
             raise PlanFileError(f"{table!r:.80} is no ordinary table (views are not taken)")
+        # Each may be as large as a value may be, and a row has all of them at once: no limit of SQLite holds the sum.
+        if any(row[6] in COMPUTED for row in database.execute(f"PRAGMA {COLUMNS_OF}({_quoted(table)})")):
+            raise PlanFileError(
+                f"table {table!r:.80} has computed columns, which are not taken; export it without them"
+            )
         out.append((table, column, int(srs_id)))
     return out
 

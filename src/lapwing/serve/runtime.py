@@ -25,7 +25,7 @@ from lapwing.engine.history import History
 from lapwing.engine.journal import Journal, JournalError
 from lapwing.engine.plan import TICK_NS, Plan
 from lapwing.engine.presence import Presence
-from lapwing.engine.replay import base, freeze, replay
+from lapwing.engine.replay import NEVER, base, freeze, replay
 from lapwing.engine.retention import expire
 from lapwing.engine.state import State
 from lapwing.engine.states import packed
@@ -117,6 +117,11 @@ class Runtime:
     def _recover(self) -> tuple[State, Picture | None]:
         """Last checkpoint + journal tail: the same path as any replay."""
         state, picture = base(self.journal, self.plan, newest=True), None
+        lost = [tick for tick in self.journal.checkpoints_before(NEVER) if tick > state.tick]
+        if lost:
+            log.warning(
+                "checkpoints that cannot be used are passed over, from tick %d on: what follows is run again", lost[-1]
+            )
         self.history.forget_after(state.tick)
         self.tracks.forget_after(state.tick)
         replayed = 0

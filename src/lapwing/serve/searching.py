@@ -146,8 +146,8 @@ def _told(row: Json, place: tuple[int, int, int, float, float, bool] | None, ext
         "last_ns": str(row["last_ns"]),
         "minutes": row["minutes"],
         "box_deg": [round(row[f"{side}_deg"], 5) for side in ("south", "west", "north", "east")],
-        "low_m": round(row["low_m"], 1),
-        "high_m": round(row["high_m"], 1),
+        "low_m": None if row["low_m"] is None else round(row["low_m"], 1),
+        "high_m": None if row["high_m"] is None else round(row["high_m"], 1),
         "speed_mps": round(row["speed_mps"], 1),
         "area": area,
         "replay": _replay(row, at_ns, where) if can else None,
@@ -173,8 +173,9 @@ def line(row: Json) -> str:
     first, last = (row["first_ns"], row["last_ns"]) if area is None else (area["entered_ns"], area["left_ns"])
     kind = f", probably {row['kind']} ({row['kind_p']:.0%})" if row["kind"] else ""
     inside = "" if area is None else f", {area['inside_s']} s inside" if area["exact"] else ", path not read"
+    height = "height not measured" if row["low_m"] is None else f"{row['low_m']:.0f} to {row['high_m']:.0f} m"
     same = "" if row["name"] == row["number"] else f" {row['number']}"
     return (
         f"{moment(int(first))[:19]}Z to {moment(int(last))[:19]}Z  {row['who']} {row['name']}{same}{kind}, "
-        f"{row['low_m']:.0f} to {row['high_m']:.0f} m, up to {row['speed_mps']:.0f} m/s{inside}"
+        f"{height}, up to {row['speed_mps']:.0f} m/s{inside}"
     )

@@ -21,8 +21,10 @@ from lapwing.serve.acts import Note, PersonName
 from lapwing.serve.replaying import ONE_THREAD
 
 KEPT_MAX = 20
+FAILED_MAX = 5  # of these only the reason is kept
 TOLD_MAX = 300  # characters of a reason
-COMMAND = "from lapwing.serve.cli import main; main()"
+NICENESS = 10  # the live picture goes first
+COMMAND = f"import os; os.nice({NICENESS}); from lapwing.serve.cli import main; main()"
 NAME = re.compile(r"(evidence|history)-[0-9]{8}T[0-9]{6}Z-[0-9]{1,9}\.[a-z.]{3,20}")
 Moment = Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -150,8 +152,11 @@ class Takings:
         return rows
 
     def _forget(self) -> None:
-        """The oldest go, with their files, where there are more than may be kept."""
-        for taking in sorted(self._rows.values(), key=lambda t: t.begun_ns)[:-KEPT_MAX]:
+        """The oldest go, with their files, where there are more than may be kept; what could not be made takes no
+        file's place."""
+        ordered = sorted(self._rows.values(), key=lambda t: t.begun_ns)
+        failed = [t for t in ordered if t.state == "failed"]
+        for taking in failed[:-FAILED_MAX] + [t for t in ordered if t.state != "failed"][:-KEPT_MAX]:
             del self._rows[taking.file]
             (self.folder / taking.file).unlink(missing_ok=True)
             self._note(taking.file).unlink(missing_ok=True)

@@ -23,7 +23,7 @@ from lapwing.records import Array, Frame, Picture, Position, Site
 from lapwing.serve import metrics, web_cells, wire_text
 from lapwing.serve.accounts import Accounts
 from lapwing.serve.acts import Acts, acts_file
-from lapwing.serve.answers import Static, bad_query, json, only_known, refused
+from lapwing.serve.answers import Static, bad_query, json, only_known, refused, unreadable
 from lapwing.serve.guard import Guard
 from lapwing.serve.links import Links
 from lapwing.serve.remote_id import RemoteText
@@ -178,6 +178,7 @@ def create_app(shelf: Shelf, site: Site, options: WebOptions | None = None, outp
     nodes, offers = options.nodes or NodeBook(), ["gaps", "nodes", "timing"]
     app.add_exception_handler(RequestValidationError, bad_query)
     app.add_exception_handler(StarletteHTTPException, refused)
+    app.add_exception_handler(pl.exceptions.PolarsError, unreadable)
     add_login_routes(app, options.accounts, options.port)
     add_picture_routes(app, desk.picture, site.origin)
     add_plan_routes(app, options.plans)

@@ -60,7 +60,7 @@ async function search(after = 0) {
     const rows = told.visits.map((v) => [
       h("span", {}, v.name, v.name === v.number ? "" : ` (${v.number})`), v.who.replace("_", " "), v.kind ? `${v.kind.replaceAll("_", " ")} ${percent(v.kind_p)}` : "",
       utc(v.area ? v.area.entered_ns : v.first_ns), utc(v.area ? v.area.left_ns : v.last_ns),
-      v.area ? (v.area.exact ? `${v.area.inside_s} s` : "not read") : `${v.minutes} min`, `${v.low_m.toFixed(0)} to ${v.high_m.toFixed(0)}`, v.speed_mps.toFixed(0),
+      v.area ? (v.area.exact ? `${v.area.inside_s} s` : "not read") : `${v.minutes} min`, v.low_m === null ? "–" : `${v.low_m.toFixed(0)} to ${v.high_m.toFixed(0)}`, v.speed_mps.toFixed(0),
       v.replay ? h("a", { href: v.replay, "aria-label": `Replay of ${v.name}` }, "replay") : "",
       v.why ? h("a", { href: v.why, "aria-label": `Why ${v.name}` }, "why") : "",
     ]);
