@@ -225,7 +225,7 @@ def test_where_the_time_goes_is_told_beside_the_feeds(stand, launch):
     seat.page.reload(wait_until="commit")
     item = seat.page.locator(".feed", has_text="Where the time goes")
     seat.until(lambda: item.count() == 1, "where the time goes")
-    assert re.search(r"page\s*[\d.]+ ms of 40", item.inner_text())
+    assert re.search(r"page\s*[\d.]+ ms of 60", item.inner_text())
     assert "nothing yet of 80: detections become tracks" in re.sub(r"\s+", " ", item.inner_text())
     assert seat.complaints == []
 
