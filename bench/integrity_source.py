@@ -156,8 +156,8 @@ def one_source(n, dbm, runs, seed, settings, shadow_s, height_m):
     return np.array(out), crlb
 
 
-def table(runs, seed, settings, shadow_s, height_m=30.0, sizes=((40.0, 30), (40.0, 50), (40.0, 110))):
-    """The table of one source; sizes so that about 6, 10 and 22 are affected."""
+def table(runs, seed, settings, shadow_s, height_m, sizes):
+    """The table of one source; sizes are its power and how many aircraft there are."""
     print("shadowing anew at each look" if shadow_s == 0.0 else f"shadowing that lasts {shadow_s:.0f} s")
     head = ("dBm present", "affected", "error median / 95 % km", "centroid", "50 % covers", "90 % covers", "sigma km")
     print(" | ".join((*head, "rms / CRLB", "unique", "power bias dB", "s")))
@@ -227,12 +227,14 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=24)
     parser.add_argument("--seed", type=int, default=2_026)
     parser.add_argument("--height", type=float, default=30.0, help="of the true source, m above the ground")
+    parser.add_argument("--dbm", type=float, default=40.0, help="power of the true source")
+    parser.add_argument("--present", type=int, nargs="+", default=[30, 50, 110], help="aircraft in 600 by 600 km")
     parser.add_argument("--others", action="store_true", help="sector antennas and two sources too")
     parser.add_argument("--only-others", action="store_true")
     a = parser.parse_args()
     settings = SourceSettings()
     for shadow_s in () if a.only_others else (0.0, 60.0):
-        table(a.runs, a.seed, settings, shadow_s, a.height)
+        table(a.runs, a.seed, settings, shadow_s, a.height, [(a.dbm, n) for n in a.present])
     if a.others or a.only_others:
         others(a.runs, a.seed, settings)
 
