@@ -44,11 +44,23 @@ def test_files_of_states_that_are_not_kept_go_and_so_does_what_a_killed_process_
         (tmp_path / "states" / "7.part").write_bytes(b"half")
         (tmp_path / "states" / "9.state").write_bytes(b"no row says that it counts")
         (tmp_path / "states" / "notes.txt").write_text("somebody's own")
-        kept(journal, 4, LARGE)
-        kept(journal, 5, LARGE)
-        # the first, which the rest is replayed from, the last two, and the one that the next call will take away
-        assert files(tmp_path) == {"1.state", "3.state", "4.state", "5.state", "notes.txt"}
-        assert [tick for tick in range(1, 6) if journal.state_at(tick)] == [1, 4, 5]
+        for tick in (4, 5, 6, 7):
+            kept(journal, tick, LARGE)
+        # the first, which the rest is replayed from, the last two, and those that the next calls will take away
+        assert files(tmp_path) == {"1.state", "4.state", "5.state", "6.state", "7.state", "notes.txt"}
+        assert [tick for tick in range(1, 8) if journal.state_at(tick)] == [1, 6, 7]
+
+
+def test_a_deletion_that_a_crash_takes_back_has_lost_no_file(tmp_path):
+    with Journal(tmp_path, write=True) as journal:
+        for tick in (1, 2, 3):
+            kept(journal, tick, LARGE)
+        journal.begin()
+        journal.append(4, 4 * 10**9, [("f", 4 * 10**9, b"x")])
+        journal.keep_packed(4, journal.last_seq, journal.lay_aside(4, packed(LARGE)), keep=2)  # takes away the second
+        journal.lay_aside(5, packed(LARGE))  # another thread, before the commit
+    with Journal(tmp_path, write=False) as journal:  # never committed
+        assert [tick for tick in range(1, 6) if journal.state_at(tick)] == [1, 2, 3]
 
 
 def test_files_go_too_where_states_have_become_small_since(tmp_path):

@@ -40,6 +40,7 @@ class StateFiles:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._before: AbstractSet[int] | None = None
 
     def put(self, tick: int, data: bytes) -> None:
         """Durable when this returns; what a killed process left half written has another name. Raises OSError."""
@@ -64,9 +65,14 @@ class StateFiles:
             raise StateError(f"the checkpoint of tick {tick} cannot be read: {error.strerror}") from error
 
     def only(self, ticks: AbstractSet[int]) -> None:
-        """Remove all but those of some ticks. Raises OSError."""
+        """Remove what neither these ticks nor those of the call before have: that a row of the journal is gone may not
+        be on the disk yet, and after a crash it is there again. Raises OSError."""
+        before, self._before = self._before, ticks
+        if before is None:
+            return
+        keep = {self._path(tick) for tick in ticks | before}
         for path in self._folder.glob("*"):
-            if path not in map(self._path, ticks) and path.suffix in (ENDING, UNFINISHED):
+            if path not in keep and path.suffix in (ENDING, UNFINISHED):
                 path.unlink(missing_ok=True)
 
     def size(self, ticks: AbstractSet[int]) -> int:
