@@ -54,8 +54,8 @@ def test_a_track_that_is_surely_of_a_kind_has_its_silhouette(stand, launch, args
     for tick, p in ((405, 0.55), (410, 0.9)):
         probability = np.zeros((len(t), 8))
         probability[:, 0], probability[:, 3] = 1 - p, p
-        classes = Classes(t.track_id, probability)
-        stand.show(replace(picture, tick=tick, classes=classes))
+        later = stand.shelf.world.picture(tick)  # the same tracks a second on, and again
+        stand.show(replace(later, classes=Classes(later.tracks.track_id, probability[: len(later.tracks)])))
         seat.until(lambda wanted=tick: seat.read("ticks") == wanted, "the picture")
         seat.page.wait_for_timeout(800)
         assert f"bird, {round(100 * round(31 * p) / 31)} %" in seat.page.locator("#detail").inner_text()
