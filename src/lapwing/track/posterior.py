@@ -13,7 +13,7 @@ from lapwing.kernel.correction import parts, sound_rows
 from lapwing.kernel.gaussian import make_positive
 from lapwing.kernel.hypotheses import Branches
 from lapwing.kernel.manoeuvre import changes, matched, predict_modes, spread_modes
-from lapwing.records import Array, Tracks
+from lapwing.records import Array, Tracks, freeze
 from lapwing.track.association import NS, PROBABILITY_MAX, Locals, Pairs
 from lapwing.track.life import Chances, Posterior, select
 from lapwing.track.sensors import SensorModel
@@ -75,9 +75,10 @@ def ahead(state: TrackerState, settings: TrackSettings, to_ns: int, chosen: Arra
     tracks = select(state.tracks, chosen)
     existence = tracks.existence * np.exp(-dt_s / settings.lifetime_s)
     if len(k.modes) == 1 or dt_s <= PART_S:
-        one, mean, cov = np.ones((len(tracks), 1)), tracks.mean[:, None], tracks.cov[:, None]
-        mode = np.append(k.start @ k.modes[:, :2], (0.0, 0.0)) if len(k.modes) > 1 else k.modes[0]
-        _, mean, cov = predict_modes((one, mean, cov), np.ones((1, 1)), dt_s, mode[None], _vague(settings))
+        mode = np.append(k.start @ k.modes[:, :2], (0.0, 0.0))[None] if len(k.modes) > 1 else k.modes
+        belief = freeze(np.ones((len(tracks), 1))), tracks.mean[:, None], tracks.cov[:, None]
+        # read-only like what the state holds, so that the kernel is not compiled once more
+        _, mean, cov = predict_modes(belief, np.ones((1, 1)), dt_s, freeze(mode), _vague(settings))
         return replace(tracks, time_ns=to_ns, mean=mean[:, 0], cov=cov[:, 0], existence=existence)
     theirs = chosen[of.track]
     w, means, covs = mode_beliefs(state, settings)
