@@ -150,3 +150,18 @@ async def test_a_process_does_not_outlive_the_server(folder):
     with pytest.raises(asyncio.CancelledError):
         await of._task
     assert json.dumps(of.rows())  # it still tells what it was doing
+
+
+async def test_what_a_killed_server_left_half_made_says_so_and_leaves_nothing(folder, monkeypatch):
+    async def killed(self, taking):
+        (self.folder / taking.file).write_bytes(b"half of")
+        (self.folder / f"{taking.file}.draft").write_bytes(b"and a draft")
+
+    monkeypatch.setattr(takings.Takings, "_make", killed)
+    of = Takings(folder)
+    of.begin(WantedTaking(**CSV), T + 1000 * S)
+    await of._task
+    (row,) = Takings(folder).rows()
+    assert (row["state"], "ended while it was made" in row["why"]) == ("failed", True)
+    assert list((folder / "taken").iterdir()) == []
+    assert Takings(folder).rows() == []
