@@ -93,3 +93,51 @@ def test_a_bounded_walk_says_that_it_was_cut():
     cost, before = tables(1, 1, 6, 6, 0.0)
     *_, cut = k_best(cost, before, 10, 1e9, 50)
     assert cut
+
+
+def contested(seed, g):
+    """Many tracks near many detections that explain them about as well: far more pairings than any walk can see. A few
+    detections fit best everywhere, so that a walk that begins with the first tracks begins wrongly."""
+    rng, t = np.random.default_rng(seed), 8
+    d = int(rng.integers(10, 25))
+    cost = np.full((g, t, d + t), FAR)
+    lure = np.where(rng.random(d) < 0.15, 6.0, 0.0)
+    cost[:, :, :d] = -(rng.normal(5.0, rng.choice([0.3, 1.0, 3.0]), (g, t, d)) + lure)
+    cost[:, np.arange(t), d + np.arange(t)] = 0.0
+    return cost, rng.normal(0.0, 1.0, g)
+
+
+def test_a_walk_that_is_cut_keeps_the_best_pairing_of_every_parent():
+    """Cut before it found a pairing above the floor, or after: the best of each parent is there, once, with its score;
+    all are pairings, in order, and within the range of the best."""
+    linear_sum_assignment = pytest.importorskip("scipy.optimize").linear_sum_assignment
+    cuts = 0
+    for seed in range(150):
+        g, nodes_max = (1, 3)[seed % 2], (0, 50, 2_000)[seed % 3]
+        cost, before = contested(seed, g)
+        score, parent, choice, cut = k_best(cost, before, 50, -np.log(1e-2), nodes_max)
+        best = [before[p] - c[linear_sum_assignment(c)].sum() for p, c in enumerate(cost)]
+        cuts += cut
+        assert np.isclose(score[0], max(best), atol=1e-9), seed
+        assert (np.diff(score) <= 0.0).all()
+        for p in range(g):
+            beaten = len(score) == 50 and best[p] <= score[-1] + 1e-9  # by fifty better ones
+            far = best[p] < score[0] - np.log(100.0) + 1e-6
+            assert beaten or far or np.isclose(score[parent == p].max(), best[p], atol=1e-9)
+        assert len({(p, *row) for p, row in zip(parent, choice, strict=True)}) == len(score)
+        for p, row, value in zip(parent, choice, score, strict=True):
+            taken = row[row >= 0]
+            assert len(set(taken)) == len(taken)
+            assert np.isclose(before[p] - sum(cost[p, i, j] for i, j in enumerate(row) if j >= 0), value)
+            assert value > max(best) - np.log(100.0) - 1e-6
+    assert cuts > 140
+
+
+@given(st.integers(0, 10**6), st.integers(1, 3), st.integers(1, 4), st.integers(0, 4), st.integers(0, 60))
+@settings(max_examples=100)
+def test_however_early_it_is_cut_the_best_is_the_best_of_all(seed, g, t, d, nodes_max):
+    cost, before = tables(seed, g, t, d, 0.3)
+    want = every_pairing(cost, before)
+    score, *_, cut = k_best(cost, before, 5, 3.0, nodes_max)
+    assert np.isclose(score[0], want[0][0], atol=1e-9)
+    assert cut or np.allclose(score, [w for w, _, _ in want[:5] if w >= want[0][0] - 3.0])

@@ -153,7 +153,9 @@ def one_pair(table: I64, before: F64, ev: Evidence, column: I64, limits: Limits)
 
 @njit(cache=True, nogil=True)
 def _normalised(score: F64, weight_min: float) -> F64:
-    """Weights of the hypotheses worth keeping; `score` falls."""
+    """Weights of the hypotheses worth keeping; `score` falls. The best is always kept, so there must be one: a cluster
+    never vanishes."""
+    assert len(score) > 0
     weight, total, keep, kept = np.empty(len(score)), 0.0, 1, 0.0
     for h in range(len(score)):
         weight[h] = np.exp(score[h] - score[0])
