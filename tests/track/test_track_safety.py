@@ -83,16 +83,16 @@ def plots_of(sensor, k, z, sigma_m=5.0):
 
 
 def test_a_search_that_is_cut_loses_no_cluster():
-    """Eight contested tracks and twenty plots with default settings: where the search ended before it had found anything,
-    the tracker stepped outside an empty table. Now the best pairing is always known, and no track is lost."""
+    """Eight contested tracks and twenty plots with default settings: where the search ended before it had found
+    anything, the tracker stepped outside an empty table. Now the best pairing is always known, and no track is lost."""
     sensor, settings = PositionSensor("s", Space.POSITION_2D, 0.5, 10.0, 4e8), TrackSettings()
     for seed in (1, 7, 11, 16):
         rng, state = np.random.default_rng(seed), start(settings)
-        near = [63.0, 0.0] + rng.normal(0.0, 62.0, (6, 2))
+        near = rng.normal([63.0, 0.0], 62.0, (6, 2))
         for k in range(1, 9):
             z = [[0.0, 0.0], [8.7, 0.0], *(near if k == 8 else ())]
             state, _ = step(state, plots_of(sensor, k, z), sensor, settings)
-        near = [63.0, 0.0] + rng.normal(0.0, 62.0, (18, 2))
+        near = rng.normal([63.0, 0.0], 62.0, (18, 2))
         after, _ = step(state, plots_of(sensor, 9, [[6.3, 36.7], *near, [4.35, 0.0]]), sensor, settings)
         assert after.cut == state.cut + 1
         assert len(state.tracks) == 8

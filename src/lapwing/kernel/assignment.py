@@ -192,8 +192,8 @@ def _with_cheapest(cost: F64, top: F64, floor: float, k: int, store: tuple[F64, 
 @njit(cache=True, nogil=True)
 def k_best(cost: F64, before: F64, k: int, log_range: float, nodes_max: int) -> tuple[F64, I64, I64, bool]:
     """The k best pairings over all parents, no worse than log_range below the best: log weight (h,), parent (h,),
-    detection of each track or -1 (h, t), best first; and whether nodes_max cut the search short. k >= 1, g >= 1; h >= 1,
-    for the best of all is always among them.
+    detection of each track or -1 (h, t), best first; and whether nodes_max cut the search short. The best of all is
+    always among them: k >= 1 and g >= 1 give h >= 1.
 
     cost (g, t, d + t): the last t columns are each track's own "none"; before (g,) the parents' log weights."""
     parents, n, c = cost.shape
