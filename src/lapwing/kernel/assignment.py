@@ -178,7 +178,7 @@ def _with_cheapest(cost: F64, top: F64, floor: float, k: int, store: tuple[F64, 
                 own[scratch[0][0, j + 1] - 1] = j
         known = False
         for s in range(count):
-            known |= parent[s] == g and np.all(choice[s] == own)
+            known |= parent[s] == g and bool(np.all(choice[s] == own))
         if known:
             continue
         score[count], parent[count], choice[count] = top[g], g, own
