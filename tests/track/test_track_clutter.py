@@ -162,7 +162,7 @@ def test_two_spaces_of_one_sensor_have_two_maps():
 
 @pytest.mark.parametrize("declared", [0.0, 1e-320, 1e-9])
 def test_a_sensor_that_is_said_to_make_no_clutter_is_believed_only_so_far(declared):
-    """No count can be judged by a rate of nought: an empty first scan made NaN of the map and of all tracks after it."""
+    """No count can be judged by a rate of nought: an empty first scan made NaN of the map and of every later track."""
     settings, sensor = replace(BASE, clutter=LEARNING), radar(declared)
     state = start(settings)
     assert maps.whole(None, sensor, LEARNING) == maps.CLUTTER_MIN

@@ -21,7 +21,7 @@ NS = 1e-9
 HORIZONTAL_SLACK = 1.5  # of the coarse gate: some sensors measure along curves
 PLANE_SLACK = 1.1  # where the plane is what a sensor measures, its gate is the coarse one but for rounding
 HALVINGS_MAX = 20  # of a gate with too many pairs; detections in one and the same place are inside any
-LOG_WEIGHT_MAX = 27.0
+LOG_WEIGHT_MAX, LOG_WEIGHT_MIN = 300.0, -27.0
 LBP_TOLERANCE, LBP_SWEEPS = 1e-4, 100  # the marginals choose what to look at exactly, and mix what is too large for it
 PROBABILITY_MAX = 1.0 - 1e-9
 
@@ -159,7 +159,7 @@ def evidence(
     p, p_miss, p_new = marginals(weight, track, detection, n, m, LBP_TOLERANCE, LBP_SWEEPS)
     share = missed[pairs.local] * psi / np.maximum(weight[edge] * none[prior.track[pairs.local]], 1e-300)
     p_pair = p[edge] * share
-    matter = (p[edge] >= edge_min) & (log_psi > -LOG_WEIGHT_MAX)
+    matter = (p[edge] >= edge_min) & (log_psi > LOG_WEIGHT_MIN)
     pairs = pairs.of(matter)
     return Evidence(
         prior.first,
