@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lapwing.kernel.assignment import FAR, k_best, prices
-from lapwing.kernel.branching import costs, one_pair
-from lapwing.kernel.hypotheses import Evidence, Limits
+from lapwing.kernel.branching import branch, costs, one_pair
+from lapwing.kernel.hypotheses import Evidence, Forest, Limits
 
 
 def tables(seed, g, t, d, share):
@@ -141,3 +141,22 @@ def test_however_early_it_is_cut_the_best_is_the_best_of_all(seed, g, t, d, node
     score, *_, cut = k_best(cost, before, 5, 3.0, nodes_max)
     assert np.isclose(score[0], want[0][0], atol=1e-9)
     assert cut or np.allclose(score, [w for w, _, _ in want[:5] if w >= want[0][0] - 3.0])
+
+
+def two_clusters(share):
+    """Two clusters of one track each with the same weights of eight local hypotheses, and one detection near both."""
+    k, rows = len(share), np.arange(3) * len(share)
+    every, apart = np.arange(2 * k), np.log(share)
+    forest = Forest(np.arange(2), np.arange(3), np.concatenate([apart, apart]), rows, every, rows)
+    some, one = np.full(2 * k, 0.5), np.zeros(1)
+    ev = Evidence(rows, np.log(some), some, some, np.arange(2 * k + 1), np.zeros(2 * k, np.int64), some, some, one, one)
+    return forest, ev
+
+
+def test_joint_hypotheses_too_many_are_counted():
+    """Sixty-four of equal weight for fifty places: some left out are worth keeping. Not so where all that matter fit."""
+    limits = Limits(50, 1e-2, 1e-6, 8, 10**6)
+    even, uneven = np.full(8, 0.125), np.array([0.93, *[0.01] * 7])
+    assert branch(*two_clusters(even), limits).cut == 1
+    assert branch(*two_clusters(uneven), limits).cut == 0
+    assert branch(*two_clusters(even), limits._replace(hypotheses_max=64)).cut == 0
