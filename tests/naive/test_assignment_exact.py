@@ -154,7 +154,7 @@ def two_clusters(share):
 
 
 def test_joint_hypotheses_too_many_are_counted():
-    """Sixty-four of equal weight for fifty places: some left out are worth keeping. Not so where all that matter fit."""
+    """Sixty-four of equal weight for fifty places: some left out are worth keeping. Not so where all that do fit."""
     limits = Limits(50, 1e-2, 1e-6, 8, 10**6)
     even, uneven = np.full(8, 0.125), np.array([0.93, *[0.01] * 7])
     assert branch(*two_clusters(even), limits).cut == 1
