@@ -2,8 +2,10 @@
 
 Axes: n tracks, m detections, k pairs. Detections are sorted into strips once; each track looks only at those within
 its own reach, and keeps those inside the ellipse of the summed covariances. Each detection is met at its own time: the
-track is moved back by the detection's age. Conservative by construction (a projection of the full gate); the exact
-gate in measurement space comes after.
+track is moved back by the detection's age in a straight line. The exact gate in measurement space comes after. This one
+holds all of it where detections are places in the plane and targets move straight. Elsewhere it does not: a radar
+without elevation measures along curves about a height that it does not know, and what turns was not on the straight
+line. There the caller asks for a wider gate, and a few pairs at the edge are still missed (docs/tracking.md).
 """
 
 import numpy as np

@@ -18,7 +18,7 @@ from lapwing.track.sensors import PositionSensor, SensorModel
 from lapwing.track.settings import TrackSettings
 
 NS = 1e-9
-HORIZONTAL_SLACK = 1.5  # of the coarse gate: some sensors measure along curves
+HORIZONTAL_SLACK = 1.5  # of the coarse gate: some sensors measure along curves. Misses few pairs; see docs/tracking.md
 PLANE_SLACK = 1.1  # where the plane is what a sensor measures, its gate is the coarse one but for rounding
 HALVINGS_MAX = 20  # of a gate with too many pairs; detections in one and the same place are inside any
 LOG_WEIGHT_MAX, LOG_WEIGHT_MIN = 300.0, -27.0
@@ -85,7 +85,8 @@ def gate(
 
 def _slack(sensor: SensorModel, gate_d2: float, modes: int) -> float:
     """How much wider the coarse gate, in the horizontal plane and by a covariance that holds those of all modes (whose
-    value is at most one more), must be than the gate itself."""
+    value is at most one more), is made than the gate itself. Enough for positions of one mode; nearly enough for
+    radars, and for old plots of what turns."""
     if isinstance(sensor, PositionSensor):
         return PLANE_SLACK + (1.0 / max(gate_d2, 1e-9) if modes > 1 else 0.0)
     return HORIZONTAL_SLACK
