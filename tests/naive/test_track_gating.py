@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lapwing.kernel.gating import candidates, few_candidates
+from lapwing.kernel.gating import _few, candidates, few_candidates
+from lapwing.serve.replaying import _one_crowd
 
 
 def dense(mean, cov, z, R, age_s, gate):
@@ -57,3 +58,15 @@ def test_in_one_place_a_few_of_each_meet_all():
     z, R = np.zeros((100, 2)), np.tile(np.eye(2), (100, 1, 1))
     _, detection = few_candidates(mean, cov, z, R, np.zeros(100), 1e-9, 4)
     assert np.bincount(detection, minlength=100).tolist() == [2] * 100
+
+
+def test_what_only_a_flood_calls_is_compiled_ahead():
+    """Whether arrays are read-only, or every second column, makes no kernel anew."""
+    _one_crowd()
+    mean, cov, z, R, age_s = scene(1, 3, 5, 0)
+    mean.flags.writeable = cov.flags.writeable = False
+    wide = np.zeros((5, 6))
+    wide[:, :2] = z
+    few_candidates(mean, cov, wide[:, :2], R, age_s, 9.0, 2)
+    if hasattr(_few, "signatures"):  # not where nothing is compiled
+        assert len(_few.signatures) == 1

@@ -266,4 +266,5 @@ def few_candidates(mean: F64, cov: F64, z: F64, R: F64, age_s: F64, gate: float,
     if not len(mean) or not len(z):
         none = np.zeros(0, dtype=np.int64)
         return none, none
-    return _few(mean, cov, (np.ascontiguousarray(z), np.ascontiguousarray(R), age_s), gate, each)
+    mean, cov, z, R, age_s = (np.array(column) for column in (mean, cov, z, R, age_s))  # of one kind: compiled once
+    return _few(mean, cov, (z, R, age_s), gate, each)
