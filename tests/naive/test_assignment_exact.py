@@ -160,3 +160,14 @@ def test_joint_hypotheses_too_many_are_counted():
     assert branch(*two_clusters(even), limits).cut == 1
     assert branch(*two_clusters(uneven), limits).cut == 0
     assert branch(*two_clusters(even), limits._replace(hypotheses_max=64)).cut == 0
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_more_parents_than_places_without_any_walk(k):
+    """The best of many parents, when there was no time to walk at all: of each its own best, of those the k best."""
+    cost, before = tables(7, 12, 3, 4, 0.2)
+    best = [max(w for w, p, _ in every_pairing(cost, before) if p == parent) for parent in range(12)]
+    score, parent, _, cut = k_best(cost, before, k, 1e9, 0)
+    assert cut
+    assert np.allclose(score, sorted(best, reverse=True)[:k])
+    assert np.allclose(score, np.array(best)[parent])
