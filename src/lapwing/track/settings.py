@@ -44,6 +44,10 @@ class Exactness:
     nodes_max: int = 100_000  # steps of one cluster's search
     pairs_max: int = 300_000  # of one scan; gates shrink until there are no more
 
+    def __post_init__(self) -> None:
+        if self.hypotheses_max < 1:
+            raise ValueError("Exactness: hypotheses_max must be at least 1")
+
 
 @dataclass(frozen=True, slots=True)
 class CrossingSettings:
