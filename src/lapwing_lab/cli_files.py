@@ -172,7 +172,8 @@ def simulate(
 @plainly
 def run(
     scenarios: Annotated[list[str], typer.Argument(help="Scenarios; 'all' for every one.")],
-    runs: Annotated[int, typer.Option(min=1, help="Runs each, with seeds from the scenario's own on.")] = 1,
+    runs: Annotated[int, typer.Option(min=1, help="Runs each, with seeds from the first on.")] = 1,
+    seed: Annotated[int | None, typer.Option(help="The first seed; else the scenario's own.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Keep the last run's files here, and the scores of all (scores.json).")
     ] = None,
@@ -188,8 +189,9 @@ def run(
     met, told = True, dict[str, Any]()
     for name in names:
         table = read_table(name)
+        first = table["seed"] if seed is None else seed
         with bar() as say:
-            results = [_one(runner, name, table["seed"] + k, (out, picture), say) for k in range(runs)]
+            results = [_one(runner, name, first + k, (out, picture), say) for k in range(runs)]
         found = [mark for r in results for mark in runner.marks(table, r.numbers(), picture)]
         met &= all(good for *_, good in found)
         over_all = runner.together(results)
