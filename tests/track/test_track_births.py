@@ -57,6 +57,24 @@ def test_what_was_looked_at_stays_thinned_as_far_as_it_fades():
         assert state.hidden.sum() == pytest.approx(1.0 - p, abs=1e-6)
 
 
+@pytest.mark.parametrize("azimuth", [1.2, -1.2, -1.57])
+def test_a_bearing_alone_begins_nothing_and_leaves_what_a_radar_may_find(azimuth):
+    """Births are expected in the east; bearings point anywhere, one of them away from there."""
+    births = TargetBirths(np.array([5e3, 0.0, 1e3, 0.0, 0.0, 0.0]),
+                          np.diag([5e3**2, 5e3**2, 300.0**2, 20.0**2, 20.0**2, 9.0]), 5.0, 0.02)  # fmt: skip
+    settings = TrackSettings(births=births)
+    finder = make_sensor(SensorConfig("b", ORIGIN, "bearing", p_detect=0.9, range_m_max=30e3), ORIGIN, Space.AZIMUTH)
+    state = start(settings)
+    for k in range(1, 8):
+        t = k * 10**9
+        scan = Detections("b", Space.AZIMUTH, t, np.array([t]), np.array([[azimuth]]), np.full((1, 1, 1), 1e-3),
+                          np.array([ANONYMOUS]), np.zeros(1, np.int64))  # fmt: skip
+        state, _ = step(state, scan, finder, settings)
+        assert not len(state.tracks)
+    lived = np.exp(-np.arange(7) / settings.lifetime_s)
+    assert state.hidden.sum() == pytest.approx(5.0 * lived[6] + 0.02 * lived[:6].sum())
+
+
 def test_a_file_of_settings_says_where_targets_come_from(tmp_path):
     path = tmp_path / "s.toml"
     path.write_text("[births]\nat_start = 2.0\nper_s = 0.5\neast_m = 7.0\neast_m_sigma = 3.0\nnorth_m_sigma = 4.0\n"

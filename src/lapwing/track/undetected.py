@@ -4,7 +4,8 @@ M modes.
 Two ways to say where they are. By default one Poisson number per sensor, spread evenly over its measurement space: it
 grows by arrivals, shrinks by every look, takes back what pruned tracks stood for, and never reaches zero, for a target
 that was lost must be able to be found again. Or, with `TrackSettings.births`, a Poisson intensity made of Gaussians,
-predicted and thinned by every look as in the Poisson multi-Bernoulli filter.
+predicted and thinned by every look as in the Poisson multi-Bernoulli filter. What does not locate (directions, say)
+begins no track either way, and does not thin the Gaussians.
 """
 
 from dataclasses import replace
@@ -46,7 +47,7 @@ def newborn(
     """The tracks that may begin, from the undetected targets as expected before the scan. `place` is what each
     detection says alone."""
     k, since_s = settings.kinematics, np.maximum(ages_s(scan, to_ns), 0.0)
-    if settings.births is not None:
+    if settings.births is not None and sensor.locates:
         mean, cov, intensity = _from_gaussians(hidden(state, settings, to_ns), scan, place, sensor, settings, to_ns)
         return Newborn(*spread_modes(k.start, mean, cov, np.zeros(len(scan)), k.modes), intensity)
     mean, cov = place
@@ -90,9 +91,8 @@ def _from_gaussians(
     who, row = np.repeat(np.arange(b), m), np.tile(np.arange(m), b)
     age_s = ages_s(scan, to_ns)[row]
     then = motion.shift(mean[who], -age_s)
-    about = then
-    if sensor.locates:  # a component is wide, a detection is not: linearised where the detection is
-        about = np.concatenate([place[0][row, :3], then[:, 3:]], axis=1)
+    # a component is wide, a detection is not: linearised where the detection is
+    about = np.concatenate([place[0][row, :3], then[:, 3:]], axis=1)
     z_hat, H = sensor.expect(about)
     nu = sensor.innovation(scan.z[row], z_hat) - np.einsum("kdi,ki->kd", H, then - about)
     H_now = motion.aged_jacobian(H, age_s)
@@ -146,6 +146,7 @@ def looked(
     if settings.births is None:
         return after
     mean, cov, number = hidden(before, settings, after.tracks.time_ns)
-    number = number * np.maximum(1.0 - sensor.p_detect(mean), UNSEEN_MIN)
+    if sensor.locates:  # what only directions have seen has begun no track: it still is undetected
+        number = number * np.maximum(1.0 - sensor.p_detect(mean), UNSEEN_MIN)
     stays = number >= HIDDEN_MIN
     return replace(after, hidden_mean=mean[stays], hidden_cov=cov[stays], hidden=number[stays])
