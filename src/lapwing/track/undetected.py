@@ -72,13 +72,13 @@ def hidden(state: TrackerState, settings: TrackSettings, to_ns: int) -> tuple[Hi
 
 
 def _last_look(
-    known: Hidden, state: TrackerState, sensor: SensorModel, settings: TrackSettings
+    known: Hidden, state: TrackerState, scan: Detections, sensor: SensorModel, settings: TrackSettings
 ) -> tuple[float, Float64[Array, " b"]]:
     """Share of the undetected who were there when this sensor last looked, and the share of each Gaussian that it
     misses."""
-    if sensor.sensor not in state.sensors or settings.births is None or not len(known.number):
+    if scan.sensor not in state.sensors or settings.births is None or not len(known.number):
         return 0.0, np.ones(len(known.number))
-    since_s = max(state.tracks.time_ns - int(state.looked_ns[state.sensors.index(sensor.sensor)]), 0) * NS
+    since_s = max(state.tracks.time_ns - int(state.looked_ns[state.sensors.index(scan.sensor)]), 0) * NS
     there = 1.0 - min(settings.births.per_s * since_s / max(float(known.number.sum()), 1e-300), 1.0)
     return there, missed_by(known, sensor)
 
@@ -110,7 +110,7 @@ def _from_gaussians(
     assert births is not None
     known, number = hidden(state, settings, to_ns)
     of = joined(known, Hidden(births.mean[None], births.cov[None], np.array([number])))
-    look = _last_look(known, state, sensor, settings)
+    look = _last_look(known, state, scan, sensor, settings)
     m, each = len(scan), max(BLOCK // len(of.number), 1)
     mean, cov, intensity = place[0].copy(), place[1].copy(), np.zeros(m)
     gate_d2 = GATE[scan.z.shape[1]] if settings.gate_d2 is None else settings.gate_d2
