@@ -88,24 +88,31 @@ def test_inside_what_is_seen_little_is_left_and_outside_all():
     assert state.hidden.sum() == pytest.approx(10.0 * (0.98 * np.exp(-0.5 * 1.43**2) + 0.02), rel=0.05)
 
 
-def test_births_that_come_slowly_add_up_however_often_others_look():
-    births = TargetBirths(np.array([0.0, 0.0, 1e3, 0.0, 0.0, 0.0]),
-                          np.diag(np.square([5e3, 5e3, 500.0, 50.0, 50.0, 5.0])), 0.0, 1e-4)  # fmt: skip
-    settings = TrackSettings(births=births)
-    for every_s in (1.0, 0.05):
-        state = start(settings)
-        lived_s = settings.lifetime_s * (1.0 - np.exp(-(20.0 - every_s) / settings.lifetime_s))
-        for k in range(1, round(20.0 / every_s) + 1):
-            state, _ = step(state, scan(k * every_s, sensor="far"), ELSEWHERE, settings)
-        assert state.hidden.sum() == pytest.approx(1e-4 * lived_s, rel=2e-3)
-        assert len(state.hidden) < 25
-    whole = replace(RANGED, range_m_max=np.inf, detection_probability=0.1)
-    for _ in range(150):
-        k += 1
-        state, _ = step(state, scan(k * every_s), whole, settings)
-    assert state.hidden.sum() == pytest.approx(
-        1e-4 * 0.05 * 0.9 / 0.1, rel=0.05
-    )  # births of a look, over what it takes
+def slowly(per_s):
+    """Births around the origin, one at a time."""
+    cov = np.diag(np.square([5e3, 5e3, 500.0, 50.0, 50.0, 5.0]))
+    return TargetBirths(np.array([0.0, 0.0, 1e3, 0.0, 0.0, 0.0]), cov, 0.0, per_s)
+
+
+@pytest.mark.parametrize("per_s", [1e-4, 1e-9])
+@pytest.mark.parametrize("every_s", [1.0, 0.05])
+def test_births_that_come_slowly_add_up_however_often_others_look(per_s, every_s):
+    settings = TrackSettings(births=slowly(per_s))
+    state = start(settings)
+    for k in range(1, round(20.0 / every_s) + 1):
+        state, _ = step(state, scan(k * every_s, sensor="far"), ELSEWHERE, settings)
+    lived_s = settings.lifetime_s * (1.0 - np.exp(-(20.0 - every_s) / settings.lifetime_s))
+    assert state.hidden.sum() == pytest.approx(per_s * lived_s, rel=2e-3, abs=0.0)
+    assert len(state.hidden) < 25
+
+
+def test_many_weak_looks_leave_as_many_as_come_between_them():
+    settings = TrackSettings(births=slowly(1e-4))
+    weak = replace(RANGED, range_m_max=np.inf, detection_probability=0.1)
+    state = start(settings)
+    for k in range(1, 201):
+        state, _ = step(state, scan(k * 0.05), weak, settings)
+    assert state.hidden.sum() == pytest.approx(1e-4 * 0.05 * 0.9 / 0.1, rel=0.01)
 
 
 def test_a_mixture_that_nobody_looks_at_stays_small_and_loses_nobody():

@@ -96,7 +96,7 @@ def thinned(of: Hidden, sensor: SensorModel) -> Hidden:
         mean[uneven] += (along @ moved[:, :, None])[:, :, 0]
         cov[uneven] = positive(P + along @ (places - P[:, :3, :3]) @ np.swapaxes(along, 1, 2))
     number = of.number * share
-    stays = number >= HIDDEN_MIN
+    stays = (number >= HIDDEN_MIN) | (share >= 1.0)
     return Hidden(mean[stays], cov[stays], number[stays])
 
 
