@@ -89,7 +89,7 @@ class Fleet:
             empty, address=np.arange(n) + 0x400000, source=one * Source.ADSB, has_position=one, mean=mean,
             cov=np.tile(np.eye(6), (n, 1, 1)), position_ns=self.position_ns, heard_ns=self.heard_ns, frame_seq=one,
             doubt=one * 0, rejected=one * 0, values=values, values_ns=said, names=("",) * n,
-            suspect_m=np.zeros((n, 2)), suspect_ns=one * 0, suspects=one * 0,
+            suspect_m=np.zeros((n, 2)), position_m=np.zeros((n, 2)), suspect_ns=one * 0, suspects=one * 0,
         )  # fmt: skip
 
 

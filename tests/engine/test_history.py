@@ -69,3 +69,14 @@ def test_a_folder_that_cannot_be_written_keeps_the_rows_for_later(tmp_path):
     (tmp_path / "history").unlink()
     h.flush()
     assert len(h.query(0, 100 * S)["id"]) == 12
+
+
+def test_of_a_disk_that_stays_full_the_newest_rows_are_kept_in_bounds(tmp_path, monkeypatch):
+    monkeypatch.setattr("lapwing.engine.parts.ROWS_MAX", 9)  # four rows a tick
+    (tmp_path / "history").write_text("a file in the way")
+    h = filled(tmp_path / "history", range(1, 8))
+    with pytest.raises(OSError, match="cannot be written"):
+        h.flush()
+    (tmp_path / "history").unlink()
+    h.flush()
+    assert sorted(set(h.query(0, 100 * S)["time_ns"].tolist())) == [6 * S, 7 * S]

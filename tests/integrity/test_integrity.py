@@ -55,6 +55,7 @@ class Sky:
             values_ns=said,
             names=("",) * self.n,
             suspect_m=np.zeros((self.n, 2)),
+            position_m=np.zeros((self.n, 2)),
             suspect_ns=np.zeros(self.n, np.int64),
             suspects=np.zeros(self.n, np.int64),
         )

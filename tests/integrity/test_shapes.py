@@ -30,7 +30,7 @@ def claims(t_s, place, velocity, altitude=None):
         empty, address=np.arange(n) + 7, source=one * (Source.AIS if altitude is None else Source.ADSB),
         has_position=one, mean=mean, cov=np.tile(np.eye(6), (n, 1, 1)), position_ns=one * now, heard_ns=one * now,
         frame_seq=one, doubt=0 * one, rejected=0 * one, values=values, values_ns=said, names=("",) * n,
-        suspect_m=np.zeros((n, 2)), suspect_ns=0 * one, suspects=0 * one,
+        suspect_m=np.zeros((n, 2)), position_m=np.zeros((n, 2)), suspect_ns=0 * one, suspects=0 * one,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lapwing.kernel.marginals import marginals
+from lapwing.track.association import LOG_WEIGHT_MAX
 
 
 def enumerate_marginals(psi):
@@ -107,6 +108,30 @@ def test_rows_are_distributions(psi):
     # The two sides agree at rest: what tracks take from a detection is what it gives away. Where two pairings weigh the
     # same and missing weighs nothing, rest comes as slowly as one over the sweeps, so it is given the sweeps.
     assert np.allclose(p.sum(axis=0) + p_new, 1.0, atol=1e-6)
+
+
+@given(st.integers(0, 10**6), st.integers(1, 8), st.integers(1, 8), st.sampled_from([27.0, 300.0]))
+@settings(deadline=None)
+def test_weights_of_any_size_leave_probabilities(seed, n, m, most):
+    """Up to the largest weight that the tracker gives, e^300: finite, within 0 and 1, each track's sum one."""
+    assert most <= LOG_WEIGHT_MAX
+    rng = np.random.default_rng(seed)
+    log_psi = np.where(rng.random((n, m)) < 0.5, most - rng.exponential(20.0, (n, m)), rng.uniform(-most, most, (n, m)))
+    log_psi[rng.random((n, m)) < 0.2] = most
+    psi = np.where(rng.random((n, m)) < 0.2, 0.0, np.exp(np.minimum(log_psi, most)))
+    p, p_miss, p_new = sparse(psi)
+    for some in (p, p_miss, p_new):
+        assert np.isfinite(some).all()
+        assert ((some >= 0.0) & (some <= 1.0 + 1e-12)).all()
+    assert np.allclose(p.sum(axis=1) + p_miss, 1.0)
+
+
+@pytest.mark.parametrize("log_weight", [10.0, 26.0, 60.0, 290.0])
+def test_what_is_less_probable_stays_so_however_large_the_weights(log_weight):
+    """Two tracks and two detections: the pairing that is e^8 more probable has the same probability at any level."""
+    psi = np.exp(log_weight + np.array([[0.0, -5.0], [-3.0, 0.0]]))
+    p, *_ = sparse(psi, tolerance=1e-4, sweeps_max=100)
+    assert np.allclose(np.diag(p), 1.0 / (1.0 + np.exp(-8.0)), atol=2e-3)
 
 
 def test_nothing():

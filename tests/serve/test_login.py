@@ -292,3 +292,20 @@ def test_what_check_says_of_the_page():
     assert "whoever can reach it; nobody can act" in WebEntry(host="0.0.0.0").explain()
     assert WebEntry(host="0.0.0.0", login=True).may_act()
     assert not WebEntry(login=True, acts=False).may_act()
+
+
+@pytest.mark.parametrize("change", [lambda a: a.add("Kim", "watch", "four small birds"), lambda a: a.remove("Kim")])
+def test_a_log_in_while_the_password_changes_does_not_outlive_it(accounts, monkeypatch, change):
+    real = accounts._hashed
+
+    def hashed(password, salt):
+        out = real(password, salt)
+        monkeypatch.setattr(accounts, "_hashed", real)
+        change(accounts)
+        return out
+
+    monkeypatch.setattr(accounts, "_hashed", hashed)
+    with pytest.raises(WrongPassword):
+        accounts.log_in("Kim", PASSWORD, "192.0.2.7")
+    with accounts._asked() as db:
+        assert db.execute("SELECT count(*) FROM sessions").fetchone()[0] == 0

@@ -64,7 +64,7 @@ def live():
             empty, address=ADDRESS, source=np.where(SHIPS, Source.AIS, Source.ADSB).astype(np.int64), has_position=one,
             mean=mean, cov=np.tile(np.eye(6), (31, 1, 1)), position_ns=one * now, heard_ns=one * now, frame_seq=one,
             doubt=0 * one, rejected=0 * one, values=values, values_ns=said, names=("",) * 31,
-            suspect_m=np.zeros((31, 2)), suspect_ns=0 * one, suspects=0 * one,
+            suspect_m=np.zeros((31, 2)), position_m=np.zeros((31, 2)), suspect_ns=0 * one, suspects=0 * one,
         )  # fmt: skip
         state = shaped(state, claims, SHIPS.astype(np.int64), SETTINGS)
         magnet, circle = standing(state, SETTINGS)

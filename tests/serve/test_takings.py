@@ -150,3 +150,18 @@ async def test_a_process_does_not_outlive_the_server(folder):
     with pytest.raises(asyncio.CancelledError):
         await of._task
     assert json.dumps(of.rows())  # it still tells what it was doing
+
+
+async def test_what_a_killed_server_left_half_made_says_so_and_leaves_nothing(folder, monkeypatch):
+    async def killed(self, taking):
+        (self.folder / taking.file).write_bytes(b"half of")
+        (self.folder / f"{taking.file}.draft").write_bytes(b"and a draft")
+
+    monkeypatch.setattr(takings.Takings, "_make", killed)
+    of = Takings(folder)
+    file = of.begin(WantedTaking(**CSV), T + 5000 * S).file
+    await of._task
+    (row,) = (r for r in Takings(folder).rows() if r["file"] == file)
+    assert (row["state"], "ended while it was made" in row["why"]) == ("failed", True)
+    assert not [p for p in (folder / "taken").iterdir() if p.name.startswith(file)]
+    assert file not in [r["file"] for r in Takings(folder).rows()]

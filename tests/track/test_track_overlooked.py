@@ -62,3 +62,19 @@ def test_what_is_held_in_the_coverage_says_how_many_are_overlooked():
     blind = Elsewhere("s", Space.POSITION_2D, 0.9, 100.0, SIDE_M**2)
     assert expected_undetected(state, scan, blind, many) < 1.0  # what stands outside says nothing of the inside
     assert expected_undetected(state, replace(scan, sensor="t"), SENSOR, many) == SETTINGS.undetected_start
+
+
+def test_a_late_scan_does_not_turn_the_time_of_the_last_look_back():
+    """Looks a second apart, and each again as it would come fifty seconds late: arrivals in between were expected anew
+    with every pair (0.94 in place of 0.05), for the late scan was taken for the last look."""
+    blind, settings, states = replace(SENSOR, detection_probability=0.3), TrackSettings(), []
+    nothing = np.zeros((0, 2))
+    for late in (False, True):
+        state = start(settings)
+        for k in range(51, 110):
+            state, _ = step(state, scan_of(blind, nothing, np.eye(2), k * SECOND), blind, settings)
+            if late:
+                state, _ = step(state, scan_of(blind, nothing, np.eye(2), (k - 50) * SECOND), blind, settings)
+            assert state.looked_ns.tolist() == [k * SECOND]
+        states.append(float(state.undetected[0]))
+    assert states[1] <= states[0] < 0.06

@@ -11,6 +11,16 @@ from lapwing.records import Array
 BITS = 48
 LEAP = 12_000_000 * 3600
 MLAT_COUNTER = 0xFF004D4C4154  # what multilateration servers put in the counter of frames they made themselves
+MEMORY = (  # what kernel/discipline.py remembers, in its order
+    "offset_ns",
+    "marked_ns",
+    "trust",
+    "first_offset_ns",
+    "first_ns",
+    "backlog_ns",
+    "backlog_from_ns",
+    "received_ns",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +35,9 @@ class CounterClock:
     trust: int = 0  # 0 = not begun, 1 = trusted, -1 = it does not count what we think
     first_offset_ns: int = 0  # both when trust began
     first_ns: int = 0
+    backlog_ns: int = 0  # reception of the first message of what a link kept back and now delivers, 0 = none
+    backlog_from_ns: int = 0  # the counter's time of that message
+    received_ns: int = 0  # of the last message
 
 
 def times(
@@ -53,10 +66,9 @@ def disciplined(
     if not len(counted):
         return clock, received_ns
     after, relative_ns, _ = times(clock, counters[counted], 1)
-    memory = np.array([clock.offset_ns, clock.marked_ns, clock.trust, clock.first_offset_ns, clock.first_ns], np.int64)
+    memory = np.array([getattr(clock, name) for name in MEMORY], np.int64)
     out = received_ns.copy()
     even = np.empty(len(counted), np.int64)
     discipline(relative_ns, received_ns[counted], memory, even)
     out[counted] = even
-    names = ("offset_ns", "marked_ns", "trust", "first_offset_ns", "first_ns")
-    return replace(after, **dict(zip(names, memory.tolist(), strict=True))), out
+    return replace(after, **dict(zip(MEMORY, memory.tolist(), strict=True))), out

@@ -5,13 +5,13 @@ A projection like engine/history, one Parquet file per UTC day of raising. Addin
 nothing, so that after a crash the replayed tail writes the same again. Holds no evidence: that is in the pictures.
 """
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from lapwing.engine.durable import put_table
 from lapwing.kernel.geodesy import enu_to_geodetic
 from lapwing.records import Alarms, Picture, Position
 
@@ -64,14 +64,11 @@ class AlarmHistory:
         if self._waiting.is_empty():
             return
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
             for day in self._waiting.select(pl.col("raised_ns") // DAY_NS).to_series().unique().sort().to_list():
                 path = self._folder / f"{day}.parquet"
                 old = [pl.read_parquet(path)] if path.exists() else []
-                draft = path.with_suffix(".draft")
                 mine = self._waiting.filter(pl.col("raised_ns") // DAY_NS == day)
-                _merged([*old, mine]).write_parquet(draft, compression="zstd")
-                os.replace(draft, path)
+                put_table(_merged([*old, mine]), path)
         except (OSError, pl.exceptions.PolarsError) as error:
             self._waiting = self._waiting.tail(WAITING_MAX)
             raise OSError(f"the history of alarms in {self._folder} cannot be written: {error}") from error

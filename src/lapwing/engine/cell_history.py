@@ -5,12 +5,12 @@ Parquet file per ten minutes. Adding the same moment twice changes nothing, so t
 writes the same again. An affected speaker counts where it last truly was; low aircraft and who was never sound do not.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from lapwing.engine.durable import put_table
 from lapwing.integrity.cells import cells_of, share
 from lapwing.integrity.evidence import NavigationSettings
 from lapwing.integrity.navigation import family
@@ -57,11 +57,8 @@ class CellHistory:
         for number in sorted(self._bins):
             path = self._folder / f"{number}.parquet"
             try:
-                self._folder.mkdir(parents=True, exist_ok=True)
                 old = [pl.read_parquet(path)] if path.exists() else []
-                draft = path.with_suffix(".draft")
-                _merged([*old, self._bins[number]]).write_parquet(draft, compression="zstd")
-                os.replace(draft, path)
+                put_table(_merged([*old, self._bins[number]]), path)
             except (OSError, pl.exceptions.PolarsError) as error:
                 self._bins = dict(sorted(self._bins.items())[-BINS_MAX:])
                 raise OSError(f"the cells in {self._folder} cannot be written: {error}") from error

@@ -4,13 +4,13 @@ A projection like engine/cell_history: rows are merged by a function that takes 
 that after a crash the replayed tail writes the same again. Readers get one hour after another, never all at once.
 """
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from lapwing.engine.durable import put_table
 from lapwing.engine.parts import HOUR_NS
 
 HOURS_MAX = 3  # that wait for a disk
@@ -38,11 +38,8 @@ class Hours:
         for number in sorted(self._waiting):
             path = self._folder / f"{number}.parquet"
             try:
-                self._folder.mkdir(parents=True, exist_ok=True)
                 old = [pl.read_parquet(path)] if path.exists() else []
-                draft = path.with_suffix(".draft")
-                self._merged([*old, *self._waiting[number]]).write_parquet(draft, compression="zstd")
-                os.replace(draft, path)
+                put_table(self._merged([*old, *self._waiting[number]]), path)
             except (OSError, pl.exceptions.PolarsError) as error:
                 self._waiting = dict(sorted(self._waiting.items())[-HOURS_MAX:])
                 raise OSError(f"the history in {self._folder} cannot be written: {error}") from error

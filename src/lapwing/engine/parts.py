@@ -4,7 +4,6 @@ What the projections of the picture share: rows wait in memory until a checkpoin
 parts past the checkpoint are removed, because the replayed tail writes them again. The first column is `time_ns`.
 """
 
-import os
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,9 +13,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from lapwing.engine.durable import put_table
 from lapwing.records import Array
 
 KEPT_MAX = 3_600  # pictures that wait for a disk
+ROWS_MAX = 2_000_000  # and their rows: some 150 MB
 HOUR_NS = 3_600_000_000_000
 PART = re.compile(r"(\d+)-(\d+)\.parquet$")
 
@@ -43,24 +44,23 @@ class Parts:
 
     def flush(self) -> None:
         """Write what is remembered as one part. Raises OSError (disk full); the rows are then kept for the next try,
-        the oldest given up beyond KEPT_MAX ticks of them (the journal can rebuild them)."""
+        the oldest given up beyond KEPT_MAX ticks or ROWS_MAX of them (the journal can rebuild them)."""
         if not self._rows:
             return
         try:
             self._write(self._table(self._rows))
         except (OSError, pl.exceptions.PolarsError) as error:
-            self._rows, self._ticks = self._rows[-KEPT_MAX:], self._ticks[-KEPT_MAX:]
+            newest = np.cumsum([len(columns[0]) for columns in reversed(self._rows)])
+            kept = min(KEPT_MAX, int(np.searchsorted(newest, ROWS_MAX, side="right")))
+            first = len(self._rows) - kept
+            self._rows, self._ticks = self._rows[first:], self._ticks[first:]
             raise OSError(f"the history in {self._folder} cannot be written: {error}") from error
         self._rows, self._ticks = [], []
 
     def _write(self, table: pl.DataFrame) -> None:
         hour = datetime.fromtimestamp(int(self._rows[0][0][0]) * 1e-9, UTC)
         folder = self._folder / hour.strftime("%Y-%m-%d") / hour.strftime("%H")
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{self._ticks[0]:012d}-{self._ticks[-1]:012d}.parquet"
-        draft = path.with_suffix(".draft")
-        table.write_parquet(draft, compression="zstd")
-        os.replace(draft, path)
+        put_table(table, folder / f"{self._ticks[0]:012d}-{self._ticks[-1]:012d}.parquet")
 
     def _table(self, rows: list[tuple[Array, ...]]) -> pl.DataFrame:
         if not rows:

@@ -71,8 +71,8 @@ def base_before(journal: Journal, plan: Plan, tick: int) -> State:
 # What a checkpoint's arrays mean depends on these; one that was made with others is passed over, not misread.
 # CHECKPOINT is raised by hand whenever what a checkpoint holds means something else. 1: the whole window of scans;
 # 2: the window without what its own scans give again; 3: a search for sources with the question in hand, a tracker that
-# knows which sensors place targets; 4: delays of feeds.
-CHECKPOINT = 4
+# knows which sensors place targets; 4: delays of feeds; 5: bursts of feeds, links that stood, last places of claims.
+CHECKPOINT = 5
 MAKE = f"{__version__} {len(FIELDS)} fields, checkpoints {CHECKPOINT}"
 
 

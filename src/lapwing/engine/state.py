@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from lapwing import alarm, integrity, track
 from lapwing.alarm import AlarmMemory
+from lapwing.engine.bursts import Burst
 from lapwing.engine.delays import Delays
 from lapwing.engine.labels import Labels
 from lapwing.engine.order import Window
@@ -33,6 +34,7 @@ class FeedState:
     health: FeedHealth
     decoder: Any  # the frozen state of whatever decoder the site names for this feed
     delays: Delays = Delays()
+    burst: Burst = Burst()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ The state of ten thousand tracks is 20 MiB packed. In the journal it would be wr
 half a second; a file is written by whoever packs it, while ticks go on. The journal's row says that it counts.
 """
 
-import os
 import zlib
 from collections.abc import Set as AbstractSet
 from pathlib import Path
+
+from lapwing.engine.durable import put
 
 ASIDE_BYTES = 1 << 20  # a packed state larger than this gets a file
 BYTES_MAX = 1 << 30  # of a state: what unpacks to more was not made by this software
@@ -44,18 +45,7 @@ class StateFiles:
 
     def put(self, tick: int, data: bytes) -> None:
         """Durable when this returns; what a killed process left half written has another name. Raises OSError."""
-        self._folder.mkdir(exist_ok=True)
-        unfinished = self._folder / f"{tick}{UNFINISHED}"
-        with unfinished.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(self._path(tick))
-        handle = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        put(self._path(tick), self._folder / f"{tick}{UNFINISHED}", lambda file: file.write(data))
 
     def get(self, tick: int) -> bytes:
         """A packed state. Raises StateError."""

@@ -14,6 +14,7 @@ from lapwing import alarm, integrity, track
 from lapwing.alarm import World
 from lapwing.engine import unseeing
 from lapwing.engine.alerting import standing
+from lapwing.engine.bursts import in_time
 from lapwing.engine.delays import COUNTERS, delayed
 from lapwing.engine.labels import labelled
 from lapwing.engine.notices import NOTICE_FEED, read
@@ -113,13 +114,15 @@ def _decode(
         decoder, d = feed.decoder, Decoded()
         if mine:
             decoder, d = plan.decoders[config.feed].decode(feed.decoder, mine)
+        burst, d = in_time(feed.burst, d, mine, to_ns)
+        if mine:
             out.append(d)
         health, delays = _counted(feed.health, mine, d, dt_s), feed.delays
         if config.decoder not in COUNTERS:
             delays = delayed(delays, d, mine, to_ns, dt_s)
         quiet = health.received_ns > 0 and to_ns - health.received_ns > config.quiet_s_max * 1e9
         health = replace(health, quiet=quiet, delay_s=delays.now_s, delay_s_min=delays.bound_s)
-        feeds.append(FeedState(health, decoder, delays))
+        feeds.append(FeedState(health, decoder, delays, burst))
     return out, _with_notices(tuple(feeds), by_feed.get(NOTICE_FEED, []), plan)
 
 

@@ -4,7 +4,8 @@ Each parent is a table of costs: cost[t, j] of giving detection j to track t, in
 Hungarian prices (shortest augmenting paths) turn costs into reduced costs, which are never negative and vanish along
 the best pairing. What a partial pairing has lost already bounds all its completions from below, so a depth-first walk
 that leaves a branch as soon as it has lost too much finds exactly the pairings above the floor. Refuses nothing; the
-walk ends after `nodes_max` steps, and says so.
+walk ends after `nodes_max` steps, and says so. What it has not reached by then is lost, but never the best pairing of a
+parent above the floor: that one is known from the prices. So there is always at least one result.
 """
 
 import numpy as np
@@ -162,9 +163,37 @@ def _walk(
 
 
 @njit(cache=True, nogil=True)
+def _with_cheapest(cost: F64, top: F64, floor: float, k: int, store: tuple[F64, I64, I64], count: int) -> int:
+    """The store with the best pairing of every parent whose best score `top` is not below the floor, of the best parent
+    in any case; what is there already is not added again. How many results."""
+    (score, parent, choice), (_, n, c) = store, cost.shape
+    scratch = np.empty((3, c + 1), np.int64), np.empty(c + 1)
+    for g in falling(top):
+        if count > 0 and top[g] < floor:
+            break
+        _priced(cost[g], np.zeros(n + 1), np.zeros(c + 1), scratch)
+        own = np.full(n, -1, np.int64)
+        for j in range(c - n):
+            if scratch[0][0, j + 1] > 0:
+                own[scratch[0][0, j + 1] - 1] = j
+        known = False
+        for s in range(count):
+            known |= parent[s] == g and bool(np.all(choice[s] == own))
+        if known:
+            continue
+        score[count], parent[count], choice[count] = top[g], g, own
+        count += 1
+        if count == len(score):
+            count = _keep_best(score, parent, choice, count, k)
+            floor = max(floor, score[count - 1])
+    return count
+
+
+@njit(cache=True, nogil=True)
 def k_best(cost: F64, before: F64, k: int, log_range: float, nodes_max: int) -> tuple[F64, I64, I64, bool]:
     """The k best pairings over all parents, no worse than log_range below the best: log weight (h,), parent (h,),
-    detection of each track or -1 (h, t), best first; and whether nodes_max cut the search short.
+    detection of each track or -1 (h, t), best first; and whether nodes_max cut the search short. The best of all is
+    always among them: k >= 1 and g >= 1 give h >= 1.
 
     cost (g, t, d + t): the last t columns are each track's own "none"; before (g,) the parents' log weights."""
     parents, n, c = cost.shape
@@ -181,5 +210,7 @@ def k_best(cost: F64, before: F64, k: int, log_range: float, nodes_max: int) -> 
             break
         own = (g, top[g], floor)
         count, floor, nodes_max = _walk(cost[g], u[g, 1:], v[g, 1:], own, k, store, work, count, nodes_max)
+    if nodes_max <= 0 or count == 0:
+        count = _with_cheapest(cost, top, floor, k, store, count)
     count = _keep_best(store[0], store[1], store[2], count, k)
     return store[0][:count], store[1][:count], store[2][:count], nodes_max <= 0

@@ -74,11 +74,13 @@ def _cluster(forest: Forest, a: int) -> tuple[I64, F64, I64]:
 
 
 @njit(cache=True, nogil=True)
-def _product(forest: Forest, clusters: I64, limit: int) -> tuple[I64, F64, I64]:
-    """Members, log weights and choices (g, t) of several clusters as one, its best `limit` hypotheses."""
+def _product(forest: Forest, clusters: I64, limit: int) -> tuple[I64, F64, I64, float]:
+    """Members, log weights and choices (g, t) of several clusters as one, its best `limit` hypotheses; and how probable
+    the best one is that this left out."""
     if len(clusters) == 1:
-        return _cluster(forest, clusters[0])
-    total = 0
+        members, weight, table = _cluster(forest, clusters[0])
+        return members, weight, table, 0.0
+    total, gone = 0, 0.0
     for a in clusters:
         total += forest.member_first[a + 1] - forest.member_first[a]
     members, table, weight = np.empty(total, np.int64), np.empty((1, total), np.int64), np.zeros(1)
@@ -91,14 +93,17 @@ def _product(forest: Forest, clusters: I64, limit: int) -> tuple[I64, F64, I64]:
         both = np.empty(len(weight) * len(own))
         for g in range(len(both)):
             both[g] = weight[g // len(own)] + own[g % len(own)]
-        order = falling(both)[:limit]
+        order = falling(both)
+        if len(order) > limit:
+            gone = max(gone, np.exp(both[order[limit]]))
+            order = order[:limit]
         grown = np.empty((len(order), total), np.int64)
         for row in range(len(order)):
             grown[row, :at] = table[order[row] // len(own), :at]
             grown[row, at : at + t] = choice[order[row] % len(own)]
         table, weight = grown, both[order]
         at += t
-    return members, weight, table
+    return members, weight, table, gone
 
 
 @njit(cache=True, nogil=True)
@@ -153,7 +158,9 @@ def one_pair(table: I64, before: F64, ev: Evidence, column: I64, limits: Limits)
 
 @njit(cache=True, nogil=True)
 def _normalised(score: F64, weight_min: float) -> F64:
-    """Weights of the hypotheses worth keeping; `score` falls."""
+    """Weights of the hypotheses worth keeping; `score` falls. The best is always kept, so there must be one: a cluster
+    never vanishes."""
+    assert len(score) > 0
     weight, total, keep, kept = np.empty(len(score)), 0.0, 1, 0.0
     for h in range(len(score)):
         weight[h] = np.exp(score[h] - score[0])
@@ -185,8 +192,8 @@ def _add_child(track: int, r: float, local: int, pair: int, kids: tuple) -> int:
 @njit(cache=True, nogil=True)
 def _branch(
     members: I64, before: F64, table: I64, dets: I64, ev: Evidence, limits: Limits, column: I64, kids: tuple, out: tuple
-) -> tuple[float, int]:
-    """Exact: every global hypothesis branched by its assignments, the best kept. Expected targets lost; 1 if cut."""
+) -> tuple[float, bool]:
+    """Exact: every global hypothesis branched by its assignments, the best kept. Expected targets lost; whether cut."""
     n, t, d = len(ev.local_first) - 1, len(members), len(dets)
     for j in range(d):
         column[dets[j]] = j
@@ -239,7 +246,7 @@ def _branch(
             grown[h, t + j] = -1 if taken else child
     grown, weight = distinct(grown, weight)
     emit(names, grown, weight, out)
-    return lost, 1 if cut else 0
+    return lost, cut
 
 
 @njit(cache=True, nogil=True)
@@ -314,10 +321,10 @@ def branch(forest: Forest, ev: Evidence, limits: Limits) -> Branches:
         if total == 0 or total > limits.tracks_max:
             lost += _collapse(_members(forest, clusters, total), dets, ev, limits, kids, out)
         else:
-            members, weight, table = _product(forest, clusters, limits.hypotheses_max)
+            members, weight, table, missing = _product(forest, clusters, limits.hypotheses_max)
             gone, cut = _branch(members, weight, table, dets, ev, limits, column, kids, out)
             lost += gone
-            cuts += cut
+            cuts += 1 if cut or missing >= limits.weight_min else 0
     base = len(children[0])
     out[1].pop(0)
     out[3].pop(0)

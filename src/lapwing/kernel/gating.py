@@ -2,8 +2,10 @@
 
 Axes: n tracks, m detections, k pairs. Detections are sorted into strips once; each track looks only at those within
 its own reach, and keeps those inside the ellipse of the summed covariances. Each detection is met at its own time: the
-track is moved back by the detection's age. Conservative by construction (a projection of the full gate); the exact
-gate in measurement space comes after.
+track is moved back by the detection's age in a straight line. The exact gate in measurement space comes after. This one
+holds all of it where detections are places in the plane and targets move straight. Elsewhere it does not: a radar
+without elevation measures along curves about a height that it does not know, and what turns was not on the straight
+line. There the caller asks for a wider gate, and a few pairs at the edge are still missed (docs/tracking.md).
 """
 
 import numpy as np
@@ -113,16 +115,29 @@ def _window(
 
 
 @njit(cache=True, nogil=True)
-def _walk(mean: F64, cov: F64, plots: tuple[F64, F64, F64], gate: float, room: int) -> tuple[I64, I64]:
-    """The pairs, by track and there by detection; as soon as there are `room`, no more. plots = (z, R, age_s)."""
-    z, R, age_s = plots
+def _laid_out(z: F64, R: F64, age_s: F64) -> tuple[tuple, tuple, tuple, tuple]:
+    """Detections in strips: (their order, where each strip begins); by north (southern ends of the strips, bins) and by
+    east (values, bins); and of each detection north, age and noise, their largest and least at the end."""
     order, first, south = _strips(z[:, 1], _rising(z[:, 1]), _rising(z[:, 0]))
     east, north, age = z[order, 0], z[order, 1], age_s[order]
     R00, R01, R11 = R[:, 0, 0][order], R[:, 0, 1][order], R[:, 1, 1][order]
     one = np.array([0, len(south)])
     south_start, south_bins = _binned(south, one, south[0], south[-1])
     east_start, east_bins = _binned(east, first, east.min(), east.max())
-    ages, R_east, R_north = (age.min(), age.max()), R00.max(), R11.max()
+    ends = ((age.min(), age.max()), R00.max(), R11.max())
+    return (
+        (order, first),
+        (south, south_start, south_bins),
+        (east, east_start, east_bins),
+        (north, age, R00, R01, R11, ends),
+    )
+
+
+@njit(cache=True, nogil=True)
+def _walk(mean: F64, cov: F64, plots: tuple[F64, F64, F64], gate: float, room: int) -> tuple[I64, I64]:
+    """The pairs, by track and there by detection; as soon as there are `room`, no more. plots = (z, R, age_s)."""
+    (order, first), (south, south_start, south_bins), (east, east_start, east_bins), rest = _laid_out(*plots)
+    north, age, R00, R01, R11, (ages, R_east, R_north) = rest
     found, size = 0, min(room, 4 * len(mean) + 64)
     track, plot = np.empty(size, np.int64), np.empty(size, np.int64)
     for i in range(len(mean)):
@@ -176,6 +191,63 @@ def _sort_few(values: I64, lo: int, hi: int) -> None:
         values[t] = value
 
 
+@njit(cache=True, nogil=True)
+def _reach(mean: F64, cov: F64, gate: float, ends: tuple) -> tuple[tuple[float, float], tuple[float, float]]:
+    """From where to where one track (6,), (6, 6) looks, eastwards and northwards."""
+    ages, R_east, R_north = ends
+    across = _window(mean[0], mean[3], (cov[0, 0], cov[0, 3], cov[3, 3]), ages, (gate, R_east))
+    along = _window(mean[1], mean[4], (cov[1, 1], cov[1, 4], cov[4, 4]), ages, (gate, R_north))
+    return across, along
+
+
+@njit(cache=True, nogil=True)
+def _inside(
+    mean: F64, cov: F64, at: tuple[float, float, float], noise: tuple[float, float, float], gate: float
+) -> bool:
+    """Whether a detection at = (east, north, age) is inside the ellipse of one track."""
+    a = at[2]
+    d0, d1 = at[0] - (mean[0] - a * mean[3]), at[1] - (mean[1] - a * mean[4])
+    S00 = cov[0, 0] - 2.0 * a * cov[0, 3] + a * a * cov[3, 3] + noise[0]
+    S11 = cov[1, 1] - 2.0 * a * cov[1, 4] + a * a * cov[4, 4] + noise[2]
+    S01 = cov[0, 1] - a * (cov[0, 4] + cov[1, 3]) + a * a * cov[3, 4] + noise[1]
+    return bool(S11 * d0 * d0 - 2.0 * S01 * d0 * d1 + S00 * d1 * d1 <= gate * (S00 * S11 - S01 * S01))
+
+
+@njit(cache=True, nogil=True)
+def _few(mean: F64, cov: F64, plots: tuple[F64, F64, F64], gate: float, each: int) -> tuple[I64, I64]:
+    """At most `each` pairs of every track, by track and there by detection. Each track begins elsewhere among what is
+    near it, so that where many tracks meet many detections in one place, all detections are met."""
+    (order, _), (south, south_start, south_bins), (east, east_start, east_bins), rest = _laid_out(*plots)
+    north, age, R00, R01, R11, ends = rest
+    found = 0
+    track, plot = np.empty(each * len(mean), np.int64), np.empty(each * len(mean), np.int64)
+    lo, until = np.empty(len(south), np.int64), np.empty(len(south), np.int64)
+    for i in range(len(mean)):
+        x, P, begin, strips, near = mean[i], cov[i], found, 0, 0
+        (west, stop), (low, high) = _reach(x, P, gate, ends)
+        b = max(_at_least(south, south_start, 0, south_bins, low) - 1, 0)
+        while b < len(south) and south[b] <= high:
+            lo[strips] = _at_least(east, east_start, b, east_bins, west)
+            near += max(_at_least(east, east_start, b, east_bins, np.nextafter(stop, np.inf)) - lo[strips], 0)
+            until[strips] = near
+            strips, b = strips + 1, b + 1
+        q, b = (i * each) % max(near, 1), 0
+        for _ in range(near):
+            while q >= until[b]:
+                b += 1
+            s = lo[b] + q - (until[b - 1] if b > 0 else 0)
+            if _inside(x, P, (east[s], north[s], age[s]), (R00[s], R01[s], R11[s]), gate):
+                track[found], plot[found] = i, order[s]
+                found += 1
+                if found == begin + each:
+                    break
+            q += 1
+            if q == near:
+                q = b = 0
+        plot[begin:found] = np.sort(plot[begin:found])
+    return track[:found].copy(), plot[:found].copy()
+
+
 def candidates(
     mean: F64, cov: F64, z: F64, R: F64, age_s: F64, gate: float, pairs_max: int = 1 << 40
 ) -> tuple[I64, I64]:
@@ -187,3 +259,12 @@ def candidates(
         return none, none
     z, R = np.ascontiguousarray(z), np.ascontiguousarray(R)
     return _walk(mean, cov, (z, R, age_s), gate, pairs_max)
+
+
+def few_candidates(mean: F64, cov: F64, z: F64, R: F64, age_s: F64, gate: float, each: int) -> tuple[I64, I64]:
+    """`candidates`, at most `each` of every track."""
+    if not len(mean) or not len(z):
+        none = np.zeros(0, dtype=np.int64)
+        return none, none
+    mean, cov, z, R, age_s = (np.array(column) for column in (mean, cov, z, R, age_s))  # of one kind: compiled once
+    return _few(mean, cov, (z, R, age_s), gate, each)

@@ -62,7 +62,7 @@ class Branches(NamedTuple):
     part_pair: I64  # pair, or -1: missed; of a new track its detection
     part_weight: F64
     lost: float  # expected targets among what was pruned
-    cut: int  # clusters whose search was cut short
+    cut: int  # clusters whose search was cut short, or that came with a joint hypothesis above weight_min too many
 
 
 @njit(cache=True, nogil=True)

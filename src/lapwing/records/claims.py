@@ -38,6 +38,7 @@ class Claims:
     suspect_m: Float64[Array, "n 2"] = field(default_factory=lambda: np.zeros((0, 2)))  # east, north last disbelieved
     suspect_ns: Int64[Array, " n"] = field(default_factory=lambda: column([], np.int64))  # when, 0 = never
     suspects: Int64[Array, " n"] = field(default_factory=lambda: column([], np.int64))  # such in a row that agree
+    position_m: Float64[Array, "n 2"] = field(default_factory=lambda: np.zeros((0, 2)))  # east, north last believed
 
     def __post_init__(self) -> None:
         if not len(self.suspect_ns):  # left out: nothing was ever disbelieved
@@ -45,10 +46,12 @@ class Claims:
             object.__setattr__(self, "suspect_m", np.zeros((n, 2)))
             object.__setattr__(self, "suspect_ns", np.zeros(n, dtype=np.int64))
             object.__setattr__(self, "suspects", np.zeros(n, dtype=np.int64))
+        if not len(self.position_m):  # left out: where it is
+            object.__setattr__(self, "position_m", self.mean[:, :2].copy())
         same_length(self, "address", "source", "has_position", "mean", "cov", "position_ns", "heard_ns", "frame_seq")
         same_length(self, "address", "doubt", "rejected", "values", "values_ns", "names")
-        same_length(self, "address", "suspect_m", "suspect_ns", "suspects")
-        all_finite(self, "mean", "cov", "values", "suspect_m")
+        same_length(self, "address", "suspect_m", "suspect_ns", "suspects", "position_m")
+        all_finite(self, "mean", "cov", "values", "suspect_m", "position_m")
         freeze_columns(self)
 
     def __len__(self) -> int:

@@ -153,7 +153,12 @@ class Accounts:
         with self._asked() as db:
             self._tries.pop(who, None)
             db.execute("DELETE FROM sessions WHERE seen_s < ? OR began_s < ?", (now - IDLE_S, now - WHOLE_S))
-            db.execute("INSERT INTO sessions VALUES (?, ?, ?, ?)", (_digest(secret), name, now, now))
+            begun = db.execute(  # unless the password was changed, or the person removed, while it was hashed
+                "INSERT INTO sessions SELECT ?, name, ?, ? FROM people WHERE name = ? AND hash = ?",
+                (_digest(secret), now, now, name, hashed),
+            )
+        if not begun.rowcount:
+            raise WrongPassword("Nobody has this name and password.")
         return secret
 
     def log_out(self, secret: str) -> None:

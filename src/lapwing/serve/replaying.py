@@ -18,6 +18,7 @@ from lapwing.engine.tick import step
 from lapwing.engine.told import told_feeds
 from lapwing.integrity.search import explain
 from lapwing.integrity.source import SourceSettings, make_looks
+from lapwing.kernel.gating import few_candidates
 from lapwing.records import Detections, Frame, Picture, Space
 from lapwing.serve.site import parse
 
@@ -125,9 +126,16 @@ def warm_up() -> float:
         for _ in range(2):
             _one_flow()
         _one_source()
+        _one_crowd()
     finally:
         soon.cancel()
     return time.monotonic() - began
+
+
+def _one_crowd() -> None:
+    """More plots in one place than pairs are worked out of: what only a flood calls must not stop it to compile."""
+    one = np.zeros((1, 6)), np.eye(6)[None]
+    few_candidates(*one, np.zeros((2, 2)), np.tile(np.eye(2), (2, 1, 1)), np.zeros(2), 1.0, 1)
 
 
 def _one_source() -> None:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lapwing.engine.durable import put
 from lapwing.serve.acts import Note, PersonName
 from lapwing.serve.replaying import ONE_THREAD
 
@@ -66,7 +67,9 @@ class Takings:
 
     def __init__(self, journal: Path) -> None:
         self.folder, self._journal = journal / "taken", journal
-        self._rows: dict[str, Taking] = self._found()
+        self._rows, halves = self._found()
+        for taking in halves:
+            self._failed(taking, "the server ended while it was made; ask for it again")
         self._task: asyncio.Task[None] | None = None
 
     def rows(self) -> list[dict[str, Any]]:
@@ -92,6 +95,7 @@ class Takings:
         taking = Taking(
             file, "making", now_ns, wanted.since_ns, wanted.until_ns, wanted.name, wanted.note, wanted.withhold
         )
+        self._write(taking)
         self._rows[file] = taking
         self._forget()
         self._task = asyncio.create_task(self._tried(taking))
@@ -102,7 +106,7 @@ class Takings:
         try:
             await self._make(taking)
         except OSError as error:
-            self._rows[taking.file] = replace(taking, state="failed", why=str(error)[:TOLD_MAX])
+            self._failed(taking, str(error)[:TOLD_MAX])
 
     async def _make(self, taking: Taking) -> None:
         target = self.folder / taking.file
@@ -128,28 +132,43 @@ class Takings:
                 if lines
                 else f"the process ended with {process.returncode}"
             )
-            target.unlink(missing_ok=True)
-            self._rows[taking.file] = replace(taking, state="failed", why=why)
+            self._failed(taking, why)
             return
         made = replace(taking, state="done", size=target.stat().st_size)
-        self._note(taking.file).write_text(json.dumps(asdict(made)), encoding="utf-8")
+        self._write(made)
         self._rows[taking.file] = made
+
+    def _failed(self, taking: Taking, why: str) -> None:
+        """Nothing of it stays but a row that says why."""
+        for path in (self.folder / taking.file, self.folder / f"{taking.file}.draft", self._note(taking.file)):
+            path.unlink(missing_ok=True)
+        self._rows[taking.file] = replace(taking, state="failed", why=why)
+
+    def _write(self, taking: Taking) -> None:
+        """Its note, the old one or the new one, whole."""
+        note, data = self._note(taking.file), json.dumps(asdict(taking)).encode()
+        put(note, note.with_suffix(".draft"), lambda file: file.write(data))
 
     def _note(self, file: str) -> Path:
         return self.folder / f"{file}.note"
 
-    def _found(self) -> dict[str, Taking]:
-        """Those of an earlier run of the server, as far as their notes can be read."""
-        rows = {}
+    def _found(self) -> tuple[dict[str, Taking], list[Taking]]:
+        """Those of an earlier run of the server, as far as their notes can be read; and those it did not finish."""
+        halves: list[Taking] = []
+        rows: dict[str, Taking] = {}
         for path in sorted(self.folder.glob("*.note")) if self.folder.is_dir() else ():
             file = path.name.removesuffix(".note")
             try:
                 taking = Taking(**json.loads(path.read_text(encoding="utf-8")))
             except (OSError, ValueError, TypeError):
                 continue
-            if taking.file == file and NAME.fullmatch(file) and (self.folder / file).is_file():
+            if taking.file != file or not NAME.fullmatch(file):
+                continue
+            if taking.state == "making":  # the server was killed meanwhile
+                halves.append(taking)
+            elif (self.folder / file).is_file():
                 rows[file] = taking
-        return rows
+        return rows, halves
 
     def _forget(self) -> None:
         """The oldest go, with their files, where there are more than may be kept; what could not be made takes no

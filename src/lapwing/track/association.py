@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from lapwing.kernel import beliefs
-from lapwing.kernel.gating import candidates
+from lapwing.kernel.gating import candidates, few_candidates
 from lapwing.kernel.gaussian import GATE
 from lapwing.kernel.hypotheses import Evidence
 from lapwing.kernel.marginals import marginals
@@ -18,9 +18,10 @@ from lapwing.track.sensors import PositionSensor, SensorModel
 from lapwing.track.settings import TrackSettings
 
 NS = 1e-9
-HORIZONTAL_SLACK = 1.5  # of the coarse gate: some sensors measure along curves
+HORIZONTAL_SLACK = 1.5  # of the coarse gate: some sensors measure along curves. Misses few pairs; see docs/tracking.md
 PLANE_SLACK = 1.1  # where the plane is what a sensor measures, its gate is the coarse one but for rounding
-LOG_WEIGHT_MAX = 27.0
+HALVINGS_MAX = 20  # of a gate with too many pairs; detections in one and the same place are inside any
+LOG_WEIGHT_MAX, LOG_WEIGHT_MIN = 300.0, -27.0
 LBP_TOLERANCE, LBP_SWEEPS = 1e-4, 100  # the marginals choose what to look at exactly, and mix what is too large for it
 PROBABILITY_MAX = 1.0 - 1e-9
 
@@ -67,10 +68,11 @@ def gate(
     to_ns: int,
 ) -> tuple[Pairs, bool]:
     """Pairs whose normalised innovation squared is inside the gate, each evaluated at the plot's own time; and whether
-    there were too many, so that the gate was made smaller."""
+    there were too many, so that the gate was made smaller or some were left out."""
     gate_d2 = GATE[scan.z.shape[1]] if settings.gate_d2 is None else settings.gate_d2
     ages, wide = ages_s(scan, to_ns), _slack(sensor, gate_d2, len(settings.kinematics.modes))
-    local, detection, slack = _near(prior, place, ages, sensor.locates, (gate_d2, wide), settings.exactness.pairs_max)
+    most = settings.exactness.pairs_max
+    local, detection, slack, shed = _near(prior, place, ages, sensor.locates, (gate_d2, wide), most)
     if (scan.address != ANONYMOUS).any():
         theirs, its = prior.address[local], scan.address[detection]
         same = (theirs == its) | (theirs == ANONYMOUS) | (its == ANONYMOUS)
@@ -78,12 +80,13 @@ def gate(
     sight = _sight(prior, local, detection, scan, sensor, settings)
     modes, gate_d2 = settings.kinematics.modes, min(1.0, slack) * gate_d2
     inside, nis, like, gains = weigh_pairs((prior.mode, prior.mode_cov), local, sight, modes, gate_d2)
-    return Pairs(local[inside], detection[inside], nis, like, np.arange(len(inside)), gains), slack < wide
+    return Pairs(local[inside], detection[inside], nis, like, np.arange(len(inside)), gains), shed
 
 
 def _slack(sensor: SensorModel, gate_d2: float, modes: int) -> float:
     """How much wider the coarse gate, in the horizontal plane and by a covariance that holds those of all modes (whose
-    value is at most one more), must be than the gate itself."""
+    value is at most one more), is made than the gate itself. Enough for positions of one mode; nearly enough for
+    radars, and for old plots of what turns."""
     if isinstance(sensor, PositionSensor):
         return PLANE_SLACK + (1.0 / max(gate_d2, 1e-9) if modes > 1 else 0.0)
     return HORIZONTAL_SLACK
@@ -113,20 +116,23 @@ def _near(
     locates: bool,
     wanted: tuple[float, float],
     pairs_max: int,
-) -> tuple[Int64[Array, " k"], Int64[Array, " k"], float]:
-    """Pairs worth a closer look, fewer than pairs_max, and by how much the gate had to differ for that; wanted = (gate,
-    how much wider to look). Detections that are no place are worth it with everyone, as far as that goes."""
+) -> tuple[Int64[Array, " k"], Int64[Array, " k"], float, bool]:
+    """Pairs worth a closer look, fewer than pairs_max; by how much the gate had to differ for that; and whether any
+    were shed. wanted = (gate, how much wider to look). Detections that are no place are worth it with everyone, as far
+    as that goes. Where no gate is small enough, every local hypothesis keeps its share of what is left, one pair at
+    least."""
     (n, m), (gate_d2, slack) = (len(prior.mean), len(ages)), wanted
     if not locates and n * m < pairs_max:
-        return np.repeat(np.arange(n), m), np.tile(np.arange(m), n), slack
+        return np.repeat(np.arange(n), m), np.tile(np.arange(m), n), slack, False
     mean, cov = place
-    while True:
-        local, detection = candidates(
-            prior.mean, prior.cov, mean[:, :2], cov[:, :2, :2], ages, slack * gate_d2, pairs_max
-        )
+    plane = prior.mean, prior.cov, mean[:, :2], cov[:, :2, :2], ages
+    for halvings in range(HALVINGS_MAX + 1):
+        local, detection = candidates(*plane, slack * gate_d2, pairs_max)
         if len(local) < pairs_max:
-            return local, detection, slack
+            return local, detection, slack, halvings > 0
         slack *= 0.5
+    local, detection = few_candidates(*plane, slack * gate_d2, max(pairs_max // max(n, 1), 1))
+    return local, detection, 1.0, True
 
 
 def evidence(
@@ -154,7 +160,7 @@ def evidence(
     p, p_miss, p_new = marginals(weight, track, detection, n, m, LBP_TOLERANCE, LBP_SWEEPS)
     share = missed[pairs.local] * psi / np.maximum(weight[edge] * none[prior.track[pairs.local]], 1e-300)
     p_pair = p[edge] * share
-    matter = (p[edge] >= edge_min) & (log_psi > -LOG_WEIGHT_MAX)
+    matter = (p[edge] >= edge_min) & (log_psi > LOG_WEIGHT_MIN)
     pairs = pairs.of(matter)
     return Evidence(
         prior.first,

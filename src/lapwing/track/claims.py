@@ -54,9 +54,11 @@ def claims_step(claims: Claims, decoded: Decoded, settings: ClaimSettings, origi
         return replace(claims, time_ns=to_ns)
     dt_s = (to_ns - claims.time_ns) * NS
     c, names, keys = seat(claims, decoded)
+    word_ns = np.maximum(c.position_ns, c.values_ns[:, COLUMN[Field.TRACK_RAD]])
     turned = _hear(c, names, keys, decoded)
     c.mean, c.cov = _predict(c.mean, c.cov, c.source, c.has_position, dt_s, settings)
-    free_s = np.full(len(keys), dt_s)  # how much of each covariance is noise since the last word
+    # how much of each covariance is noise since the last word
+    free_s = np.where(word_ns > 0, np.maximum((to_ns - word_ns) * NS, dt_s), dt_s)
     begun = _weigh_positions(c, keys, decoded.positions, settings, origin, to_ns, free_s)
     _update_velocity(c, turned | begun, settings, origin, to_ns, free_s)
     old = (to_ns - c.values_ns[:, PERSONAL]) * NS >= settings.operator_forget_s
@@ -194,6 +196,8 @@ def _weigh_positions(
         believed |= new
         far = ~believed
         again = np.zeros(len(who), dtype=bool)
+        again[far] = _may_have_turned(c, who[far], z[now][far], R[now][far], p.time_ns[row[far]], to_ns, settings)
+        far &= ~again
         again[far] = _suspect(c, who[far], z[now][far], R[now][far], p.time_ns[row[far]], settings)
         fresh = new | again
         age_s = np.maximum(age[row[fresh]], 0.0)
@@ -203,6 +207,7 @@ def _weigh_positions(
         lasting = HEIGHT_LASTS * np.square(sigma_up[now])
         c.cov[who, 2, 2] = np.maximum(c.cov[who, 2, 2], np.where(believed | fresh, lasting, 0.0))
         _note(c, who, believed, again, p, row, settings)
+        c.position_m[who[believed | again]] = z[now, :2][believed | again]
     return begun
 
 
@@ -244,6 +249,21 @@ def _suspect(c: Columns, who: Array, z: Array, R: Array, time_ns: Array, setting
     c.suspects[who] = np.where(agree, c.suspects[who] + 1, 1)
     c.suspect_m[who], c.suspect_ns[who] = z[:, :2], time_ns
     return np.asarray(c.suspects[who] >= settings.reinitialise_after)
+
+
+def _may_have_turned(
+    c: Columns, who: Array, z: Array, R: Array, time_ns: Array, to_ns: int, settings: ClaimSettings
+) -> Array:
+    """Who was silent for some time, and is where a turn could have taken it: no farther from its last place than its
+    speed allows, and no farther from where it would be straight on than its acceleration across allows."""
+    silent_s = (time_ns - c.position_ns[who]) * NS
+    fastest = np.hypot(*c.mean[who, 3:5].T) + 3.0 * np.sqrt((c.cov[who, 3, 3] + c.cov[who, 4, 4]) / 2.0)
+    noise = 5.0 * np.sqrt(R[:, 0, 0] + R[:, 1, 1])
+    straight = motion.shift(c.mean[who], -np.maximum((to_ns - time_ns) * NS, 0.0))
+    across = np.where(SHIP[c.source[who]], settings.turn_ship_mps2, settings.turn_aircraft_mps2)
+    near = np.hypot(*(z[:, :2] - c.position_m[who]).T) <= fastest * silent_s + noise
+    bent = np.hypot(*(z - straight[:, :3])[:, :2].T) <= 0.5 * across * silent_s**2 + noise
+    return np.asarray((silent_s >= settings.turned_after_s) & near & bent)
 
 
 def _begin(c: Columns, who: Array, z: Array, R: Array, age_s: Array, settings: ClaimSettings) -> None:

@@ -28,6 +28,7 @@ from lapwing.track.sensors import PositionSensor, RadarSensor, SensorModel
 from lapwing.track.settings import ClutterSettings
 
 NS = 1e-9
+CLUTTER_MIN = 1e-3  # false detections per scan: no single plot proves a target
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +72,13 @@ def shares(settings: ClutterSettings) -> Float64[Array, " K"]:
 
 
 def whole(known: ClutterMap | None, sensor: SensorModel, settings: ClutterSettings) -> float:
-    """Expected false detections per scan of the whole sensor."""
+    """Expected false detections per scan of the whole sensor, CLUTTER_MIN at least: of a rate of nought no counts could
+    be judged."""
     declared = float(sensor.clutter_intensity(np.zeros((1, len(sensor.space.value))))[0]) * sensor.volume
     if known is None:
-        return declared
-    return float((settings.scans * declared + known.counts.sum()) / (settings.scans + known.scans))
+        return max(declared, CLUTTER_MIN)
+    every = float((settings.scans * declared + known.counts.sum()) / (settings.scans + known.scans))
+    return max(every, CLUTTER_MIN)
 
 
 def per_scan(
@@ -113,6 +116,7 @@ def learned(
 ) -> ClutterMap:
     """The map after a scan; `false`: how much of a false detection each of its rows is."""
     counts = np.bincount(cells(scan.z, sensor, settings), false, settings.rings * settings.sectors)
+    counts = counts.astype(np.float64, copy=False)  # of no detections they are integers
     if known is None:
         return ClutterMap(scan.sensor, scan.space, counts, 1.0, scan.scan_ns)
     fade = float(np.exp(-max(scan.scan_ns - known.time_ns, 0) * NS / settings.memory_s))

@@ -49,6 +49,10 @@ class Exactness:
     nodes_max: int = 100_000  # steps of one cluster's search
     pairs_max: int = 300_000  # of one scan; gates shrink until there are no more
 
+    def __post_init__(self) -> None:
+        if self.hypotheses_max < 1:
+            raise ValueError("Exactness: hypotheses_max must be at least 1")
+
 
 @dataclass(frozen=True, slots=True)
 class CrossingSettings:
@@ -165,6 +169,9 @@ class ClaimSettings:
     fresh_s: float = 30.0  # numbers older than this no longer describe a position
     gate_d2: float = 50.0  # horizontal; a true report is outside with 1e-11 if the noise is as said
     reinitialise_after: int = 3
+    turned_after_s: float = 10.0  # who said no position for so long may have turned
+    turn_aircraft_mps2: float = 10.0  # a bank of 45 degrees
+    turn_ship_mps2: float = 0.2  # 10 m/s on a radius of 500 m
     speed_mps_max: float = 400.0  # two disbelieved reports agree when one can reach the other at this speed
     doubt_hold_s: float = 60.0
     forget_aircraft_s: float = 120.0

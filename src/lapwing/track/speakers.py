@@ -40,6 +40,7 @@ class Columns:
     suspect_m: Float64[Array, "n 2"]
     suspect_ns: Int64[Array, " n"]
     suspects: Int64[Array, " n"]
+    position_m: Float64[Array, "n 2"]
 
     def record(self, time_ns: int, names: tuple[str, ...], keep: Array | None = None) -> Claims:
         """The frozen record, of the rows to keep (None = all)."""

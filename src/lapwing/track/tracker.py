@@ -47,7 +47,6 @@ from lapwing.track.timely import sifted, those
 from lapwing.track.undetected import looked, newborn
 
 FLOOD = 10.0
-CLUTTER_MIN = 1e-3  # false detections per scan: no single plot proves a target
 
 
 def step(
@@ -81,7 +80,7 @@ def _after(
     sees = visible.seen_by(state, scan, settings.visibility)
     p_detect = p_seen * sees[state.hypotheses.track]
     flood = _flood(scan, prior, p_detect, clutter_per_scan, settings)
-    clutter_intensity = np.maximum(clutter_intensity, CLUTTER_MIN / sensor.volume) * flood
+    clutter_intensity = np.maximum(clutter_intensity, clutter.CLUTTER_MIN / sensor.volume) * flood
 
     pairs, shed = gate(prior, scan, place, sensor, settings, to_ns)
     said, pairs = evidence(prior, pairs, p_detect, new.intensity, clutter_intensity, settings)

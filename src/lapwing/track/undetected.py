@@ -188,7 +188,8 @@ def looked(
     known = {name: (u, ns, places) for name, u, ns, places in old}
     undetected = expected_undetected(before, scan, sensor, settings)
     undetected = undetected * max(1.0 - sensor.detection_probability, UNSEEN_MIN) + recycled
-    known[scan.sensor] = (np.float64(undetected), np.int64(scan.scan_ns), np.int64(sensor.locates))
+    looked_ns = max(scan.scan_ns, int(known[scan.sensor][1]) if scan.sensor in known else scan.scan_ns)
+    known[scan.sensor] = (np.float64(undetected), np.int64(looked_ns), np.int64(sensor.locates))
     after = replace(
         after,
         sensors=sensors,
