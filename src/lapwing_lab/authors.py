@@ -56,4 +56,6 @@ def sensor_of(known: Known) -> Sensor:
     p = known.polar
     intensity = known.clutter_per_scan / (2.0 * np.pi * reach_m(known.side_m, p))
     sigma = (p.range_sigma_m, float(np.radians(p.azimuth_sigma_deg)))
-    return RangeAzimuth((p.east_m, p.north_m), sigma, known.p_detect_range_m, intensity)
+    fades = np.isfinite(known.p_detect_range_m)
+    p_detect = 1.0 if fades else known.p_detect  # the one is said instead of the other
+    return RangeAzimuth((p.east_m, p.north_m), sigma, known.p_detect_range_m, intensity, p=p_detect)

@@ -97,7 +97,7 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class RangeAzimuth:
-    """Measures range and azimuth, clockwise from north, from `place`; detects with exp(-range / fade_m). Its false
+    """Measures range and azimuth, clockwise from north, from `place`; detects with p exp(-range / fade_m). Its false
     detections have `intensity` everywhere (per metre and radian), and `per_m` more with every metre of range: that is
     how places look that are spread evenly over the ground."""
 
@@ -107,11 +107,12 @@ class RangeAzimuth:
     intensity: float
     per_m: float = 0.0
     gate_d2: float = 50.0
+    p: float = 1.0
 
     def p_detect(self, mean: Array, cov: Array) -> float:
         """Mean over sigma points."""
         x, w = sigma_points(mean, cov)
-        return float(w @ np.exp(-self._range(x) / self.fade_m))
+        return float(self.p * (w @ np.exp(-self._range(x) / self.fade_m)))
 
     def _range(self, x: Array) -> Array:
         return np.asarray(np.hypot(x[:, 0] - self.place[0], x[:, 2] - self.place[1]))
@@ -156,7 +157,7 @@ class RangeAzimuth:
         x, w = sigma_points(*after)
         log = log_normal(nu, S) - log_normal(self._from(z, x @ A.T + b), left + R)
         log = log + log_normal(self._from(z, self._expected(x)), R) - self._range(x) / self.fade_m
-        return Seen(row, float(w @ np.exp(log)), after[0], 0.5 * (after[1] + after[1].T))
+        return Seen(row, float(self.p * (w @ np.exp(log))), after[0], 0.5 * (after[1] + after[1].T))
 
     def _from(self, z: Array, y: Array) -> Array:
         nu = z - y

@@ -1,5 +1,6 @@
 """The slow twin of the authors' filter: its ranking against every assignment, its updates against numeric integrals."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -113,6 +114,12 @@ def test_late_scans_are_taken_in_order_and_everyone_is_told_the_same():
     sensor = authors.sensor_of(fades)
     reach = np.hypot(300.0, 300.0)
     assert sensor.clutter(np.zeros((1, 2)))[0] * 2.0 * np.pi * reach == pytest.approx(10.0)
+    mean, cov, z = np.array([180.0, 0.0, 150.0, 0.0]), np.eye(4), np.array([[94.0, 1.01]])
+    assert sensor.p_detect(mean, cov) == pytest.approx(np.exp(-94.34 / 900.0), abs=1e-3)
+    steady = authors.sensor_of(replace(fades, p_detect_range_m=np.inf))  # then p_detect is what is said
+    assert steady.p_detect(mean, cov) == pytest.approx(0.85)
+    (seen,), (sure,) = (s.seen(mean, cov, z, False) for s in (steady, replace(steady, p=1.0)))
+    assert seen.weight == pytest.approx(0.85 * sure.weight)
     assert authors.targets_of(known).births(1.0)[0] == pytest.approx(0.12 / 0.02 * (1.0 - np.exp(-0.02)))
     assert authors.applies(known)
     assert not authors.applies(draw(read_table("williams15")["arrays"], 1)[0])

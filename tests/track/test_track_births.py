@@ -27,34 +27,54 @@ def look(z):
 
 @pytest.mark.parametrize("at", [(), AT])
 def test_a_wide_birth_is_linearised_where_the_plot_is(at):
-    """Against weighted draws: mean, spread and existence of the track that one plot begins, far from the middle."""
+    """Against integrals: mean, spread and existence of the track that one plot begins, far from the middle."""
     births = TargetBirths(np.array([60.0, 60.0, 0.0, 0.0, 0.0, 0.0]), np.diag([60.0**2, 60.0**2, 0.01, 1.0, 1.0, 0.01]),
                           0.5, 0.1)  # fmt: skip
     settings = TrackSettings(prior=TargetPrior(1.0, 0.1, 0.0, 0.1), births=births, noise_horizontal_m2ps3=0.01)
     sensor = radar(p_detect_at=at)
     state, _ = step(start(settings), look([120.0, 1.4]), sensor, settings)
-    rng = np.random.default_rng(5)
-    x = births.mean[:2] + 60.0 * rng.normal(size=(2_000_000, 2))
-    r, azimuth = np.hypot(*x.T), np.arctan2(*x.T)
+    r, azimuth = np.meshgrid(np.linspace(106.0, 134.0, 701), np.linspace(1.19, 1.61, 701), indexing="ij")
+    x = np.stack([r * np.sin(azimuth), r * np.cos(azimuth)], axis=-1).reshape(-1, 2)
+    r, azimuth = r.ravel(), azimuth.ravel()
     p = np.interp(r, *np.array(at).T) if at else 0.9
     near = np.exp(-0.5 * ((120.0 - r) ** 2 / 4.0 + (1.4 - azimuth) ** 2 / 9e-4)) / (2.0 * np.pi * 2.0 * 0.03)
-    w = p * near
-    e = 0.5 * w.mean()
-    clutter = 1.0 / (400.0 * 2.0 * np.pi)
+    born = np.exp(-0.5 * ((x - births.mean[:2]) ** 2).sum(axis=1) / 60.0**2) / (2.0 * np.pi * 60.0**2)
+    w = p * near * born * r * (28.0 / 700.0) * (0.42 / 700.0)  # dx dy = r dr d azimuth
+    e = 0.5 * w.sum()
     w /= w.sum()
     mean = w @ x
     assert len(state.tracks) == 1
-    assert np.allclose(state.tracks.mean[0, :2], mean, atol=0.3)
-    assert np.allclose(state.tracks.cov[0, :2, :2], (w[:, None] * (x - mean)).T @ (x - mean), atol=0.6)
-    assert state.tracks.existence[0] == pytest.approx(e / (e + clutter), abs=0.1 * (1.0 - e / (e + clutter)) + 0.02)
+    assert np.allclose(state.tracks.mean[0, :2], mean, atol=0.06)
+    assert np.allclose(state.tracks.cov[0, :2, :2], (w[:, None] * (x - mean)).T @ (x - mean), atol=0.02)
+    odds = state.tracks.existence[0] / (1.0 - state.tracks.existence[0])
+    assert odds / (400.0 * 2.0 * np.pi) == pytest.approx(e, rel=2e-3)  # p_detect three in a thousand off is seen
 
 
 def test_what_was_looked_at_stays_thinned_as_far_as_it_fades():
+    """Around 150 m with 1 m across and up, the mean range is 1 / 150 m more; p falls by 0.004 a metre."""
     births = TargetBirths(np.array([0.0, 150.0, 0.0, 0.0, 0.0, 0.0]), np.diag([1.0] * 3 + [0.01] * 3), 1.0, 0.0)
     settings = TrackSettings(births=births)
-    for at, p in (((), 0.9), (AT, 0.6)):
+    for at, p in (((), 0.9), (AT, 0.6 - 0.004 / 150.0)):
         state, _ = step(start(settings), look([]), radar(p_detect_at=at), settings)
         assert state.hidden.sum() == pytest.approx(1.0 - p, abs=1e-6)
+
+
+@pytest.mark.parametrize("azimuth", [1.2, -1.2, -1.57])
+def test_a_bearing_alone_begins_nothing_and_leaves_what_a_radar_may_find(azimuth):
+    """Births are expected in the east; bearings point anywhere, one of them away from there."""
+    births = TargetBirths(np.array([5e3, 0.0, 1e3, 0.0, 0.0, 0.0]),
+                          np.diag([5e3**2, 5e3**2, 300.0**2, 20.0**2, 20.0**2, 9.0]), 5.0, 0.02)  # fmt: skip
+    settings = TrackSettings(births=births)
+    finder = make_sensor(SensorConfig("b", ORIGIN, "bearing", p_detect=0.9, range_m_max=30e3), ORIGIN, Space.AZIMUTH)
+    state = start(settings)
+    for k in range(1, 8):
+        t = k * 10**9
+        scan = Detections("b", Space.AZIMUTH, t, np.array([t]), np.array([[azimuth]]), np.full((1, 1, 1), 1e-3),
+                          np.array([ANONYMOUS]), np.zeros(1, np.int64))  # fmt: skip
+        state, _ = step(state, scan, finder, settings)
+        assert not len(state.tracks)
+    lived = np.exp(-np.arange(7) / settings.lifetime_s)
+    assert state.hidden.sum() == pytest.approx(5.0 * lived[6] + 0.02 * lived[:6].sum())
 
 
 def test_a_file_of_settings_says_where_targets_come_from(tmp_path):

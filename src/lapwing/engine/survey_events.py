@@ -14,7 +14,7 @@ from lapwing.integrity.causes import CauseSettings, Outcome, posterior
 from lapwing.integrity.detection import DetectionSettings, ratio
 from lapwing.integrity.evidence import SPOOF_REASONS
 from lapwing.integrity.search import explain
-from lapwing.integrity.source import SourceSettings, make_looks, outline
+from lapwing.integrity.source import SourceSettings, affected_speakers, make_looks, outline
 from lapwing.kernel import condition as kernel
 from lapwing.records import CAUSES, Array
 
@@ -187,9 +187,9 @@ def _sources(seen: pl.DataFrame, centre: tuple[float, float]) -> tuple[dict[str,
     east, north = to_local(chosen["latitude_deg"].to_numpy(), chosen["longitude_deg"].to_numpy(), centre)
     place = np.stack([east, north, chosen["altitude_m"].cast(pl.Float64).to_numpy()], axis=1)
     hit = chosen["affected"].to_numpy() > 0
-    if not hit.any():
-        return ()
     looks = make_looks(chosen["key"].to_numpy(), chosen["time_ns"].to_numpy(), place, hit, settings.looks_per_speaker)
+    if affected_speakers(looks) < settings.affected_min:
+        return ()
     out = []
     for p in explain(looks, settings):
         latitude, longitude = to_degrees(np.array(p.mean_m[:1]), np.array(p.mean_m[1:]), centre)

@@ -3,6 +3,8 @@
 While a pulsed source is off, nearly everybody who was affected shortly before and is again shortly after is fine. One
 who is alone in that is at the edge of its reach; only several at once are a source that is off. Once a source is known
 to go on and off, moments at which few can tell are weighed too, and those of which nothing is known are left out.
+Where that would leave hardly anybody affected, it is no source that goes on and off for all alike (they are affected in
+turn, say, as by a beam that turns): then every look stays.
 """
 
 from dataclasses import dataclass
@@ -25,13 +27,14 @@ class PulseSettings:
     fine_on: float = 0.35  # share of those who can tell that is fine while such a source is on, measured
     wrong: float = 0.005  # share of looks that are simply wrong
     off_max: float = 0.1  # looks count where the source is off with at most this probability, even odds beforehand
+    left_min: int = 3  # speakers affected while it is on: with fewer, it does not go on and off for all alike
 
 
 def while_off(
     speaker: Int64[Array, " o"], time_ns: Int64[Array, " o"], affected: Bool[Array, " o"], settings: PulseSettings
 ) -> Bool[Array, " o"]:
     """Whether each look fell into a moment at which the source was off, or may well have been, where it is known to go
-    on and off. Rows by speaker, then time."""
+    on and off. Nowhere, where hardly anybody would be left who is affected. Rows by speaker, then time."""
     if not affected.any():
         return np.zeros(len(speaker), bool)
     reach_ns = int(settings.around_s * 1e9)
@@ -50,7 +53,9 @@ def while_off(
         odds = fine * np.log((1.0 - settings.wrong) / settings.fine_on)
         odds += (told - fine) * np.log(settings.wrong / (1.0 - settings.fine_on))
         off = odds > np.log(settings.off_max / (1.0 - settings.off_max))
-    return np.asarray(off[moment])
+    out = np.asarray(off[moment])
+    left, all_of = (len(np.unique(speaker[rows])) for rows in (affected & ~out, affected))
+    return out if left >= min(settings.left_min, all_of) else np.zeros(len(speaker), bool)
 
 
 def _counted(

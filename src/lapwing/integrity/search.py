@@ -31,6 +31,7 @@ from lapwing.integrity.source import (
     Found,
     Posterior,
     SourceSettings,
+    affected_speakers,
     answer,
     received_dbm,
     summed,
@@ -185,7 +186,7 @@ def _plain(looks: Looks, settings: SourceSettings, chances: dict[float, float]) 
 
 def _trust(looks: Looks, settings: SourceSettings) -> float:
     """How much of the sharpness of a place is left: less with many affected, and where the source goes on and off."""
-    number = len(np.unique(looks.speaker[looks.affected == 1]))
+    number = affected_speakers(looks)
     later = np.diff(looks.speaker, prepend=-1) == 0
     pulsed = bool((looks.before[later] == kernel.FIRST).any())  # make_looks does not say what such speakers were before
     crowd = float(min(1.0, settings.surest / max(number, 1)) ** 1.2)

@@ -118,6 +118,11 @@ def make_looks(
     return Looks(row.astype(np.int64), east, north, height, hit, before.astype(np.int64), none)
 
 
+def affected_speakers(looks: Looks) -> int:
+    """How many speakers were affected at any of the looks."""
+    return len(np.unique(looks.speaker[looks.affected == 1]))
+
+
 def _powers(settings: SourceSettings) -> Float64[Array, " p"]:
     low, high = settings.power_dbm
     return np.arange(low, high + 0.1, settings.step_db)
@@ -208,6 +213,7 @@ class Found:
 def first_grid(ask: Ask) -> Grid:
     """The widest grid of a location."""
     hit = ask.looks.affected == 1
+    assert hit.any(), "a location without anybody affected"
     places = np.stack([ask.looks.east_m, ask.looks.north_m], axis=1)[hit]
     low, high = places.min(axis=0) - ask.settings.margin_m, places.max(axis=0) + ask.settings.margin_m
     area = float(np.prod(high - low))

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from lapwing.integrity.navigation import Navigation
-from lapwing.integrity.source import SourceSettings, make_looks
+from lapwing.integrity.source import SourceSettings, affected_speakers, make_looks
 from lapwing.kernel.condition import OK
 from lapwing.kernel.source import Looks
 from lapwing.records import Array, Claims, Field
@@ -87,7 +87,8 @@ def remember(
 def looks_at(
     trail: Trail, centre_m: tuple[float, float], radius_m: float, settings: tuple[TrailSettings, SourceSettings]
 ) -> Looks | None:
-    """The looks of those near a region, the affected first; None when too few are affected."""
+    """The looks of those near a region, the affected first; None when too few are affected, also of the looks
+    that count."""
     of_trail, of_source = settings
     away = np.hypot(trail.place_m[:, 0] - centre_m[0], trail.place_m[:, 1] - centre_m[1])
     there = np.flatnonzero(away <= radius_m + of_trail.reach_m + ROOM_M)
@@ -103,4 +104,5 @@ def looks_at(
     chosen[order] = True
     rows, row = there[chosen[row]], row[chosen[row]]
     place, told = trail.place_m[rows], trail.affected[rows] > 0
-    return make_looks(row, trail.time_ns[rows], place, told, of_source.looks_per_speaker)
+    looks = make_looks(row, trail.time_ns[rows], place, told, of_source.looks_per_speaker)
+    return looks if affected_speakers(looks) >= of_source.affected_min else None

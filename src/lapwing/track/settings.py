@@ -30,6 +30,11 @@ class TargetBirths:
     cov: Float64[Array, "6 6"]
     at_start: float  # expected number when the first scan comes
     per_s: float  # and arriving afterwards
+    components_max: int = 100  # Gaussians that the undetected are kept as
+
+    def __post_init__(self) -> None:
+        if self.components_max < 1:
+            raise ValueError("TargetBirths: components_max must be at least 1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,29 +1,31 @@
 """Targets that nobody has seen yet. Axes: m detections, s sensors, b components,
-M modes.
+r rows of a block, k pairs, M modes.
 
 Two ways to say where they are. By default one Poisson number per sensor, spread evenly over its measurement space: it
 grows by arrivals, shrinks by every look, takes back what pruned tracks stood for, and never reaches zero, for a target
 that was lost must be able to be found again. Or, with `TrackSettings.births`, a Poisson intensity made of Gaussians,
-predicted and thinned by every look as in the Poisson multi-Bernoulli filter.
+predicted and thinned by every look as in the Poisson multi-Bernoulli filter. What does not locate (directions, say)
+begins no track either way, and does not thin the Gaussians.
 """
 
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from lapwing.kernel import beliefs, motion
 from lapwing.kernel.gaussian import GATE, condition
 from lapwing.kernel.manoeuvre import spread_modes
 from lapwing.records import Array, Detections
 from lapwing.track.association import NS, ages_s, noise_of
+from lapwing.track.births import UNSEEN_MIN, Hidden, joined, missed_by, poured, thinned
 from lapwing.track.sensors import SensorModel
 from lapwing.track.settings import TrackSettings
 from lapwing.track.state import TrackerState
 
-HIDDEN_MIN = 1e-5  # components expected to hold fewer targets are dropped
-UNSEEN_MIN = 1e-3  # share of undetected targets that stays so, even where a sensor is said to miss nothing
+BLOCK = 8_192  # pairs of component and detection worked on at once
+LOOSE = 4.0  # the gate in place is this much wider than the one in measurement space, which decides
 
 
 class Newborn(NamedTuple):
@@ -46,8 +48,8 @@ def newborn(
     """The tracks that may begin, from the undetected targets as expected before the scan. `place` is what each
     detection says alone."""
     k, since_s = settings.kinematics, np.maximum(ages_s(scan, to_ns), 0.0)
-    if settings.births is not None:
-        mean, cov, intensity = _from_gaussians(hidden(state, settings, to_ns), scan, place, sensor, settings, to_ns)
+    if settings.births is not None and sensor.locates:
+        mean, cov, intensity = _from_gaussians(state, scan, place, sensor, settings, to_ns)
         return Newborn(*spread_modes(k.start, mean, cov, np.zeros(len(scan)), k.modes), intensity)
     mean, cov = place
     intensity = np.zeros(len(scan))
@@ -58,55 +60,106 @@ def newborn(
     return Newborn(*spread_modes(k.start, mean, cov, since_s, k.modes), intensity)
 
 
-def hidden(
-    state: TrackerState, settings: TrackSettings, to_ns: int
-) -> tuple[Float64[Array, "b 6"], Float64[Array, "b 6 6"], Float64[Array, " b"]]:
-    """The Gaussians of undetected targets at `to_ns`, newly arrived ones included."""
+def hidden(state: TrackerState, settings: TrackSettings, to_ns: int) -> tuple[Hidden, float]:
+    """The Gaussians of undetected targets at `to_ns`, and how many have come meanwhile."""
     births = settings.births
     assert births is not None
     if not state.sensors:
-        return births.mean[None], births.cov[None], np.array([births.at_start])
+        return Hidden(np.zeros((0, 6)), np.zeros((0, 6, 6)), np.zeros(0)), births.at_start
     dt_s = (to_ns - state.tracks.time_ns) * NS
     mean, cov = motion.predict(state.hidden_mean, state.hidden_cov, dt_s, *noise_of(settings))
-    number = state.hidden * np.exp(-dt_s / settings.lifetime_s)
-    return (
-        np.concatenate([mean, births.mean[None]]),
-        np.concatenate([cov, births.cov[None]]),
-        np.append(number, births.per_s * dt_s),
-    )
+    return Hidden(mean, cov, state.hidden * np.exp(-dt_s / settings.lifetime_s)), births.per_s * dt_s
+
+
+def _last_look(
+    known: Hidden, state: TrackerState, scan: Detections, sensor: SensorModel, settings: TrackSettings
+) -> tuple[float, Float64[Array, " b"]]:
+    """Share of the undetected who were there when this sensor last looked, and the share of each Gaussian that it
+    misses."""
+    if scan.sensor not in state.sensors or settings.births is None or not len(known.number):
+        return 0.0, np.ones(len(known.number))
+    since_s = max(state.tracks.time_ns - int(state.looked_ns[state.sensors.index(scan.sensor)]), 0) * NS
+    there = 1.0 - min(settings.births.per_s * since_s / max(float(known.number.sum()), 1e-300), 1.0)
+    return there, missed_by(known, sensor)
+
+
+def _left(
+    p: Float64[Array, " r"], look: tuple[float, Float64[Array, " b"]], number: Float64[Array, " n"]
+) -> Float64[Array, "n r"]:
+    """How many are left of each Gaussian, those who come now last, as seen from where p_detect is p: the last look has
+    found most of those whom it sees well, which the Gaussians' widths alone do not say. As if nobody had moved since,
+    and never more than the Gaussian says."""
+    there, missed = look
+    out = np.repeat(number[:, None], len(p), axis=1)
+    share = np.minimum(np.maximum(1.0 - p, UNSEEN_MIN) / missed[:, None], 1.0)
+    out[:-1] *= 1.0 - there * (1.0 - share)
+    return out
 
 
 def _from_gaussians(
-    of: tuple[Float64[Array, "b 6"], Float64[Array, "b 6 6"], Float64[Array, " b"]],
+    state: TrackerState,
     scan: Detections,
     place: tuple[Float64[Array, "m 6"], Float64[Array, "m 6 6"]],
     sensor: SensorModel,
     settings: TrackSettings,
     to_ns: int,
 ) -> tuple[Float64[Array, "m 6"], Float64[Array, "m 6 6"], Float64[Array, " m"]]:
-    """Each detection's share of every component, matched by one Gaussian, and its intensity."""
-    mean, cov, number = of
-    b, m = len(number), len(scan)
-    who, row = np.repeat(np.arange(b), m), np.tile(np.arange(m), b)
-    age_s = ages_s(scan, to_ns)[row]
-    then = motion.shift(mean[who], -age_s)
-    about = then
-    if sensor.locates:  # a component is wide, a detection is not: linearised where the detection is
-        about = np.concatenate([place[0][row, :3], then[:, 3:]], axis=1)
-    z_hat, H = sensor.expect(about)
-    nu = sensor.innovation(scan.z[row], z_hat) - np.einsum("kdi,ki->kd", H, then - about)
-    H_now = motion.aged_jacobian(H, age_s)
-    found = condition(cov[who], H_now, scan.R[row], nu)
+    """Each detection's share of every component, matched by one Gaussian, and its intensity. A block of detections at a
+    time: memory stays bounded."""
+    births = settings.births
+    assert births is not None
+    known, number = hidden(state, settings, to_ns)
+    of = joined(known, Hidden(births.mean[None], births.cov[None], np.array([number])))
+    look = _last_look(known, state, scan, sensor, settings)
+    m, each = len(scan), max(BLOCK // len(of.number), 1)
+    mean, cov, intensity = place[0].copy(), place[1].copy(), np.zeros(m)
     gate_d2 = GATE[scan.z.shape[1]] if settings.gate_d2 is None else settings.gate_d2
-    weight = (number * sensor.p_detect(mean))[who] * np.exp(np.maximum(found.log_likelihood, -500.0))
-    weight = np.where(found.nis <= gate_d2, weight, 0.0)
-    x = mean[who] + np.matmul(found.gain, nu[:, :, None])[:, :, 0]
-    I_KH = np.eye(6) - np.matmul(found.gain, H_now)
-    P = I_KH @ cov[who] @ np.swapaxes(I_KH, 1, 2)
-    P += found.gain @ scan.R[row] @ np.swapaxes(found.gain, 1, 2)
-    total, mu, out = beliefs.match(row, weight, x, P, m)
-    nowhere = total <= 0.0
-    return np.where(nowhere[:, None], place[0], mu), np.where(nowhere[:, None, None], place[1], out), total
+    p, age_s = sensor.p_detect(place[0]), ages_s(scan, to_ns)
+    for begin in range(0, m, each):
+        rows = np.arange(begin, min(begin + each, m))
+        left = _left(p[rows], look, of.number)
+        who, row = _near(of, place, rows, age_s, LOOSE * gate_d2)
+        then = motion.shift(of.mean[who], -age_s[row])
+        # a component is wide, a detection is not: linearised where the detection is
+        about = np.concatenate([place[0][row, :3], then[:, 3:]], axis=1)
+        z_hat, H = sensor.expect(about)
+        nu = sensor.innovation(scan.z[row], z_hat) - np.einsum("kdi,ki->kd", H, then - about)
+        H_now = motion.aged_jacobian(H, age_s[row])
+        found = condition(of.cov[who], H_now, scan.R[row], nu)
+        inside = np.flatnonzero(found.nis <= gate_d2)
+        who, row, K, H_now = who[inside], row[inside], found.gain[inside], H_now[inside]
+        weight = left[who, row - begin] * p[row] * np.exp(np.maximum(found.log_likelihood[inside], -500.0))
+        x = of.mean[who] + np.matmul(K, nu[inside, :, None])[:, :, 0]
+        I_KH = np.eye(6) - np.matmul(K, H_now)
+        P = I_KH @ of.cov[who] @ np.swapaxes(I_KH, 1, 2) + K @ scan.R[row] @ np.swapaxes(K, 1, 2)
+        total, mu, out = beliefs.match(row - begin, weight, x, P, len(rows))
+        some = total > 0.0
+        intensity[rows], mean[rows[some]], cov[rows[some]] = total, mu[some], out[some]
+    return mean, cov, intensity
+
+
+def _near(
+    of: Hidden,
+    place: tuple[Float64[Array, "m 6"], Float64[Array, "m 6 6"]],
+    rows: Int64[Array, " r"],
+    age_s: Float64[Array, " m"],
+    d2_max: float,
+) -> tuple[Int64[Array, " k"], Int64[Array, " k"]]:
+    """Pairs of component and detection whose places agree, east and north, no worse than this: before anything dear is
+    worked out."""
+    age = age_s[rows]
+    off = of.mean[:, None, :2] - age[:, None] * of.mean[:, None, 3:5] - place[0][rows, :2]
+
+    def spread(i: int, j: int) -> Float64[Array, "b r"]:
+        C = of.cov[:, :, :, None]
+        then = C[:, i, j] - age * (C[:, i, j + 3] + C[:, i + 3, j]) + age**2 * C[:, i + 3, j + 3]
+        return np.asarray(then + place[1][rows, i, j])
+
+    ee, en, nn = spread(0, 0), spread(0, 1), spread(1, 1)
+    det = np.maximum(ee * nn - en * en, 1e-300)
+    d2 = (nn * off[:, :, 0] ** 2 - 2.0 * en * off[:, :, 0] * off[:, :, 1] + ee * off[:, :, 1] ** 2) / det
+    row, who = np.nonzero((d2 <= d2_max).T)
+    return who, rows[row]
 
 
 def expected_undetected(state: TrackerState, scan: Detections, sensor: SensorModel, settings: TrackSettings) -> float:
@@ -146,7 +199,7 @@ def looked(
     )
     if settings.births is None:
         return after
-    mean, cov, number = hidden(before, settings, after.tracks.time_ns)
-    number = number * np.maximum(1.0 - sensor.p_detect(mean), UNSEEN_MIN)
-    stays = number >= HIDDEN_MIN
-    return replace(after, hidden_mean=mean[stays], hidden_cov=cov[stays], hidden=number[stays])
+    left = poured(*hidden(before, settings, after.tracks.time_ns), settings.births)
+    if sensor.locates:  # what only directions have seen has begun no track: it still is undetected
+        left = thinned(left, sensor)
+    return replace(after, hidden_mean=left.mean, hidden_cov=left.cov, hidden=left.number)
