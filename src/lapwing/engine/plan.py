@@ -1,7 +1,7 @@
 """The plan: everything constant that a tick needs, made once from the site. Building it twice gives the same plan."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -34,7 +34,12 @@ from lapwing.track import (
 
 TICK_NS = 200_000_000
 # What flies under radars made for aircraft is low: a radar without elevation is read as if its targets were.
-LOW = TargetPrior(height_m_mean=300.0, height_m_sigma=1_500.0)
+LIVE = TrackSettings(  # small drones fly low; tracks of those that are seen now and then are kept longer
+    prior=TargetPrior(height_m_mean=300.0, height_m_sigma=1_500.0),
+    clutter=ClutterSettings(),
+    visibility=VisibilitySettings(),
+    prune_existence=2e-4,
+)
 
 
 @dataclass(frozen=True)
@@ -46,9 +51,7 @@ class Plan:
     sensors: Mapping[str, SensorConfig]
     rules: tuple[Rule, ...]
     order: OrderSettings = OrderSettings()
-    tracking: TrackSettings = TrackSettings(
-        prior=LOW, modes=AIR, clutter=ClutterSettings(), visibility=VisibilitySettings()
-    )
+    tracking: TrackSettings = replace(LIVE, modes=AIR)
     claims: ClaimSettings = ClaimSettings()
     integrity: IntegritySettings = IntegritySettings()
     life: LifeSettings = LifeSettings()

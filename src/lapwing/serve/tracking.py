@@ -16,7 +16,7 @@ import polars as pl
 from pydantic import Field, ValidationError
 
 from lapwing import track
-from lapwing.engine.plan import LOW
+from lapwing.engine.plan import LIVE
 from lapwing.records import (
     ANONYMOUS,
     MICRO_UNSAID,
@@ -97,8 +97,7 @@ def load_settings(path: Path | None) -> TrackSettings:
     """Settings of a live site, with sensors made to agree (there, traffic tells what they are off), and with those of a
     TOML file in their place: its modes of motion too, unless the file says what the noise of the one is. Raises
     TrackingError."""
-    live = TrackSettings(prior=LOW, clutter=ClutterSettings(), visibility=VisibilitySettings())
-    settings = dataclasses.replace(live, align=AlignSettings())
+    settings = dataclasses.replace(LIVE, align=AlignSettings())
     if path is None:
         return dataclasses.replace(settings, modes=AIR)
     try:

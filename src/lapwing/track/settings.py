@@ -134,7 +134,7 @@ class TrackSettings:
     coast_after_s: float = 10.0  # a confirmed track without a probable detection for this long coasts
     coast_existence: float = 0.5  # or when its existence falls below this
     delete_existence: float = 0.02  # of confirmed and coasting tracks
-    prune_existence: float = 2e-4  # of tentative tracks
+    prune_existence: float = 5e-4  # of tentative tracks
     ghost_sigma_m: float = 2_500.0  # a track below coast_existence and vaguer than this is given up
     lost_sigma_m: float = 8_000.0  # so is any track vaguer than this
     tracks_max: int = 20_000
