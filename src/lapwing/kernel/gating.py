@@ -248,6 +248,17 @@ def _few(mean: F64, cov: F64, plots: tuple[F64, F64, F64], gate: float, each: in
     return track[:found].copy(), plot[:found].copy()
 
 
+def _plain(z: F64, R: F64) -> tuple[F64, F64]:
+    """z (m, 2) and R (m, 2, 2), views perhaps, in arrays of their own: entry by entry, for of many small squares NumPy
+    copies each with a loop of its own."""
+    x, P = np.empty((len(z), 2)), np.empty((len(z), 2, 2))
+    for i in range(2):
+        x[:, i] = z[:, i]
+        for j in range(2):
+            P[:, i, j] = R[:, i, j]
+    return x, P
+
+
 def candidates(
     mean: F64, cov: F64, z: F64, R: F64, age_s: F64, gate: float, pairs_max: int = 1 << 40
 ) -> tuple[I64, I64]:
@@ -257,8 +268,7 @@ def candidates(
     if not len(mean) or not len(z):
         none = np.zeros(0, dtype=np.int64)
         return none, none
-    z, R = np.ascontiguousarray(z), np.ascontiguousarray(R)
-    return _walk(mean, cov, (z, R, age_s), gate, pairs_max)
+    return _walk(mean, cov, (*_plain(z, R), age_s), gate, pairs_max)
 
 
 def few_candidates(mean: F64, cov: F64, z: F64, R: F64, age_s: F64, gate: float, each: int) -> tuple[I64, I64]:

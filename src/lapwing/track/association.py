@@ -104,7 +104,7 @@ def _sight(
     k, M, d, ages = len(local), prior.mode.shape[1], scan.z.shape[1], ages_s(scan, prior.to_ns)
     at = at_plots(prior.mode_mean, local, detection, ages, settings.kinematics.modes)
     z_hat, H = sensor.expect(at.reshape(k * M, 6))
-    z = scan.z[detection] if M == 1 else np.repeat(scan.z[detection], M, axis=0)
+    z = scan.z.take(detection, axis=0) if M == 1 else np.repeat(scan.z[detection], M, axis=0)
     nu = sensor.innovation(z, z_hat).reshape(k, M, d)
     return Sight(detection, H.reshape(k, M, d, 6), nu, scan.R, ages, np.clip(ages, 0.0, prior.free_s))
 

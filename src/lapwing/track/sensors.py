@@ -142,8 +142,10 @@ class PositionSensor:
         """The measured position, at rest, with the prior's spread of velocity (and of height, if unmeasured)."""
         d = z.shape[1]
         mean, cov = still(len(z), prior)
-        mean[:, :d] = z
-        cov[:, :d, :d] = R
+        for i in range(d):  # entry by entry: of many small squares NumPy copies each with a loop of its own
+            mean[:, i] = z[:, i]
+            for j in range(d):
+                cov[:, i, j] = R[:, i, j]
         if d == 2:
             mean[:, 2] += prior.height_m_mean - height_m(mean)
             cov[:, 2, 2] = prior.height_m_sigma**2

@@ -101,15 +101,16 @@ def _after(
     posterior = corrected(prior, pairs, (branches, odds, sure), new, sensor, settings)
     flat, radar_m = _seen_flat(state, scan, sensor, told)
     alive = worth_keeping(both, sure, posterior.own_sigma_m, settings)
+    stay = np.flatnonzero(alive)
     recycled = branches.lost + float(both.existence[(odds.at >= 0) & ~alive].sum())
     after = replace(
         state,
         tracks=_labelled(both, alive, posterior, (sure, len(state.tracks)), state.tracks.next_id),
-        hits=hits[alive],
-        flat=flat[alive],
-        radar_m=radar_m[alive],
-        unplaced=unplaced[alive],
-        visible=sees[alive],
+        hits=hits.take(stay),
+        flat=flat.take(stay),
+        radar_m=radar_m.take(stay, axis=0),
+        unplaced=unplaced.take(stay),
+        visible=sees.take(stay, axis=0),
         hypotheses=_survivors(posterior, branches, alive, settings.exactness.merge_d2),
         clutter=maps,
         cut=state.cut + branches.cut + int(shed) + int(flood > 1.0),
