@@ -81,11 +81,11 @@ def cpu_s(scans, sensor, settings, last):
 def test_cost_per_target_is_flat():
     """From 100 to 10,000 targets, as many false alarms, one mode: cost per target never grows with their number, and
     from 300 on it is within twice the least. Of 100 two thirds are the half millisecond that every scan costs."""
-    per_target = {}
-    for n in (100, 100, 300, 1000, 3000, 10_000):
+    per_target: dict[int, float] = {}
+    for n in (*(100, 300, 1000) * 3, 3000, 10_000):  # the least of three of what is soon done
         sensor, settings, scans = scene(n)
         spent, state = cpu_s(scans, sensor, replace(settings, tracks_max=40_000), 8)
-        per_target[n] = 1e6 * spent / n
+        per_target[n] = min(per_target.get(n, np.inf), 1e6 * spent / n)
         assert np.count_nonzero(state.tracks.existence > 0.5) > 0.95 * n
     print("\nmicroseconds of CPU per target and scan:", {n: round(v, 1) for n, v in per_target.items()})
     cost = [per_target[n] for n in sorted(per_target)]
