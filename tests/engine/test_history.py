@@ -61,22 +61,23 @@ def test_nothing_is_an_empty_answer(tmp_path):
     assert len(h.query(0, S)["id"]) == 0
 
 
-def test_a_folder_that_cannot_be_written_keeps_the_rows_for_later(tmp_path):
-    (tmp_path / "history").write_text("a file in the way")
-    h = filled(tmp_path / "history", range(1, 4))
+def written_at_the_second_try(folder, ticks):
+    """A history whose first flush fails."""
+    folder.write_text("a file in the way")
+    h = filled(folder, ticks)
     with pytest.raises(OSError, match="cannot be written"):
         h.flush()
-    (tmp_path / "history").unlink()
+    folder.unlink()
     h.flush()
+    return h
+
+
+def test_a_folder_that_cannot_be_written_keeps_the_rows_for_later(tmp_path):
+    h = written_at_the_second_try(tmp_path / "history", range(1, 4))
     assert len(h.query(0, 100 * S)["id"]) == 12
 
 
 def test_of_a_disk_that_stays_full_the_newest_rows_are_kept_in_bounds(tmp_path, monkeypatch):
     monkeypatch.setattr("lapwing.engine.parts.ROWS_MAX", 9)  # four rows a tick
-    (tmp_path / "history").write_text("a file in the way")
-    h = filled(tmp_path / "history", range(1, 8))
-    with pytest.raises(OSError, match="cannot be written"):
-        h.flush()
-    (tmp_path / "history").unlink()
-    h.flush()
+    h = written_at_the_second_try(tmp_path / "history", range(1, 8))
     assert sorted(set(h.query(0, 100 * S)["time_ns"].tolist())) == [6 * S, 7 * S]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool
 
+from lapwing.engine.delays import reception
 from lapwing.records import Array, Decoded, Fault, Frame, Positions
 from lapwing.records.reports import POSITION_COLUMNS, TEXT_COLUMNS, VALUE_COLUMNS, Texts, Values
 
@@ -73,9 +74,8 @@ def _stamped(rows: Positions | Values | Texts, frames: Sequence[Frame]) -> Bool[
     """Whose time is the reception of the frame that ended them, to the nanosecond: nobody said it."""
     if not frames or not len(rows):
         return np.zeros(len(rows), bool)
-    came = np.array([(f.seq, f.received_ns) for f in frames])
-    at = np.minimum(np.searchsorted(came[:, 0], rows.frame_seq), len(came) - 1)
-    return np.asarray((came[at, 0] == rows.frame_seq) & (came[at, 1] == rows.time_ns))
+    received_ns, here = reception(frames, rows.frame_seq)
+    return np.asarray(here & (received_ns == rows.time_ns))
 
 
 def _without(decoded: Decoded, frames: Sequence[Frame]) -> Decoded:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64, Int64
 
 from lapwing.records import Array, Decoded, Detections, Frame, Positions
 
@@ -53,14 +53,21 @@ def delayed(known: Delays, decoded: Decoded, frames: Sequence[Frame], to_ns: int
     return Delays(now_s, known.since_ns, least_s, known.before_s)
 
 
+def reception(frames: Sequence[Frame], seq: Int64[Array, " n"]) -> tuple[Int64[Array, " n"], Bool[Array, " n"]]:
+    """When the frames of these numbers were received, and whether each is among `frames`, of which there is one or more
+    in order of their numbers; where it is not, the time means nothing."""
+    came = np.array([(f.seq, f.received_ns) for f in frames])
+    at = np.minimum(np.searchsorted(came[:, 0], seq), len(came) - 1)
+    return came[at, 1], came[at, 0] == seq
+
+
 def _seen_s(decoded: Decoded, frames: Sequence[Frame]) -> Float64[Array, " n"]:
     """Received minus measured of every row whose frame came in this tick and which states a time of its own."""
     parts: list[Positions | Detections] = [decoded.positions, *decoded.scans]
     seq = np.concatenate([p.frame_seq for p in parts])
     if not frames or not len(seq):
         return np.empty(0)
-    came = np.array([(f.seq, f.received_ns) for f in frames])
-    at = np.minimum(np.searchsorted(came[:, 0], seq), len(came) - 1)
-    late_ns = (came[at, 1] - np.concatenate([p.time_ns for p in parts]))[came[at, 0] == seq]
+    received_ns, here = reception(frames, seq)
+    late_ns = (received_ns - np.concatenate([p.time_ns for p in parts]))[here]
     said = (late_ns != 0) & (np.abs(late_ns) < SAID_S_MAX * 1e9)
     return np.asarray(late_ns[said] * 1e-9)
