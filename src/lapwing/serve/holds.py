@@ -3,12 +3,13 @@ journal's folder, beside what they hold; one that is lifted stays in the list. R
 """
 
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lapwing.engine.durable import put
 
 HOLDS_MAX = 10_000
 Word = Annotated[str, Field(min_length=1, max_length=500)]
@@ -101,12 +102,8 @@ def _utc(time_ns: int) -> str:
 
 def _write(journal_folder: Path, holds: list[Hold]) -> None:
     path = holds_file(journal_folder)
-    draft = path.with_suffix(".draft")
     try:
-        with draft.open("w", encoding="utf-8") as file:
-            json.dump(Holds(holds=holds).model_dump(), file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
+        data = json.dumps(Holds(holds=holds).model_dump(), indent=1).encode()
+        put(path, path.with_suffix(".draft"), lambda file: file.write(data))
     except (OSError, ValidationError) as error:
         raise HoldError(f"{path} cannot be written: {error}") from error
