@@ -3,7 +3,6 @@ the Kalman update of as many tracks with one known detection each, the least any
 
 import time
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -79,8 +78,7 @@ def cpu_s(scans, sensor, settings, last):
 
 
 def test_cost_per_target_is_flat():
-    """From 100 to 10,000 targets, as many false alarms, one mode: cost per target never grows with their number, and
-    from 300 on it is within twice the least. Of 100 two thirds are the half millisecond that every scan costs."""
+    """From 100 to 10,000 targets, as many false alarms, one mode: cost per target is within twice the least."""
     per_target: dict[int, float] = {}
     for n in (*(100, 300, 1000) * 3, 3000, 10_000):  # the least of three of what is soon done
         sensor, settings, scans = scene(n)
@@ -88,9 +86,7 @@ def test_cost_per_target_is_flat():
         per_target[n] = min(per_target.get(n, np.inf), 1e6 * spent / n)
         assert np.count_nonzero(state.tracks.existence > 0.5) > 0.95 * n
     print("\nmicroseconds of CPU per target and scan:", {n: round(v, 1) for n, v in per_target.items()})
-    cost = [per_target[n] for n in sorted(per_target)]
-    assert all(later < 1.5 * earlier for earlier, later in pairwise(cost))
-    assert max(cost[1:]) < 2.0 * min(cost[1:])
+    assert max(per_target.values()) < 2.0 * min(per_target.values())
 
 
 THREE = (

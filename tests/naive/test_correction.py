@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lapwing.kernel.correction import LANES, parts, sound_rows
-from lapwing.kernel.gaussian import not_positive
+from lapwing.kernel.gaussian import eigen, not_positive, positive
 from lapwing.kernel.geodesy import SEMI_MAJOR_M
 from lapwing.kernel.manoeuvre import NEVER, predict_modes
 from lapwing.kernel.turning import add_noise, move_state
@@ -31,7 +31,7 @@ def scene(seed, M, d, aged):
     B = rng.normal(0.0, 3.0, (8, d, d))
     age_s = rng.uniform(0.0, 3.0, 8) if aged else np.zeros(8)
     R, nu = B @ np.swapaxes(B, 1, 2) + 9.0 * np.eye(d), rng.normal(0.0, 20.0, (12, M, d))
-    sight = Sight(rng.integers(0, 8, 12), H, nu, R, age_s, np.minimum(age_s, 0.02))
+    sight = Sight(rng.integers(0, 8, 12), H, nu, R, age_s, 0.02)
     return belief, rng.integers(0, 6, 12), sight, rng
 
 
@@ -46,7 +46,7 @@ def told(belief, i, sight, e, j):
     """The definition: gain, S, NIS and log-likelihood of pair e with mode j of hypothesis i."""
     s, P = sight.detection[e], belief[2][i, j].copy()
     noise = np.zeros((6, 6))
-    add_noise(noise, sight.free_s[s], MODES[j], 1.0)
+    add_noise(noise, min(max(sight.age_s[s], 0.0), sight.free_s), MODES[j], 1.0)
     g = sight.H[e, j] @ flow(-sight.age_s[s], MODES[j])
     PHt = (P - noise) @ g.T
     S = g @ PHt + sight.R[s]
@@ -131,3 +131,38 @@ def test_what_nobody_measures_stays_as_vague_as_the_prior(M):
                 assert P[axis, axis] <= sigma**2 * (1.0 + 1e-6)
             assert np.allclose(kept[1][e, j], x, rtol=1e-9)
             assert np.allclose(kept[2][e, j], P, rtol=1e-9, atol=1e-9 * np.abs(P).max())
+
+
+@given(seeds, st.integers(1, 6))
+def test_eigenvalues_are_those_of_lapack(seed, d):
+    rng = np.random.default_rng(seed)
+    A = rng.normal(0.0, 1.0, (d, d)) * 10.0 ** rng.uniform(-6.0, 6.0, d)
+    A = A + A.T
+    A *= rng.choice([0.0, 1.0], d)[:, None] * np.ones(d) if rng.random() < 0.1 else 1.0
+    A = 0.5 * (A + A.T)
+    values, V = eigen(A)
+    size = np.abs(A).max()
+    assert np.allclose(np.sort(values), np.linalg.eigvalsh(A), rtol=0.0, atol=1e-13 * d * size)
+    assert np.allclose(V @ V.T, np.eye(d), atol=1e-13)
+    assert np.allclose((V * values) @ V.T, A, rtol=0.0, atol=1e-13 * d * size)
+
+
+@given(seeds)
+def test_what_rounding_spoilt_is_lifted_as_defined(seed):
+    rng = np.random.default_rng(seed)
+    P = covariances(rng, 5)
+    v = rng.normal(0.0, 1.0, (5, 6))
+    sick = np.arange(5) < 3
+    for e in np.flatnonzero(sick):  # one direction without, or with negative, variance
+        w, V = np.linalg.eigh(P[e])
+        P[e] = (V * np.where(np.arange(6) == 0, -1e-3 * rng.random() * w[0], w)) @ V.T
+    want = 0.5 * (P + np.swapaxes(P, 1, 2))
+    for e in np.flatnonzero(sick):
+        scale = np.sqrt(np.diagonal(want[e]))
+        w, V = np.linalg.eigh(want[e] / np.outer(scale, scale))
+        want[e] = ((V * np.maximum(w, 1e-9 * w[-1])) @ V.T) * np.outer(scale, scale)
+    got = positive(P)
+    assert np.allclose(got, want, rtol=1e-10, atol=1e-12 * np.abs(P).max())
+    assert np.array_equal(got[~sick], 0.5 * (P + np.swapaxes(P, 1, 2))[~sick])
+    assert not not_positive(got, 0.0).any()
+    assert (np.einsum("ei,eij,ej->e", v, got, v) > 0.0).all()

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapwing.kernel.telling import associations, by_value, surest
+from lapwing.kernel.telling import associations, by_value
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -35,11 +35,3 @@ def test_associations_are_the_sums_they_say(seed, children, p):
     assert np.allclose(got[2], [share[key] for key in keys])
     assert np.allclose(got[3], [square[key] / share[key] for key in keys])
     assert np.allclose(got[4], [sum(v for key, v in share.items() if key[0] == i) for i in range(5)])
-
-
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), max_size=40))
-def test_the_surest_is_the_last_of_the_largest(rows):
-    rows.sort(key=lambda row: row[0])
-    track, weight = np.array([r[0] for r in rows], dtype=np.int64), np.array([float(r[1]) for r in rows])
-    want = [max(np.flatnonzero(track == i), key=lambda s: (weight[s], s)) for i in sorted(set(track.tolist()))]
-    assert surest(track, weight).tolist() == want

@@ -100,7 +100,7 @@ def test_an_old_plot_of_what_forgets_its_velocity_stays_finite():
         for age_s in 10.0 ** np.linspace(0.0, 10.0, 41):
             belief = (one.copy(), np.zeros((1, 1, 6)), P[None, None].copy())
             R, row, nu = np.eye(2)[None] * noise, np.zeros(1, dtype=np.int64), np.full((1, 1, 2), 200.0)
-            sight = Sight(row, H, nu, R, np.array([age_s]), np.array([min(age_s, 51.0)]))
+            sight = Sight(row, H, nu, R, np.array([age_s]), 51.0)
             _, nis, _, gains = weigh_pairs((belief[0], belief[2]), row, sight, modes[4:], np.inf)
             belief = parts(belief, belief, (row, row, row), gains, False)
             assert np.isfinite(nis).all()

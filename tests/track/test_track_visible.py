@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lapwing.kernel.seeing import placed
 from lapwing.records import ANONYMOUS, Detections, Space
 from lapwing.track import (
     AIR,
@@ -119,16 +120,14 @@ def test_a_radar_that_never_saw_a_drone_does_not_take_it_away():
 def test_placed_is_what_enumeration_says():
     """Over all combinations of four sensors that see a track or do not, two of which place targets."""
     rng = np.random.default_rng(5)
-    sees, places = rng.random((7, 4)), np.array([1, 0, 0, 1])
+    sees, places = rng.random((7, 4)), np.array([True, False, False, True])
     slow = np.zeros(7)
     for combination in itertools.product((False, True), repeat=4):
         seen = np.array(combination)
-        if (seen & (places == 1)).any():
+        if (seen & places).any():
             slow += np.where(seen, sees, 1.0 - sees).prod(axis=1)
-    none = np.zeros(7, dtype=np.int64)
-    assert visible.placed(sees, places, none) == pytest.approx(slow, rel=1e-12)
-    assert (visible.placed(sees, places, none + 1) == 1.0).all()
-    assert (visible.placed(sees, 0 * places, none) == 1.0).all()
+    assert placed(sees, places) == pytest.approx(slow, rel=1e-12)
+    assert (placed(sees, ~places & places) == 1.0).all()
 
 
 def led_away(visibility, seed):

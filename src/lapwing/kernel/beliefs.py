@@ -338,27 +338,34 @@ def staying(track: I64, sure: NDArray[np.bool_]) -> tuple[I64, I64, I64]:
 
 
 @njit(cache=True, nogil=True)
-def moments(at: I64, first: I64, there: F64, belief: tuple[F64, F64], out: tuple[F64, F64]) -> None:
-    """Into out = (x (t, 6), P (t, 6, 6)): of each track the mean at its local hypothesis `at`, and the second moment of
-    all of its local hypotheses first[i]..first[i + 1] - 1 about that place. there (l,) is weight times existence of
-    each, belief = (mean (l, 6), cov (l, 6, 6))."""
-    (mean, cov), (x, P), off = belief, out, np.empty(6)
-    for i in range(len(at)):
-        total, a = 0.0, at[i]
-        for p in range(first[i], first[i + 1]):
-            total += there[p]
+def moment(a: int, begin: int, end: int, there: F64, belief: tuple[F64, F64], out: tuple[F64, F64], work: F64) -> None:
+    """Into out = (x (6,), P (6, 6)): the mean of local hypothesis a, and the second moment of those from begin to
+    end - 1 about that place. there (l,) is weight times existence of each, belief = (mean (l, 6), cov (l, 6, 6)), work
+    (6,) scratch."""
+    (mean, cov), (x, P), total = belief, out, 0.0
+    for p in range(begin, end):
+        total += there[p]
+    for c in range(6):
+        x[c] = mean[a, c]
+    if there[a] >= total:
         for c in range(6):
-            x[i, c] = mean[a, c]
-        if there[a] >= total:
-            for c in range(6):
-                for b in range(6):
-                    P[i, c, b] = cov[a, c, b]
-            continue
-        P[i] = 0.0
-        for p in range(first[i], first[i + 1]):
-            share = there[p] / total
-            for c in range(6):
-                off[c] = mean[p, c] - x[i, c]
-            for c in range(6):
-                for b in range(6):
-                    P[i, c, b] += share * (cov[p, c, b] + off[c] * off[b])
+            for b in range(6):
+                P[c, b] = cov[a, c, b]
+        return
+    P[:] = 0.0
+    for p in range(begin, end):
+        share = there[p] / total
+        for c in range(6):
+            work[c] = mean[p, c] - x[c]
+        for c in range(6):
+            for b in range(6):
+                P[c, b] += share * (cov[p, c, b] + work[c] * work[b])
+
+
+@njit(cache=True, nogil=True)
+def moments(at: I64, first: I64, there: F64, belief: tuple[F64, F64], out: tuple[F64, F64]) -> None:
+    """`moment` of each track (t,), of its local hypotheses first[i]..first[i + 1] - 1 about the one at[i], into out =
+    (x (t, 6), P (t, 6, 6))."""
+    work = np.empty(6)
+    for i in range(len(at)):
+        moment(at[i], first[i], first[i + 1], there, belief, (out[0][i], out[1][i]), work)

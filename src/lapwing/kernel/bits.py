@@ -1,10 +1,13 @@
-"""Big-endian bit fields of Mode S frames packed in integers. Bits are numbered from 1, most significant first."""
+"""Big-endian bit fields of Mode S frames packed in integers, bits numbered from 1, most significant first; and the bits
+of floating-point numbers."""
 
 from numba import njit
 from numpy import int64, uint8
 from numpy.typing import NDArray
 
 U8 = NDArray[uint8]
+I64 = NDArray[int64]
+EXPONENT = 0x7FF << 52  # all ones: infinite, or not a number (IEEE 754, binary64)
 
 
 @njit(cache=True, forceinline=True)
@@ -20,3 +23,12 @@ def word(frame: U8, first: int, last: int) -> int:
 def field(me: int, start: int, length: int) -> int:
     """`length` bits of a 56-bit message, the first one being bit `start` (1..56)."""
     return (me >> (57 - start - length)) & ((1 << length) - 1)
+
+
+@njit(cache=True, nogil=True)
+def finite(bits: I64) -> bool:
+    """Whether all of some binary64 numbers, given by their bits, are finite."""
+    bad = 0
+    for i in range(len(bits)):
+        bad |= (bits[i] & EXPONENT) == EXPONENT
+    return bad == 0

@@ -56,33 +56,6 @@ def _copy(of: tuple[F64, F64, F64], i: int, w: F64, mean: F64, cov: F64) -> None
 
 
 @njit(cache=True, nogil=True)
-def _parts(
-    old: tuple[F64, F64, F64],
-    new: tuple[F64, F64, F64],
-    chosen: tuple[I64, I64, I64],
-    gains: Gains,
-    only_ground: bool,
-    columns: Columns,
-) -> tuple[F64, F64, F64]:
-    """`parts`."""
-    local, pair, row = chosen
-    p, M = len(local), old[0].shape[1]
-    w, mean, cov = np.empty((p, M)), np.empty((p, M, 6)), np.empty((p, M, 6, 6))
-    for n in range(p):
-        if local[n] < 0:
-            _copy(new, row[n], w[n], mean[n], cov[n])
-            continue
-        _copy(old, local[n], w[n], mean[n], cov[n])
-        e = pair[n]
-        if e < 0:
-            continue
-        for j in range(M):
-            _correct(mean[n, j], cov[n, j], gains.A[e, j], gains.white[e, j], only_ground, columns)
-        if M > 1:
-            _reweigh(w[n], gains.log_likelihood[e])
-    return w, mean, cov
-
-
 def parts(
     old: tuple[F64, F64, F64],
     new: tuple[F64, F64, F64],
@@ -93,7 +66,31 @@ def parts(
     """Probabilities (p, M), means (p, M, 6) and covariances (p, M, 6, 6) of the parts chosen = (local, pair, row): the
     hypothesis `local` of old = (w, mean, cov), corrected by the pair where that is not -1; or, where local is -1, the
     row of new. only_ground leaves height and climb as they are (Schmidt-Kalman)."""
-    return _parts(old, new, chosen, gains, only_ground, (0.0,) * gains.white.shape[2])
+    local, pair, row = chosen
+    p, M, d = len(local), old[0].shape[1], gains.white.shape[2]
+    w, mean, cov = np.empty((p, M)), np.empty((p, M, 6)), np.empty((p, M, 6, 6))
+    for n in range(p):
+        x, P, only = mean[n], cov[n], only_ground
+        if local[n] < 0:
+            _copy(new, row[n], w[n], x, P)
+            continue
+        _copy(old, local[n], w[n], x, P)
+        e = pair[n]
+        if e < 0:
+            continue
+        for j in range(M):  # the length of a tuple is known to the compiler
+            A, white = gains.A[e, j], gains.white[e, j]
+            if d == 1:
+                _correct(x[j], P[j], A, white, only, (0.0,))
+            elif d == 2:
+                _correct(x[j], P[j], A, white, only, (0.0, 0.0))
+            elif d == 3:
+                _correct(x[j], P[j], A, white, only, (0.0, 0.0, 0.0))
+            else:
+                _correct(x[j], P[j], A, white, only, (0.0, 0.0, 0.0, 0.0))
+        if M > 1:
+            _reweigh(w[n], gains.log_likelihood[e])
+    return w, mean, cov
 
 
 @njit(cache=True, nogil=True)

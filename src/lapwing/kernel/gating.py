@@ -248,27 +248,17 @@ def _few(mean: F64, cov: F64, plots: tuple[F64, F64, F64], gate: float, each: in
     return track[:found].copy(), plot[:found].copy()
 
 
-def _plain(z: F64, R: F64) -> tuple[F64, F64]:
-    """z (m, 2) and R (m, 2, 2), views perhaps, in arrays of their own: entry by entry, for of many small squares NumPy
-    copies each with a loop of its own."""
-    x, P = np.empty((len(z), 2)), np.empty((len(z), 2, 2))
-    for i in range(2):
-        x[:, i] = z[:, i]
-        for j in range(2):
-            P[:, i, j] = R[:, i, j]
-    return x, P
-
-
 def candidates(
     mean: F64, cov: F64, z: F64, R: F64, age_s: F64, gate: float, pairs_max: int = 1 << 40
 ) -> tuple[I64, I64]:
     """Track index and detection index (k,), (k,) of the pairs whose horizontal distance is inside the gate, sorted
-    by track, then detection. mean (n, 6), cov (n, 6, 6); z (m, 2) and R (m, 2, 2) are the detections in the plane.
-    pairs_max of them at most: who gets that many knows that some are missing."""
+    by track, then detection. mean (n, 6), cov (n, 6, 6); z and R begin with the detections' places in the plane, (m, 2)
+    and (m, 2, 2), and what more they hold is not read. pairs_max of them at most: who gets that many knows that some
+    are missing."""
     if not len(mean) or not len(z):
         none = np.zeros(0, dtype=np.int64)
         return none, none
-    return _walk(mean, cov, (*_plain(z, R), age_s), gate, pairs_max)
+    return _walk(mean, cov, (z, R, age_s), gate, pairs_max)
 
 
 def few_candidates(mean: F64, cov: F64, z: F64, R: F64, age_s: F64, gate: float, each: int) -> tuple[I64, I64]:

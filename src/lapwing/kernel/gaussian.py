@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
+SWEEPS_MAX = 30  # of rotations; six dimensions need less than ten
 LOG_2PI = float(np.log(2.0 * np.pi))
 
 # Chi-square quantiles at 0.9999 for 1..4 degrees of freedom: the share of true pairs outside the gate is 1e-4.
@@ -127,27 +128,6 @@ def not_positive(cov: F64, relative: float) -> NDArray[np.bool_]:
     return bad
 
 
-def positive(cov: F64) -> F64:
-    """`cov` (n, d, d) made symmetric, and positive definite where rounding had spoilt it: there the correlation
-    matrix's eigenvalues are lifted to 1e-9 of the largest, which changes no well-conditioned direction."""
-    out = np.array(cov)
-    make_positive(out)
-    return out
-
-
-def make_positive(cov: F64) -> None:
-    """`positive` in place: for the caller that made the array."""
-    symmetric(cov)
-    bad = not_positive(cov, 1e-10)
-    if bad.any():
-        diagonal = np.diagonal(cov[bad], axis1=1, axis2=2)
-        scale = np.sqrt(np.maximum(diagonal, 1e-12 * np.max(np.abs(diagonal), axis=1, keepdims=True) + 1e-12))
-        spread = scale[:, :, None] * scale[:, None, :]
-        values, vectors = np.linalg.eigh(cov[bad] / spread)
-        lifted = np.matmul(vectors * np.maximum(values, 1e-9 * values[:, -1:])[:, None, :], np.swapaxes(vectors, 1, 2))
-        cov[bad] = 0.5 * (lifted + np.swapaxes(lifted, 1, 2)) * spread
-
-
 @njit(cache=True, nogil=True)
 def symmetric(cov: F64) -> None:
     """Each of cov (n, d, d) made symmetric, in place."""
@@ -155,3 +135,67 @@ def symmetric(cov: F64) -> None:
         for i in range(cov.shape[1]):
             for j in range(i):
                 cov[e, i, j] = cov[e, j, i] = 0.5 * (cov[e, i, j] + cov[e, j, i])
+
+
+@njit(cache=True, nogil=True)
+def eigen(A: F64) -> tuple[F64, F64]:
+    """Eigenvalues (d,) and eigenvectors (columns) of a symmetric A (d, d), by Jacobi's rotations (Golub and Van Loan,
+    Matrix Computations, 8.5), until what is off the diagonal is below rounding."""
+    d, D, V = len(A), A.copy(), np.eye(len(A))
+    for _ in range(SWEEPS_MAX):
+        off = on = 0.0
+        for p in range(d):
+            on += D[p, p] * D[p, p]
+            for q in range(p):
+                off += D[p, q] * D[p, q]
+        if off <= 1e-34 * on:
+            break
+        for p in range(d):
+            for q in range(p + 1, d):
+                if D[p, q] == 0.0:
+                    continue
+                theta = (D[q, q] - D[p, p]) / (2.0 * D[p, q])
+                t = 1.0 / (abs(theta) + np.sqrt(theta * theta + 1.0))
+                t = t if theta >= 0.0 else -t
+                c = 1.0 / np.sqrt(t * t + 1.0)
+                s = t * c
+                for i in range(d):
+                    a, b = D[i, p], D[i, q]
+                    D[i, p], D[i, q] = c * a - s * b, s * a + c * b
+                for i in range(d):
+                    a, b = D[p, i], D[q, i]
+                    D[p, i], D[q, i] = c * a - s * b, s * a + c * b
+                for i in range(d):
+                    a, b = V[i, p], V[i, q]
+                    V[i, p], V[i, q] = c * a - s * b, s * a + c * b
+    return np.diag(D).copy(), V
+
+
+@njit(cache=True, nogil=True)
+def make_positive(cov: F64) -> None:
+    """Each of cov (n, d, d) made symmetric, and positive definite where rounding had spoilt it: there the correlation
+    matrix's eigenvalues are lifted to 1e-9 of the largest, which changes no well-conditioned direction. In place."""
+    symmetric(cov)
+    bad, d = not_positive(cov, 1e-10), cov.shape[1]
+    scale = np.empty(d)
+    for e in np.flatnonzero(bad):
+        P, largest = cov[e], 0.0
+        for i in range(d):
+            largest = max(largest, abs(P[i, i]))
+        for i in range(d):
+            scale[i] = np.sqrt(max(P[i, i], 1e-12 * largest + 1e-12))
+        values, V = eigen(P / np.outer(scale, scale))
+        floor = 1e-9 * values.max()
+        for i in range(d):
+            for j in range(i + 1):
+                total = 0.0
+                for c in range(d):
+                    total += V[i, c] * max(values[c], floor) * V[j, c]
+                P[i, j] = P[j, i] = total * scale[i] * scale[j]
+
+
+def positive(cov: F64) -> F64:
+    """A copy of `cov` (n, d, d), made positive definite (`make_positive`)."""
+    out = np.array(cov)
+    make_positive(out)
+    return out

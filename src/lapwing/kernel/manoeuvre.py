@@ -161,3 +161,28 @@ def matched(w: F64, mean: F64, cov: F64, covering: bool) -> tuple[F64, F64]:
                     else:
                         out[e, a, b] += share * (cov[e, j, a, b] + off[a] * off[b])
     return mu, out
+
+
+@njit(cache=True, nogil=True)
+def foreseen(
+    belief: tuple[F64, F64, F64], ways: tuple[F64, F64], dt_s: float, vague: tuple[float, float, float]
+) -> tuple[tuple[F64, F64, F64], tuple[F64, F64]]:
+    """`predict_modes`, modes changing as ways = (rates (M, M), modes (M, 4)) say; and one Gaussian over the modes, wide
+    enough that its gate holds the gates of all (`matched`)."""
+    rates, modes = ways
+    w, mean, cov = predict_modes(belief, changes(rates, dt_s), dt_s, modes, vague)
+    plain = (mean.reshape((-1, 6)), cov.reshape((-1, 6, 6))) if len(modes) == 1 else matched(w, mean, cov, True)
+    return (w, mean, cov), plain
+
+
+@njit(cache=True, nogil=True)
+def faded(existence: F64, share: float, existence_max: float, track: I64, named: I64, n: int) -> tuple[F64, I64, I64]:
+    """Of local hypotheses, by track: existence (l,) of which this share is left; where those of each of the n tracks
+    begin, and the end (n + 1,); and the names (n,) of their tracks."""
+    left, first, name = np.empty(len(track)), np.zeros(n + 1, np.int64), np.empty(len(track), np.int64)
+    for a in range(len(track)):
+        left[a], name[a] = min(existence[a] * share, existence_max), named[track[a]]
+        first[track[a] + 1] += 1
+    for i in range(n):
+        first[i + 1] += first[i]
+    return left, first, name

@@ -5,6 +5,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from lapwing.kernel.beliefs import chances
+from lapwing.kernel.hypotheses import Branches
+from lapwing.kernel.lives import Chances, Told
+
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
@@ -79,13 +83,18 @@ def associations(
 
 
 @njit(cache=True, nogil=True)
-def surest(track: I64, weight: F64) -> I64:
-    """Of each track the row of its largest weight, of equal ones the last; rows are sorted by track."""
-    best, found = np.empty(len(track), np.int64), 0
-    for s in range(len(track)):
-        if s == 0 or track[s] != track[s - 1]:
-            best[found] = s
-            found += 1
-        elif weight[s] >= weight[best[found - 1]]:
-            best[found - 1] = s
-    return best[:found].copy()
+def told(branches: Branches, pairs: tuple[I64, F64], n: int, m: int, probability_max: float) -> tuple[Chances, Told]:
+    """What the branches of a scan say of n old tracks and m that may begin, before anybody works out
+    Gaussians: `chances` (existence between 1e-300 and probability_max), and `associations` of the old tracks,
+    probabilities no larger than one. pairs = (detection, nis)."""
+    h = n + m
+    weight, at, existence = chances(branches.forest, branches.child_track, branches.child_r, h)
+    parts = branches.part_child, branches.part_local, branches.part_pair, branches.part_weight
+    track, plot, share, nis, assigned = associations(parts, branches.child_track, weight * branches.child_r, pairs, n)
+    for s in range(len(share)):
+        share[s] = min(share[s], 1.0)
+    for i in range(n):
+        assigned[i] = min(assigned[i], 1.0)
+    for i in range(h):
+        existence[i] = min(max(existence[i], 1e-300), probability_max)
+    return Chances(weight, at, existence), Told(track, plot, share, nis, assigned)

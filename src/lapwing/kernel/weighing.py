@@ -35,7 +35,7 @@ class Sight(NamedTuple):
     nu: F64  # (k, M, d)
     R: F64  # (m, d, d) of the detections
     age_s: F64  # (m,) how long before the end of the scan
-    free_s: F64  # (m,) how much of the state's covariance is noise that came after
+    free_s: float  # how much of the state's covariance is new noise: a plot of that age or older had none of it
 
 
 class Gains(NamedTuple):
@@ -145,7 +145,8 @@ def _weigh(
     belief: tuple[F64, F64], local: I64, sight: Sight, modes: F64, gate_d2: float, columns: Columns
 ) -> tuple[I64, F64, F64, F64, F64, F64]:
     """`weigh_pairs`, its result as plain arrays."""
-    (w, cov), (detection, H, innovation, R, age_s, free_s) = belief, sight
+    (w, cov), (detection, H, innovation, R, age_s, free_most_s) = belief, sight
+    free_s = np.minimum(np.maximum(age_s, 0.0), free_most_s)
     k, M, d = len(local), len(modes), len(columns)
     inside, nis, like = np.empty(k, np.int64), np.empty(k), np.empty(k)
     A, white, log_l, q = np.empty((k, M, d, 6)), np.empty((k, M, d)), np.empty((k, M)), np.empty(M)

@@ -8,22 +8,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lapwing.kernel.bits import finite
+
 Array = np.ndarray
+COMPILED = "_MemInfo"  # what Numba calls the memory that it returns arrays in
 
 
 def freeze(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The same array, read-only. A view of a writable base is copied first, so nobody can write behind it."""
-    if not array.flags.writeable and _base_is_frozen(array):
-        return array
     if array.base is not None and not _base_is_frozen(array):
         array = array.copy()
-    array.flags.writeable = False
+    array.setflags(write=False)
     return array
 
 
 def _base_is_frozen(array: npt.NDArray[Any]) -> bool:
+    """Whether nobody can write through what the array is a view of. What compiled code returns is a view of memory that
+    no other array knows, unless it returns the same memory twice, or a part of what it was given: kernels whose
+    results are kept do not."""
     base = array.base
-    if base is None:
+    if base is None or type(base).__name__ == COMPILED:
         return True
     return isinstance(base, bytes) or (isinstance(base, np.ndarray) and not base.flags.writeable)
 
@@ -37,8 +41,11 @@ def freeze_columns(record: object) -> None:
     """Make every array field of a frozen dataclass read-only; call from `__post_init__`."""
     for name in _names(type(record)):  # type: ignore[arg-type]  # every class can be hashed
         value = getattr(record, name)
-        if isinstance(value, np.ndarray) and (frozen := freeze(value)) is not value:
-            object.__setattr__(record, name, frozen)
+        if isinstance(value, np.ndarray):
+            if value.base is None or type(value.base).__name__ == COMPILED:  # most are such: `freeze`, in short
+                value.setflags(False)  # type: ignore[call-arg]  # by name it takes twice as long
+            elif (frozen := freeze(value)) is not value:
+                object.__setattr__(record, name, frozen)
 
 
 @cache
@@ -50,10 +57,9 @@ def same_length(record: object, *names: str) -> int:
     """The common length of the named columns. Raises ValueError that names the column that differs."""
     n = len(getattr(record, names[0]))
     for name in names[1:]:
-        if len(getattr(record, name)) != n:
-            raise ValueError(
-                f"{type(record).__name__}.{name} has {len(getattr(record, name))} rows, {names[0]} has {n}"
-            )
+        rows = len(getattr(record, name))
+        if rows != n:
+            raise ValueError(f"{type(record).__name__}.{name} has {rows} rows, {names[0]} has {n}")
     return n
 
 
@@ -61,7 +67,6 @@ def all_finite(record: object, *names: str) -> None:
     """Raises ValueError that names the first column holding a NaN or an infinity."""
     for name in names:
         values = getattr(record, name)
-        with np.errstate(all="ignore"):  # the sum of what is finite may be infinite, but never the other way round
-            fine = np.isfinite(np.add.reduce(values, axis=None))
-        if not fine and not np.logical_and.reduce(np.isfinite(values), axis=None):
+        fine = finite(values.ravel().view(np.int64)) if values.dtype == np.float64 else np.isfinite(values).all()
+        if not fine:
             raise ValueError(f"{type(record).__name__}.{name} holds a value that is not finite")

@@ -6,11 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from lapwing.kernel import beliefs
+from lapwing.kernel.evidence import Before, Gated, Worth
 from lapwing.kernel.gating import candidates, few_candidates
 from lapwing.kernel.gaussian import GATE
-from lapwing.kernel.hypotheses import Evidence
-from lapwing.kernel.marginals import marginals
+from lapwing.kernel.hypotheses import Limits
 from lapwing.kernel.turning import at_plots
 from lapwing.kernel.weighing import Gains, Sight, weigh_pairs
 from lapwing.records import ANONYMOUS, Array, Detections
@@ -43,20 +42,14 @@ class Locals(NamedTuple):
     to_ns: int
 
 
-class Pairs(NamedTuple):
-    """k gated pairs, sorted by local hypothesis: how far the detection is from it, over all modes."""
+class Near(NamedTuple):
+    """k pairs inside the gate, sorted by local hypothesis: how far the detection is from it, over all modes."""
 
     local: Int64[Array, " k"]
     detection: Int64[Array, " k"]
     nis: Float64[Array, " k"]
     log_likelihood: Float64[Array, " k"]
-    seen: Int64[Array, " k"]  # its row of the gains
     gains: Gains
-
-    def of(self, near: Array) -> "Pairs":
-        """The chosen rows."""
-        local, detection, nis, log_likelihood, seen = (column[near] for column in self[:5])
-        return Pairs(local, detection, nis, log_likelihood, seen, self.gains)
 
 
 def gate(
@@ -66,21 +59,21 @@ def gate(
     sensor: SensorModel,
     settings: TrackSettings,
     to_ns: int,
-) -> tuple[Pairs, bool]:
+) -> tuple[Near, bool]:
     """Pairs whose normalised innovation squared is inside the gate, each evaluated at the plot's own time; and whether
     there were too many, so that the gate was made smaller or some were left out."""
     gate_d2 = GATE[scan.z.shape[1]] if settings.gate_d2 is None else settings.gate_d2
     ages, wide = ages_s(scan, to_ns), _slack(sensor, gate_d2, len(settings.kinematics.modes))
     most = settings.exactness.pairs_max
     local, detection, slack, shed = _near(prior, place, ages, sensor.locates, (gate_d2, wide), most)
-    if (scan.address != ANONYMOUS).any():
+    if np.count_nonzero(scan.address != ANONYMOUS):
         theirs, its = prior.address[local], scan.address[detection]
         same = (theirs == its) | (theirs == ANONYMOUS) | (its == ANONYMOUS)
         local, detection = local[same], detection[same]
-    sight = _sight(prior, local, detection, scan, sensor, settings)
+    sight = _sight(prior, (local, detection), (scan, ages), sensor, settings)
     modes, gate_d2 = settings.kinematics.modes, min(1.0, slack) * gate_d2
     inside, nis, like, gains = weigh_pairs((prior.mode, prior.mode_cov), local, sight, modes, gate_d2)
-    return Pairs(local[inside], detection[inside], nis, like, np.arange(len(inside)), gains), shed
+    return Near(local[inside], detection[inside], nis, like, gains), shed
 
 
 def _slack(sensor: SensorModel, gate_d2: float, modes: int) -> float:
@@ -94,19 +87,19 @@ def _slack(sensor: SensorModel, gate_d2: float, modes: int) -> float:
 
 def _sight(
     prior: Locals,
-    local: Int64[Array, " k"],
-    detection: Int64[Array, " k"],
-    scan: Detections,
+    pairs: tuple[Int64[Array, " k"], Int64[Array, " k"]],
+    plots: tuple[Detections, Float64[Array, " m"]],
     sensor: SensorModel,
     settings: TrackSettings,
 ) -> Sight:
-    """Of each pair and mode the innovation and the Jacobian, both at the plot's own time."""
-    k, M, d, ages = len(local), prior.mode.shape[1], scan.z.shape[1], ages_s(scan, prior.to_ns)
+    """Of each pair and mode the innovation and the Jacobian, both at the plot's own time; plots = (scan, ages)."""
+    (local, detection), (scan, ages) = pairs, plots
+    k, M, d = len(local), prior.mode.shape[1], scan.z.shape[1]
     at = at_plots(prior.mode_mean, local, detection, ages, settings.kinematics.modes)
     z_hat, H = sensor.expect(at.reshape(k * M, 6))
     z = scan.z.take(detection, axis=0) if M == 1 else np.repeat(scan.z[detection], M, axis=0)
     nu = sensor.innovation(z, z_hat).reshape(k, M, d)
-    return Sight(detection, H.reshape(k, M, d, 6), nu, scan.R, ages, np.clip(ages, 0.0, prior.free_s))
+    return Sight(detection, H.reshape(k, M, d, 6), nu, scan.R, ages, prior.free_s)
 
 
 def _near(
@@ -125,7 +118,7 @@ def _near(
     if not locates and n * m < pairs_max:
         return np.repeat(np.arange(n), m), np.tile(np.arange(m), n), slack, False
     mean, cov = place
-    plane = prior.mean, prior.cov, mean[:, :2], cov[:, :2, :2], ages
+    plane = prior.mean, prior.cov, mean, cov, ages
     for halvings in range(HALVINGS_MAX + 1):
         local, detection = candidates(*plane, slack * gate_d2, pairs_max)
         if len(local) < pairs_max:
@@ -136,44 +129,26 @@ def _near(
 
 
 def evidence(
-    prior: Locals,
-    pairs: Pairs,
-    p_detect: Float64[Array, " l"],
-    birth_intensity: Float64[Array, " m"],
-    clutter_intensity: Float64[Array, " m"],
-    settings: TrackSettings,
-) -> tuple[Evidence, Pairs]:
-    """What the scan says of every local hypothesis, marginal probabilities by belief propagation included, and the
-    pairs that are probable enough to matter."""
-    n, m, edge_min = len(prior.first) - 1, len(birth_intensity), settings.exactness.edge_min
-    other = birth_intensity + clutter_intensity
+    prior: Locals, near: Near, p_detect: Float64[Array, " l"], intensity: tuple[Float64[Array, " m"], Array]
+) -> tuple[Before, Gated, Float64[Array, " m"]]:
+    """What the scan is weighed against, the pairs' weights, and of each detection the probability that it is a target,
+    if no track's; intensity = (of detections of new targets, of clutter)."""
+    birth, clutter = intensity
+    other = birth + clutter
     seen = np.minimum(prior.existence * p_detect, PROBABILITY_MAX)
     log_miss = np.log1p(-seen)
     log_odds = np.log(np.maximum(seen, 1e-300)) - log_miss
-    log_psi = log_odds[pairs.local] + pairs.log_likelihood - np.log(other)[pairs.detection]
+    log_psi = log_odds[near.local] + near.log_likelihood - np.log(other)[near.detection]
     psi = np.exp(np.minimum(log_psi, LOG_WEIGHT_MAX))
-    missed = prior.weight * (1.0 - seen)
-    pair_first = beliefs.beginnings(pairs.local, len(seen))
-    track, detection, weight, edge, none = beliefs.edges(
-        prior.first, pair_first, pairs.detection, psi, missed, prior.weight, m
-    )
-    p, p_miss, p_new = marginals(weight, track, detection, n, m, LBP_TOLERANCE, LBP_SWEEPS)
-    share = missed[pairs.local] * psi / np.maximum(weight[edge] * none[prior.track[pairs.local]], 1e-300)
-    p_pair = p[edge] * share
-    matter = (p[edge] >= edge_min) & (log_psi > LOG_WEIGHT_MIN)
-    pairs = pairs.of(matter)
-    return Evidence(
-        prior.first,
-        log_miss,
-        np.minimum(prior.existence * (1.0 - p_detect) / (1.0 - seen), PROBABILITY_MAX),
-        missed * (p_miss / np.maximum(none, 1e-300))[prior.track],
-        beliefs.beginnings(pairs.local, len(seen)),
-        pairs.detection,
-        log_psi[matter],
-        p_pair[matter],
-        birth_intensity / other,
-        p_new,
-    ), pairs
+    before = Before(prior.first, prior.track, prior.weight, prior.existence, p_detect, seen, log_miss)
+    return before, Gated(near.local, near.detection, log_psi, psi, near.nis), birth / other
+
+
+def worth(settings: TrackSettings) -> tuple[Worth, Limits]:
+    """Which pairs are worth keeping, and where exactness ends."""
+    e = settings.exactness
+    limits = Limits(e.hypotheses_max, e.weight_min, 0.1 * settings.prune_existence, e.cluster_tracks_max, e.nodes_max)
+    return Worth(e.edge_min, LOG_WEIGHT_MIN, LBP_TOLERANCE, LBP_SWEEPS, PROBABILITY_MAX), limits
 
 
 def ages_s(scan: Detections, to_ns: int) -> Float64[Array, " m"]:

@@ -126,7 +126,7 @@ def learned(
 
 def found(maps: tuple[ClutterMap, ...], scan: Detections) -> ClutterMap | None:
     """The map of the scan's sensor in its space, if it has one."""
-    return next((m for m in maps if m.sensor == scan.sensor and m.space is scan.space), None)
+    return None if not maps else next((m for m in maps if m.sensor == scan.sensor and m.space is scan.space), None)
 
 
 def expected(
@@ -135,24 +135,10 @@ def expected(
     """False detections per scan, and their intensity at each detection: as learned, or as the sensor's model says."""
     if settings is None or not mapped(sensor):
         declared = sensor.clutter_intensity(z)
-        return (float(declared.mean()) * sensor.volume if len(z) else 0.0), declared
+        return (float(np.add.reduce(declared) / len(z)) * sensor.volume if len(z) else 0.0), declared
     cell = cells(z, sensor, settings)
     share = shares(settings)[cell // settings.sectors] / settings.sectors
     return whole(known, sensor, settings), per_scan(known, cell, sensor, settings) / (share * sensor.volume)
-
-
-def after(
-    maps: tuple[ClutterMap, ...],
-    known: ClutterMap | None,
-    scan: Detections,
-    false: Float64[Array, " m"],
-    sensor: SensorModel,
-    settings: ClutterSettings | None,
-) -> tuple[ClutterMap, ...]:
-    """All maps after a scan: its sensor's has learned, where there is one."""
-    if settings is None or not mapped(sensor):
-        return maps
-    return kept(maps, learned(known, scan, false, sensor, settings))
 
 
 def kept(maps: tuple[ClutterMap, ...], new: ClutterMap) -> tuple[ClutterMap, ...]:

@@ -9,17 +9,15 @@ import numpy as np
 from jaxtyping import Float64
 
 from lapwing.kernel import beliefs
-from lapwing.kernel.correction import parts, sound_rows
-from lapwing.kernel.gaussian import make_positive
-from lapwing.kernel.hypotheses import Branches
-from lapwing.kernel.manoeuvre import changes, matched, predict_modes, spread_modes
+from lapwing.kernel.growing import Keeping, Left
+from lapwing.kernel.manoeuvre import changes, faded, foreseen, matched, predict_modes, spread_modes
+from lapwing.kernel.scanning import Ways
 from lapwing.records import Array, Tracks, freeze
-from lapwing.track.association import NS, PROBABILITY_MAX, Locals, Pairs
-from lapwing.track.life import Chances, Posterior, select
+from lapwing.track.association import NS, PROBABILITY_MAX, Locals, worth
+from lapwing.track.life import rules, select
 from lapwing.track.sensors import SensorModel
-from lapwing.track.settings import TargetPrior, TrackSettings
-from lapwing.track.state import TrackerState
-from lapwing.track.undetected import Newborn
+from lapwing.track.settings import TrackSettings
+from lapwing.track.state import Hypotheses, ModeBeliefs, TrackerState
 
 PART_S = 0.25  # in so little time modes do not part: at 50 m/s^2, an airliner's hardest turn here, by 1.6 m
 
@@ -27,13 +25,14 @@ PART_S = 0.25  # in so little time modes do not part: at 50 m/s^2, an airliner's
 def mode_beliefs(
     state: TrackerState, settings: TrackSettings
 ) -> tuple[Float64[Array, "l M"], Float64[Array, "l M 6"], Float64[Array, "l M 6 6"]]:
-    """Per local hypothesis and mode of the settings: probability, mean, covariance."""
+    """Per local hypothesis and mode of the settings: probability, mean, covariance. Read-only, wherever they come from:
+    kernels are compiled for one kind of array, not for two."""
     of, k = state.hypotheses, settings.kinematics
     if len(k.modes) == 1:
-        return np.ones((len(of.track), 1)), of.mean[:, None], of.cov[:, None]
+        return freeze(np.ones((len(of.track), 1))), of.mean[:, None], of.cov[:, None]
     if of.modes is None or of.modes.weight.shape[1] != len(k.modes):
         w, mean, cov = spread_modes(k.start, of.mean, of.cov, np.zeros(len(of.track)), k.modes)
-        return w, mean, cov
+        return freeze(w), freeze(mean), freeze(cov)
     return of.modes.weight, of.modes.mean, of.modes.cov
 
 
@@ -48,13 +47,11 @@ def mode_probabilities(state: TrackerState, settings: TrackSettings) -> Float64[
 
 def predicted(state: TrackerState, settings: TrackSettings, to_ns: int) -> Locals:
     """Local hypotheses at `to_ns`: moved, vaguer, a little less certain to be there."""
-    of, k, dt_s = state.hypotheses, settings.kinematics, (to_ns - state.tracks.time_ns) * NS
-    w, mean, cov = predict_modes(mode_beliefs(state, settings), *_way(settings, dt_s))
-    middle, wide = (mean[:, 0], cov[:, 0]) if len(k.modes) == 1 else matched(w, mean, cov, True)
-    existence = np.minimum(of.existence * np.exp(-dt_s / settings.lifetime_s), PROBABILITY_MAX)
-    first = beliefs.beginnings(of.track, len(state.tracks))
-    address = state.tracks.address[of.track]
-    return Locals(of.track, first, middle, wide, existence, of.weight, address, dt_s, w, mean, cov, to_ns)
+    of, k, dt_s, t = state.hypotheses, settings.kinematics, (to_ns - state.tracks.time_ns) * NS, state.tracks
+    every, plain = foreseen(mode_beliefs(state, settings), (k.rates, k.modes), dt_s, _vague(settings))
+    share = float(np.exp(-dt_s / settings.lifetime_s))
+    existence, first, address = faded(of.existence, share, PROBABILITY_MAX, of.track, t.address, len(t))
+    return Locals(of.track, first, *plain, existence, of.weight, address, dt_s, *every, to_ns)
 
 
 def _way(settings: TrackSettings, dt_s: float) -> tuple[Array, float, Array, tuple[float, float, float]]:
@@ -77,12 +74,11 @@ def ahead(state: TrackerState, settings: TrackSettings, to_ns: int, chosen: Arra
     if len(k.modes) == 1 or dt_s <= PART_S:
         mode = np.append(k.start @ k.modes[:, :2], (0.0, 0.0))[None] if len(k.modes) > 1 else k.modes
         belief = freeze(np.ones((len(tracks), 1))), tracks.mean[:, None], tracks.cov[:, None]
-        # read-only like what the state holds, so that the kernel is not compiled once more
         _, mean, cov = predict_modes(belief, np.ones((1, 1)), dt_s, freeze(mode), _vague(settings))
         return replace(tracks, time_ns=to_ns, mean=mean[:, 0], cov=cov[:, 0], existence=existence)
     theirs = chosen[of.track]
-    w, means, covs = mode_beliefs(state, settings)
-    w, means, covs = predict_modes((w[theirs], means[theirs], covs[theirs]), *_way(settings, dt_s))
+    w, means, covs = (freeze(column[theirs]) for column in mode_beliefs(state, settings))
+    w, means, covs = predict_modes((w, means, covs), *_way(settings, dt_s))
     place = np.append(np.cumsum(theirs) - 1, -1)  # of each local hypothesis among theirs; the best may be none
     best = place[beliefs.best_choice(of.forest, len(chosen))[chosen]]
     track = (np.cumsum(chosen) - 1)[of.track[theirs]]
@@ -93,73 +89,21 @@ def ahead(state: TrackerState, settings: TrackSettings, to_ns: int, chosen: Arra
     return replace(tracks, time_ns=to_ns, mean=x, cov=P, existence=existence)
 
 
-def chances(branches: Branches, h: int) -> Chances:
-    """How probable the branches make their local hypotheses, and the h tracks."""
-    weight, at, total = beliefs.chances(branches.forest, branches.child_track, branches.child_r, h)
-    return Chances(weight, at, np.clip(total, 1e-300, PROBABILITY_MAX))
-
-
-def corrected(
-    prior: Locals,
-    pairs: Pairs,
-    grown: tuple[Branches, Chances, Array],
-    new: Newborn,
-    sensor: SensorModel,
-    settings: TrackSettings,
-) -> Posterior:
-    """The Gaussians that the branches chose, and what they say of each track; grown = (branches, chances, which tracks
-    (h,) are sure enough to be worked out).
+def ways(sensor: SensorModel, settings: TrackSettings) -> Ways:
+    """The settings, and how the sensor measures, as plain numbers.
 
     A sensor that does not measure height leaves it alone (Schmidt-Kalman): the height's mean and variance stay, its
-    correlations with what is measured are kept up, so that what it does to the ground position stays visible."""
-    branches, odds, sure = grown
-    child, place, first = beliefs.staying(branches.child_track, sure)
-    w, mean, cov = _parts(prior, pairs, (branches, child, place), new, sensor)
-    M, r, weight = w.shape[1], branches.child_r[child], odds.weight[child]
-    _make_sound(mean.reshape(-1, 6), cov.reshape(-1, 6, 6), settings.prior)
-    middle, spread = (mean[:, 0], cov[:, 0]) if M == 1 else matched(w, mean, cov, False)
-    at = place[odds.at[sure]]
-    x, P = np.empty((len(at), 6)), np.empty((len(at), 6, 6))
-    beliefs.moments(at, first, weight * r, (middle, spread), (x, P))
-    own = np.sqrt(spread[at, 0, 0] + spread[at, 1, 1])
-    return Posterior(w, mean, cov, weight, r, child, x, P, own)
-
-
-def _parts(
-    prior: Locals,
-    pairs: Pairs,
-    chosen: tuple[Branches, Array, Array],
-    new: Newborn,
-    sensor: SensorModel,
-) -> tuple[Float64[Array, "l M"], Float64[Array, "l M 6"], Float64[Array, "l M 6 6"]]:
-    """The chosen children = (branches, their rows, their places): each missed, corrected by a detection, begun by one,
-    or a mixture of such parts."""
-    branches, child, place = chosen
-    mixed = len(branches.part_child) > len(place)
-    part = np.flatnonzero(place[branches.part_child] >= 0) if mixed else child
-    local, row = branches.part_local[part], branches.part_pair[part]
-    old, begun = (prior.mode, prior.mode_mean, prior.mode_cov), (new.mode, new.mean, new.cov)
-    paired = (local >= 0) & (row >= 0)
-    pair = np.full(len(row), -1, dtype=np.int64)
-    pair[paired] = pairs.seen[row[paired]]
-    w, mean, cov = parts(old, begun, (local, pair, row), pairs.gains, not sensor.measures_height)
-    if not mixed:
-        return w, mean, cov
-    count, M = len(child), w.shape[1]
-    group = (place[branches.part_child[part]][:, None] * M + np.arange(M)).ravel()
-    share = (branches.part_weight[part][:, None] * w).ravel()
-    total, x, P = beliefs.match(group, share, mean.reshape(-1, 6), cov.reshape(-1, 6, 6), count * M)
-    w = total.reshape(count, M)
-    return w / w.sum(axis=1, keepdims=True), x.reshape(count, M, 6), P.reshape(count, M, 6, 6)
-
-
-def _make_sound(mean: Float64[Array, "l 6"], cov: Float64[Array, "l 6 6"], target: TargetPrior) -> None:
-    """Covariances symmetric and positive definite; heights, where poorly known, between the prior's bounds: in place,
-    the caller made the arrays."""
+    correlations with what is measured are kept up, so that what it does to the ground position stays visible. Heights,
+    where poorly known, are kept between the prior's bounds."""
+    s, target = settings, settings.prior
     bounds = target.height_m_min, target.height_m_max, 0.05 * target.height_m_sigma
-    rough = np.flatnonzero(~sound_rows(mean, cov, bounds))
-    if len(rough):
-        x, P = mean[rough], cov[rough]
-        make_positive(P)
-        sound_rows(x, P, bounds)
-        mean[rough], cov[rough] = x, P
+    keeping = Keeping(s.coast_existence, s.ghost_sigma_m, s.lost_sigma_m, s.tracks_max, s.exactness.merge_d2)
+    matters, limits = worth(s)
+    plain = (*matters,), (*limits,), (*rules(s),), (*keeping,)
+    return Ways(*plain, bounds, not sensor.measures_height, s.report_weight_min)
+
+
+def hypotheses(left: Left) -> Hypotheses:
+    """What is left of the local hypotheses, as the state keeps it."""
+    modes = ModeBeliefs(*left.modes) if left.modes[0].shape[1] > 1 else None
+    return Hypotheses(left.track, *left.plain, left.existence, left.weight, left.forest, modes)

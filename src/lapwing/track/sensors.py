@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from lapwing.kernel.geodesy import SEMI_MAJOR_M
+from lapwing.kernel.placing import at_rest, positions
 from lapwing.records import Array, Space
 from lapwing.track.settings import TargetPrior
 
@@ -119,15 +120,11 @@ class PositionSensor:
 
     def expect(self, mean: Float64[Array, "k 6"]) -> tuple[Float64[Array, "k d"], Float64[Array, "k d 6"]]:
         """The position itself."""
-        d = len(self.space.value)
-        H = np.zeros((len(mean), d, 6))
-        for i in range(d):
-            H[:, i, i] = 1.0
-        return mean[:, :d].copy(), H
+        return positions(np.ascontiguousarray(mean), len(self.space.value))
 
     def p_detect(self, mean: Float64[Array, "n 6"]) -> Float64[Array, " n"]:
         """Within the range, constant or as `p_detect_at` says."""
-        if np.isinf(self.range_m_max) and not self.p_detect_at:
+        if self.range_m_max == np.inf and not self.p_detect_at:
             return np.full(len(mean), self.detection_probability)
         distance = np.hypot(mean[:, 0] - self.centre_m[0], mean[:, 1] - self.centre_m[1])
         return within(distance, self.range_m_max, self.detection_probability, self.p_detect_at)
@@ -140,16 +137,8 @@ class PositionSensor:
         self, z: Float64[Array, "m d"], R: Float64[Array, "m d d"], prior: TargetPrior
     ) -> tuple[Float64[Array, "m 6"], Float64[Array, "m 6 6"]]:
         """The measured position, at rest, with the prior's spread of velocity (and of height, if unmeasured)."""
-        d = z.shape[1]
-        mean, cov = still(len(z), prior)
-        for i in range(d):  # entry by entry: of many small squares NumPy copies each with a loop of its own
-            mean[:, i] = z[:, i]
-            for j in range(d):
-                cov[:, i, j] = R[:, i, j]
-        if d == 2:
-            mean[:, 2] += prior.height_m_mean - height_m(mean)
-            cov[:, 2, 2] = prior.height_m_sigma**2
-        return mean, cov
+        height = prior.height_m_mean, prior.height_m_sigma
+        return at_rest(z, R, prior.speed_mps_sigma, prior.climb_mps_sigma, height)
 
     def clutter_intensity(self, z: Float64[Array, "m d"]) -> Float64[Array, " m"]:
         """Uniform over the volume."""

@@ -45,7 +45,9 @@ class Hypotheses:
             raise ValueError(f"Hypotheses.modes has {len(self.modes.weight)} rows, track has {len(self.track)}")
         freeze_columns(self)
         # `freeze` gives a copy where the array is a view of another that can be written to: that copy is what is kept
-        object.__setattr__(self, "forest", Forest(*(freeze(array) for array in self.forest)))
+        frozen = [freeze(array) for array in self.forest]
+        if any(a is not b for a, b in zip(frozen, self.forest, strict=True)):
+            object.__setattr__(self, "forest", Forest(*frozen))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Int64
 
+from lapwing.kernel.lives import all_within
 from lapwing.records import Array, Detections, Tracks
 from lapwing.track.settings import TrackSettings
 from lapwing.track.state import TrackerState, start
@@ -32,6 +33,8 @@ def timely_rows(scan: Detections, to_ns: int, settings: TrackSettings) -> Int64[
     """Rows of the scan whose time a tracker at `to_ns` can use; None where the scan itself comes too late."""
     if (to_ns - scan.scan_ns) * NS > settings.age_s_max:
         return None
+    if all_within(scan.time_ns, to_ns, settings.age_s_max):
+        return np.arange(len(scan))
     age_s = np.abs(np.float64(to_ns) - scan.time_ns) * NS  # in floats: times of a mad clock may lie anywhere
     return np.flatnonzero(age_s <= settings.age_s_max)
 

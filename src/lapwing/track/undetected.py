@@ -8,8 +8,7 @@ predicted and thinned by every look as in the Poisson multi-Bernoulli filter. Wh
 begins no track either way, and does not thin the Gaussians.
 """
 
-from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -35,6 +34,7 @@ class Newborn(NamedTuple):
     mean: Float64[Array, "m M 6"]
     cov: Float64[Array, "m M 6 6"]
     intensity: Float64[Array, " m"]  # of such detections, per scan and unit of measurement volume
+    expected: float  # number of undetected targets in the sensor's coverage, before it looks
 
 
 def newborn(
@@ -47,17 +47,18 @@ def newborn(
 ) -> Newborn:
     """The tracks that may begin, from the undetected targets as expected before the scan. `place` is what each
     detection says alone."""
-    k, since_s = settings.kinematics, np.maximum(ages_s(scan, to_ns), 0.0)
+    k = settings.kinematics
+    expected = expected_undetected(state, scan, sensor, settings)
     if settings.births is not None and sensor.locates:
         mean, cov, intensity = _from_gaussians(state, scan, place, sensor, settings, to_ns)
-        return Newborn(*spread_modes(k.start, mean, cov, np.zeros(len(scan)), k.modes), intensity)
+        return Newborn(*spread_modes(k.start, mean, cov, np.zeros(len(scan)), k.modes), intensity, expected)
     mean, cov = place
-    intensity = np.zeros(len(scan))
-    if sensor.locates:
-        intensity = sensor.p_detect(mean) * expected_undetected(state, scan, sensor, settings) / sensor.volume
-    if len(k.modes) == 1 and not since_s.any():  # nothing to spread, nothing to move
-        return Newborn(np.ones((len(scan), 1)), mean[:, None], cov[:, None], intensity)
-    return Newborn(*spread_modes(k.start, mean, cov, since_s, k.modes), intensity)
+    intensity = sensor.p_detect(mean) * expected / sensor.volume if sensor.locates else np.zeros(len(scan))
+    if len(k.modes) == 1 and not np.count_nonzero(scan.time_ns - to_ns):  # nothing to spread, nothing to move
+        return Newborn(np.ones((len(scan), 1)), mean[:, None], cov[:, None], intensity, expected)
+    return Newborn(
+        *spread_modes(k.start, mean, cov, np.maximum(ages_s(scan, to_ns), 0.0), k.modes), intensity, expected
+    )
 
 
 def hidden(state: TrackerState, settings: TrackSettings, to_ns: int) -> tuple[Hidden, float]:
@@ -167,39 +168,40 @@ def expected_undetected(state: TrackerState, scan: Detections, sensor: SensorMod
     less than a small share of those that tracks stand for there: whoever sees many has overlooked some."""
     if scan.sensor not in state.sensors:
         return settings.undetected_start
-    held = float(state.tracks.existence[sensor.p_detect(state.tracks.mean) > 0.0].sum())
     s = state.sensors.index(scan.sensor)
     dt_s = max(scan.scan_ns - int(state.looked_ns[s]), 0) * NS
     expected = float(state.undetected[s]) * np.exp(-dt_s / settings.lifetime_s) + settings.birth_rate_hz * dt_s
-    return float(max(min(expected, settings.undetected_start), settings.overlooked_share * held))
+    expected = float(min(expected, settings.undetected_start))
+    if expected >= settings.overlooked_share * len(state.tracks):  # more than all of them would say
+        return expected
+    held = float(np.add.reduce(state.tracks.existence[sensor.p_detect(state.tracks.mean) > 0.0]))
+    return max(expected, settings.overlooked_share * held)
 
 
 def looked(
-    before: TrackerState,
-    after: TrackerState,
+    state: TrackerState,
     scan: Detections,
     sensor: SensorModel,
     settings: TrackSettings,
-    recycled: float,
-) -> TrackerState:
-    """`after` with what the scan's sensor has left unseen, given the state `before`."""
-    sensors = tuple(sorted({*before.sensors, scan.sensor}))
-    old = zip(before.sensors, before.undetected, before.looked_ns, before.placing, strict=True)
-    known = {name: (u, ns, places) for name, u, ns, places in old}
-    undetected = expected_undetected(before, scan, sensor, settings)
-    undetected = undetected * max(1.0 - sensor.detection_probability, UNSEEN_MIN) + recycled
-    looked_ns = max(scan.scan_ns, int(known[scan.sensor][1]) if scan.sensor in known else scan.scan_ns)
-    known[scan.sensor] = (np.float64(undetected), np.int64(looked_ns), np.int64(sensor.locates))
-    after = replace(
-        after,
-        sensors=sensors,
-        undetected=np.array([known[name][0] for name in sensors], dtype=np.float64),
-        looked_ns=np.array([known[name][1] for name in sensors], dtype=np.int64),
-        placing=np.array([known[name][2] for name in sensors], dtype=np.int64),
-    )
+    counts: tuple[float, float],
+    to_ns: int,
+) -> dict[str, Any]:
+    """What the scan's sensor has left unseen, as fields of the state after the scan, given the `state` before it:
+    so many targets were undetected, and so many of those that tracks stood for are so again."""
+    expected, recycled = counts
+    left = expected * max(1.0 - sensor.detection_probability, UNSEEN_MIN) + recycled
+    sensors, undetected, looked_ns, placing = state.sensors, state.undetected, state.looked_ns, state.placing
+    if scan.sensor not in sensors:
+        sensors = tuple(sorted((*sensors, scan.sensor)))
+        at = sensors.index(scan.sensor)
+        undetected, placing = np.insert(undetected, at, 0.0), np.insert(placing, at, 0)
+        looked_ns = np.insert(looked_ns, at, scan.scan_ns)
+    undetected, looked_ns, placing, at = undetected.copy(), looked_ns.copy(), placing.copy(), sensors.index(scan.sensor)
+    undetected[at], looked_ns[at], placing[at] = left, max(scan.scan_ns, int(looked_ns[at])), sensor.locates
+    fields: dict[str, Any] = {"sensors": sensors, "undetected": undetected, "looked_ns": looked_ns, "placing": placing}
     if settings.births is None:
-        return after
-    left = poured(*hidden(before, settings, after.tracks.time_ns), settings.births)
+        return fields
+    hidden_ = poured(*hidden(state, settings, to_ns), settings.births)
     if sensor.locates:  # what only directions have seen has begun no track: it still is undetected
-        left = thinned(left, sensor)
-    return replace(after, hidden_mean=left.mean, hidden_cov=left.cov, hidden=left.number)
+        hidden_ = thinned(hidden_, sensor)
+    return fields | {"hidden_mean": hidden_.mean, "hidden_cov": hidden_.cov, "hidden": hidden_.number}
