@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lapwing.kernel.gating import _few, candidates, few_candidates
-from lapwing.serve.replaying import _one_crowd
+from lapwing.serve.warming import _one_crowd
 
 
 def dense(mean, cov, z, R, age_s, gate):

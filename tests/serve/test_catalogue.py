@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from lapwing import decode
 from lapwing.records import AlarmState, FeedConfig, TlsConfig
-from lapwing.serve import catalogue, metrics, replaying
+from lapwing.serve import catalogue, metrics, warming
 from lapwing.serve.cli import app
 from lapwing.serve.feed_words import PLAIN, explain
 from lapwing.serve.logs import JsonLines
@@ -84,10 +84,10 @@ def test_every_transport_has_words():
 
 
 def test_a_long_compilation_is_told(monkeypatch, caplog):
-    monkeypatch.setattr(replaying, "PATIENCE_S", 0.0)
-    monkeypatch.setattr(replaying, "_one_flow", lambda: time.sleep(0.3))
+    monkeypatch.setattr(warming, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(warming, "_one_flow", lambda _: time.sleep(0.3))
     with caplog.at_level("INFO", "lapwing"):
-        replaying.warm_up()
+        warming.warm_up()
     assert "compiling for this machine" in caplog.text
 
 

@@ -13,9 +13,9 @@ from lapwing.engine.plan import TICK_NS, make_plan
 from lapwing.engine.replay import verify
 from lapwing.records import FeedConfig, Position, SensorConfig, Site
 from lapwing.serve.acts import Acts
-from lapwing.serve.replaying import warm_up
 from lapwing.serve.runtime import Runtime
 from lapwing.serve.sapient import house, our_id
+from lapwing.serve.warming import warm_up
 from lapwing.serve.web import WebOptions, create_app
 from tests.decode import sapient_samples as s
 from tests.serve.test_feeds import free_port, until

@@ -13,8 +13,8 @@ from lapwing.engine.replay import verify
 from lapwing.records import FeedConfig, Position, SensorConfig, Site
 from lapwing.serve.outputs.entries import SapientOutput
 from lapwing.serve.outputs.run import Outputs
-from lapwing.serve.replaying import warm_up
 from lapwing.serve.runtime import Runtime
+from lapwing.serve.warming import warm_up
 from tests.decode import sapient_samples as s
 from tests.serve.sapient_middleware import middleware
 from tests.serve.test_feeds import free_port, until

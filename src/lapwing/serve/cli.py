@@ -65,10 +65,10 @@ def run(
     possible). Stop with Ctrl-C; nothing that was received is lost, and the next start goes on where this one ended.
     """
     from lapwing.serve.operate import Wish
-    from lapwing.serve.replaying import warm_up
     from lapwing.serve.site import SiteError, SiteFile, load
     from lapwing.serve.site_words import missing
     from lapwing.serve.staying import stay
+    from lapwing.serve.warming import warm_up
 
     _logging(verbose, log_json)
     if lacking := missing(*load(site), site.parent):  # mistakes are told before anything is compiled
@@ -363,7 +363,7 @@ def survey(
 @plainly
 def warm() -> None:
     """Compile the kernels now, so that the first start is quick."""
-    from lapwing.serve.replaying import warm_up
+    from lapwing.serve.warming import warm_up
 
     typer.echo(f"compiled in {warm_up():.1f} s")
 

@@ -19,8 +19,8 @@ import numpy as np
 from lapwing.kernel.geodesy import enu_to_geodetic
 from lapwing.records import Array, Picture, Site, TrackStatus
 from lapwing.serve.operate import Observer, Summary, Wish, operate
-from lapwing.serve.replaying import warm_up
 from lapwing.serve.site import load
+from lapwing.serve.warming import warm_up
 
 log = logging.getLogger("lapwing")
 READY_S_MAX = 60.0
