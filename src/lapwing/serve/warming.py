@@ -26,7 +26,8 @@ from lapwing.track import Watch
 
 log = logging.getLogger("lapwing")
 PATIENCE_S = 4.0
-HELPER_S = 600.0  # no helper is waited for longer
+HELP_AFTER_S, HELPER_S = 4.0, 600.0  # what takes so long is helped with; no helper is waited for longer
+HELPER = (sys.executable, "-m", "lapwing.serve.warming")
 WARM_SITE = """
 name = "warm"
 origin = {latitude_deg = 52.25, longitude_deg = 3.9}
@@ -82,12 +83,11 @@ def _helped() -> Iterator[None]:
     helpers: list[subprocess.Popen[bytes]] = []
 
     def help_() -> None:
-        command = [sys.executable, "-m", "lapwing.serve.warming"]
+        quiet = subprocess.DEVNULL
         with contextlib.suppress(OSError):
-            quiet = subprocess.DEVNULL
-            helpers.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet))
+            helpers.append(subprocess.Popen(HELPER, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet))
 
-    soon = threading.Timer(PATIENCE_S, help_)
+    soon = threading.Timer(HELP_AFTER_S, help_)
     soon.daemon = True
     if (os.cpu_count() or 1) > 1:
         soon.start()
@@ -101,7 +101,7 @@ def _helped() -> Iterator[None]:
         soon.cancel()
         for helper in helpers:
             helper.kill()
-            helper.wait()
+            helper.communicate()
 
 
 def _others() -> None:
@@ -153,6 +153,11 @@ def _scanned(watch: Watch, now: int, plan: Plan) -> Watch:
     return watch
 
 
-if __name__ == "__main__":
-    threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()  # not without whom it helps
+def help_out() -> None:
+    """What the helper does, as long as somebody holds the other end of its standard input."""
+    threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
     _others()
+
+
+if __name__ == "__main__":
+    help_out()
