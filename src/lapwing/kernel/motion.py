@@ -63,7 +63,8 @@ def _predict(mean: F64, cov: F64, dt_s: F64, q_h: F64, q_v: F64) -> tuple[F64, F
 
 def predict(mean: F64, cov: F64, dt_s: float | F64, q_h: float | F64, q_v: float | F64) -> tuple[F64, F64]:
     """Mean F x and covariance F P F' + Q after dt_s: (n, 6), (n, 6, 6)."""
-    each = [np.ascontiguousarray(np.broadcast_to(np.asarray(v, dtype=np.float64), len(mean))) for v in (dt_s, q_h, q_v)]
+    # copies, for what is broadcast is read-only or not with its length: compiled once, and not anew amid a flight
+    each = [np.array(np.broadcast_to(np.asarray(v, dtype=np.float64), len(mean))) for v in (dt_s, q_h, q_v)]
     mu, out = _predict(np.ascontiguousarray(mean), np.ascontiguousarray(cov), each[0], each[1], each[2])
     return mu, out
 
