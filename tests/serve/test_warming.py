@@ -1,8 +1,10 @@
 """The first start: who helps to compile, and with whom the helper ends."""
 
+import os
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,7 +17,8 @@ def slow(monkeypatch):
     for name in ("_one_flow", "_others", "_one_crowd"):
         monkeypatch.setattr(warming, name, lambda *_: None)
     monkeypatch.setattr(warming, "_scanned", lambda *_: time.sleep(0.5))
-    monkeypatch.setattr(warming.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(warming.os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(warming, "finite", SimpleNamespace(stats=SimpleNamespace(cache_misses={"any": 1})))
 
 
 def helper(monkeypatch, code, *arguments):
@@ -36,9 +39,45 @@ def test_nobody_helps_where_it_does_not_take_long_or_there_is_one_core(slow, mon
     monkeypatch.setattr(warming, "HELP_AFTER_S", 5.0)
     warming.warm_up()
     monkeypatch.setattr(warming, "HELP_AFTER_S", 0.1)
-    monkeypatch.setattr(warming.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(warming.os, "sched_getaffinity", lambda _: {3})
     warming.warm_up()
     assert not done.exists()
+
+
+def test_nobody_helps_where_all_was_kept_and_only_reading_it_takes_long(slow, monkeypatch, tmp_path):
+    done = tmp_path / "done"
+    helper(monkeypatch, "import sys; open(sys.argv[1], 'w').close()", done)
+    monkeypatch.setattr(warming.finite.stats, "cache_misses", {})
+    warming.warm_up()
+    assert not done.exists()
+
+
+KEPT = """
+import numpy as np
+from lapwing.kernel.bits import finite
+finite(np.zeros(1, np.int64))
+print(len(finite.stats.cache_misses))
+"""
+
+
+def test_what_is_compiled_here_is_told_from_what_was_kept(tmp_path):
+    """Numba's own count, of which the fixture above has a double."""
+    where = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    call = (sys.executable, "-c", KEPT)
+    told = [subprocess.run(call, env=where, capture_output=True, check=True, timeout=120).stdout for _ in range(2)]
+    assert told == [b"1\n", b"0\n"]
+
+
+def test_the_helper_runs_nothing_that_lies_where_it_is_started(tmp_path):
+    """A file that is called as a module of the standard library is."""
+    for name in ("queue", "logging", "lapwing"):
+        (tmp_path / f"{name}.py").write_text("open('met', 'w').close()")
+    helping = subprocess.Popen(
+        warming.HELPER, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tmp_path
+    )  # nobody holds the other end: it ends at once
+    helping.communicate(timeout=100)
+    assert helping.returncode == 0
+    assert not (tmp_path / "met").exists()
 
 
 @pytest.mark.parametrize("code", ["import sys; sys.exit(3)", "import time; time.sleep(60)"])

@@ -1,5 +1,7 @@
 """What the tracker remembers cannot be written to, whatever it was made of, and is sound."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +10,14 @@ import pytest
 from lapwing.kernel.gaussian import not_positive
 from lapwing.kernel.hypotheses import Forest
 from lapwing.records import ANONYMOUS, Detections, Space
-from lapwing.track import PositionSensor, TrackSettings, start, step
+from lapwing.track import (
+    AIR,
+    Exactness,
+    PositionSensor,
+    TrackSettings,
+    start,
+    step,
+)
 from lapwing.track.state import Hypotheses
 
 
@@ -50,3 +59,79 @@ def test_a_covariance_that_rounding_has_spoilt_is_mended_by_the_next_scan():
         assert not not_positive(after.hypotheses.cov, 0.0).any()
         assert not not_positive(after.tracks.cov, 0.0).any()
         assert after.tracks.track_id.tolist()[:2] == state.tracks.track_id.tolist()[:2]
+
+
+def contested(settings, spoil=lambda of: of, steps=6):
+    """What is left of two targets side by side among false plots, when what the tracker remembers is spoilt halfway."""
+    rng, state = np.random.default_rng(3), start(settings)
+    sensor = PositionSensor("s", Space.POSITION_2D, 0.9, 3.0, 200.0**2)
+    for k in range(1, steps + 1):
+        true = np.array([[10.0 * k, 0.0], [10.0 * k, 8.0]])
+        z = np.concatenate([true + rng.normal(0.0, 5.0, (2, 2)), rng.uniform(-100.0, 100.0, (rng.poisson(3.0), 2))])
+        if k == steps // 2 + 1:
+            state = replace(state, hypotheses=spoil(state.hypotheses))
+        state, _ = step(state, scan_of(k, z), sensor, settings)
+    return state
+
+
+def everywhere(of, column, value):
+    """A column of the hypotheses, and of their modes, with one value in every second row."""
+    spoilt = getattr(of, column).copy()
+    spoilt[::2] = value
+    modes = of.modes
+    if modes is not None and hasattr(modes, column):
+        inner = getattr(modes, column).copy()
+        inner[::2] = value
+        modes = replace(modes, **{column: inner})
+    return replace(of, modes=modes, **{column: spoilt})
+
+
+@pytest.mark.parametrize("cluster_tracks_max", [0, 1, 8])
+@pytest.mark.parametrize("modes", [(), AIR])
+@pytest.mark.parametrize("column", ["weight", "existence"])
+def test_hypotheses_of_nothing_leave_nothing(column, modes, cluster_tracks_max):
+    """Nothing of a track is kept where nothing says that it is there, even if no probability is too small to keep."""
+    exactness = Exactness(cluster_tracks_max=cluster_tracks_max, merge_d2=-1.0)
+    settings = TrackSettings(exactness=exactness, prune_existence=0.0, modes=modes)
+    state = contested(settings, lambda of: replace(of, **{column: np.zeros(len(of.track))}))
+    of = state.hypotheses
+    assert len(of.mean) == len(of.track) > 0
+    assert set(of.track) == set(range(len(state.tracks)))
+    assert not not_positive(of.cov, 0.0).any()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300, -1e300, -1.0])
+@pytest.mark.parametrize("column", ["mean", "cov", "weight", "existence"])
+@pytest.mark.parametrize("modes", [(), AIR])
+def test_what_no_scan_leaves_behind_is_refused_or_survived(column, value, modes):
+    """Whoever builds a state by hand is told, or served with sound numbers; the process is never harmed."""
+    settings = TrackSettings(modes=modes)
+    try:
+        state = contested(settings, lambda of: everywhere(of, column, value))
+    except (ValueError, ArithmeticError) as error:
+        assert str(error)
+        return
+    assert np.isfinite(state.tracks.mean).all()
+    assert np.isfinite(state.hypotheses.cov).all()
+    assert ((state.tracks.existence >= 0.0) & (state.tracks.existence <= 1.0)).all()
+
+
+WHOLE = """
+from lapwing.track import Exactness, TargetPrior, TrackSettings, VisibilitySettings
+whole = TrackSettings(
+    prior=TargetPrior(speed_mps_sigma=30),
+    exactness=Exactness(merge_d2=1),
+    visibility=VisibilitySettings(seen_s=50),
+    coast_after_s=10,
+    gate_d2=15,
+)
+numbers = whole.prior.speed_mps_sigma, whole.exactness.merge_d2, whole.visibility.seen_s, whole.coast_after_s
+print(*numbers, whole.gate_d2, whole.tracks_max)
+"""
+
+
+def test_whole_numbers_are_settings_like_any_others():
+    """Made fractional at the start, for kernels would be compiled anew for them amid a run. In a process of its own: in
+    tests a whole number for a fractional one is refused."""
+    told = subprocess.run((sys.executable, "-c", WHOLE), capture_output=True, check=True, text=True, timeout=120)
+    assert told.stdout.split() == ["30.0", "1.0", "50.0", "10.0", "15.0", "20000"]

@@ -261,9 +261,9 @@ def _collapse(members: I64, dets: I64, ev: Evidence, limits: Limits, kids: tuple
             there += ev.p_miss[local] * ev.r_miss[local]
             for e in range(ev.pair_first[local], ev.pair_first[local + 1]):
                 there += ev.p_pair[e]
-        if there < limits.existence_min:
+        if not (limits.existence_min <= there < np.inf and there > 0.0):
             lost += there
-            continue
+            continue  # of nothing nothing is left: every child has a part
         child = len(child_track)
         child_track.append(i)
         child_r.append(min(there, 1.0))

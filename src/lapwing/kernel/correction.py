@@ -44,7 +44,7 @@ def _reweigh(w: F64, log_l: F64) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _copy(of: tuple[F64, F64, F64], i: int, w: F64, mean: F64, cov: F64) -> None:
+def copy_row(of: tuple[F64, F64, F64], i: int, w: F64, mean: F64, cov: F64) -> None:
     """w (M,), mean (M, 6) and cov (M, 6, 6) become row i of the others."""
     from_w, from_mean, from_cov = of
     for j in range(len(w)):
@@ -72,9 +72,9 @@ def parts(
     for n in range(p):
         x, P, only = mean[n], cov[n], only_ground
         if local[n] < 0:
-            _copy(new, row[n], w[n], x, P)
+            copy_row(new, row[n], w[n], x, P)
             continue
-        _copy(old, local[n], w[n], x, P)
+        copy_row(old, local[n], w[n], x, P)
         e = pair[n]
         if e < 0:
             continue

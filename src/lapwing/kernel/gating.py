@@ -18,8 +18,9 @@ I64 = NDArray[np.int64]
 
 @njit(cache=True, nogil=True)
 def _bin(value: float, bins: tuple[float, float, int]) -> int:
-    """The bin of a value; bins = (lower end, bins per unit, how many)."""
-    return int(min(max((value - bins[0]) * bins[1], 0.0), bins[2] - 1.0))
+    """The bin of a value; bins = (lower end, bins per unit, how many). The first where the value is no number."""
+    at = (value - bins[0]) * bins[1]
+    return int(min(at, bins[2] - 1.0)) if at > 0.0 else 0
 
 
 @njit(cache=True, nogil=True)

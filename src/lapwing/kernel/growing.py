@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from lapwing.kernel.assignment import falling
 from lapwing.kernel.beliefs import keep, match, merge, moment, staying
-from lapwing.kernel.correction import parts, sound_rows
+from lapwing.kernel.correction import copy_row, parts, sound_rows
 from lapwing.kernel.gaussian import make_positive
 from lapwing.kernel.hypotheses import Branches, Forest
-from lapwing.kernel.lives import Chances, Lives
+from lapwing.kernel.lives import Chances
 from lapwing.kernel.manoeuvre import matched
 from lapwing.kernel.weighing import Gains
 
@@ -25,7 +25,7 @@ Belief = tuple[F64, F64, F64]
 @njit(cache=True, nogil=True)
 def _parts_of(branches: Branches, child: I64, place: I64, seen: I64) -> tuple[I64, I64, I64, I64]:
     """The parts of the chosen children: which, local hypothesis, pair as it was gated, and row (`parts`)."""
-    if len(branches.part_child) == len(place):  # each is one part
+    if len(branches.part_child) == len(place):  # each has one, for each has some
         chosen = child
     else:
         chosen, k = np.empty(len(branches.part_child), np.int64), 0
@@ -61,7 +61,7 @@ def _mixed(branches: Branches, chosen: I64, place: I64, belief: Belief, count: i
         for j in range(M):
             every += w[e, j]
         for j in range(M):
-            w[e, j] /= every
+            w[e, j] = w[e, j] / every if every > 0.0 else 1.0 / M
     return w, x.reshape((count, M, 6)), P.reshape((count, M, 6, 6))
 
 
@@ -77,7 +77,7 @@ def grown(
     """The Gaussians that the branches chose for the tracks that are `sure` (h,): each missed, corrected by a detection,
     begun by one, or a mixture of such parts, made sound (`sound_rows`) and positive definite; and which they are
     (`staying`). beliefs = (of local hypotheses, of what each detection begins), pairs = (their rows of the gains, the
-    gains); the rest as of `parts`."""
+    gains); the rest as of `parts`. Raises ValueError where a covariance is not finite."""
     (seen, gains), (child, place, first) = pairs, staying(branches.child_track, sure)
     chosen, local, pair, row = _parts_of(branches, child, place, seen)
     w, mean, cov = parts(beliefs[0], beliefs[1], (local, pair, row), gains, only_ground)
@@ -89,6 +89,8 @@ def grown(
         if not good[e]:
             make_positive(full[e : e + 1])
             sound_rows(flat[e : e + 1], full[e : e + 1], bounds)
+            if not np.isfinite(full[e]).all():
+                raise ValueError("a covariance in the tracker's state is not finite")
     return (w, mean, cov), (child, place, first)
 
 
@@ -172,15 +174,8 @@ def _compact(belief: Belief, chosen: I64) -> Belief:
     """The chosen rows, which rise, moved to the front."""
     w, mean, cov = belief
     for k in range(len(chosen)):
-        s = chosen[k]
-        if s == k:
-            continue
-        for j in range(w.shape[1]):
-            w[k, j] = w[s, j]
-            for a in range(6):
-                mean[k, j, a] = mean[s, j, a]
-                for b in range(6):
-                    cov[k, j, a, b] = cov[s, j, a, b]
+        if chosen[k] != k:
+            copy_row(belief, chosen[k], w[k], mean[k], cov[k])
     return w[: len(chosen)], mean[: len(chosen)], cov[: len(chosen)]
 
 
@@ -188,16 +183,16 @@ def _compact(belief: Belief, chosen: I64) -> Belief:
 def settled(
     branches: Branches,
     odds: Chances,
-    life: Lives,
+    lived: tuple[F64, NDArray[np.bool_]],
     which: tuple[I64, I64, I64],
     belief: Belief,
     keeping: Keeping,
 ) -> tuple[NDArray[np.bool_], F64, tuple[F64, F64], Left]:
     """Which tracks (h,) live on; the existence of those that do not though something is left of them; of those that do
     means (a, 6) and covariances (a, 6, 6), from all of their local hypotheses (`moment`) about the one where each
-    stands; and the local hypotheses that are left (belief is worked on in place). which = (child, place, first) and
-    belief as of `grown`."""
-    (child, place, first), (w, mean, cov), sure = which, belief, life.sure
+    stands; and the local hypotheses that are left (belief is worked on in place). lived = (existence of each
+    track, which are sure), which = (child, place, first) and belief as of `grown`."""
+    (child, place, first), (w, mean, cov), (existence, sure) = which, belief, lived
     weight, r, there = np.empty(len(child)), np.empty(len(child)), np.empty(len(child))
     for s in range(len(child)):
         weight[s], r[s] = odds.weight[child[s]], branches.child_r[child[s]]
@@ -212,14 +207,14 @@ def settled(
             seat[k] = place[odds.at[i]]
             own_m[k] = np.sqrt(spread[seat[k], 0, 0] + spread[seat[k], 1, 1])
             k += 1
-    alive, gone, lost = _alive(sure, life.existence, own_m, keeping), np.empty(len(sure)), 0
+    alive, gone, lost = _alive(sure, existence, own_m, keeping), np.empty(len(sure)), 0
     x, P, work, k, t = np.empty((len(seat), 6)), np.empty((len(seat), 6, 6)), np.empty(6), 0, 0
     for i in range(len(sure)):
         if alive[i]:
             moment(seat[t], first[t], first[t + 1], there, (middle, spread), (x[k], P[k]), work)
             k += 1
         elif odds.at[i] >= 0:
-            gone[lost] = life.existence[i]
+            gone[lost] = existence[i]
             lost += 1
         t += 1 if sure[i] else 0
     of = child, r, weight

@@ -73,7 +73,8 @@ class Chances(NamedTuple):
 
 
 class Lives(NamedTuple):
-    """Of each track, then of one that may begin per detection (h,): what it is after the scan."""
+    """Of each track, then of one that may begin per detection (h,), or of those that live on (a,): what it is after the
+    scan."""
 
     existence: F64  # as far as some sensor that places targets sees it
     status: I64
@@ -85,24 +86,14 @@ class Lives(NamedTuple):
     unplaced: I64
     flat: I64
     radar_m: F64
-    sure: NDArray[np.bool_]  # there with enough probability to live on
 
 
 class Rows(NamedTuple):
     """The tracks that live on (a,), and what was told of them."""
 
     track_id: I64
-    existence: F64
-    status: I64
-    born_ns: I64
-    updated_ns: I64
-    address: I64
-    frame_seq: I64
-    hits: F64
-    unplaced: I64
-    flat: I64
-    radar_m: F64
-    visible: F64
+    life: Lives
+    visible: F64  # (a, s)
     next_id: int
     told: tuple[I64, I64, F64, F64]  # track_id, detection, weight, NIS of each association
 
@@ -131,10 +122,13 @@ def _seen_by(i: int, mine: bool, past: Past, look: Look, out: tuple[I64, I64, F6
 
 
 @njit(cache=True, nogil=True)
-def lives(past: Past, look: Look, told: Told, odds: Chances, placed: F64, rules: Rules) -> Lives:
-    """Old tracks, followed by one tentative track per detection, with their last probable detection, status, and
-    whether they are there with enough probability to live on. placed (h,): probability that some sensor that places
-    targets sees the track; of what only directions have seen that is not asked, nor of anything where it is empty."""
+def lives(
+    past: Past, look: Look, told: Told, odds: Chances, placed: F64, rules: Rules
+) -> tuple[Lives, NDArray[np.bool_]]:
+    """Old tracks, followed by one tentative track per detection, with their last probable detection and status; and
+    which of them (h,) are there with enough probability to live on. placed (h,): probability that some sensor that
+    places targets sees the track; of what only directions have seen that is not asked, nor of anything where it is
+    empty."""
     n, h = len(past.hits), len(odds.at)
     existence, status, born, updated = np.empty(h), np.empty(h, np.int64), np.empty(h, np.int64), np.empty(h, np.int64)
     address, seq, hits = np.empty(h, np.int64), np.empty(h, np.int64), np.empty(h)
@@ -167,7 +161,7 @@ def lives(past: Past, look: Look, told: Told, odds: Chances, placed: F64, rules:
         existence[i] = there
         least = rules.prune_existence if status[i] == TENTATIVE else rules.delete_existence
         sure[i] = odds.at[i] >= 0 and there >= least
-    return Lives(existence, status, born, updated, address, seq, hits, *seen, sure)
+    return Lives(existence, status, born, updated, address, seq, hits, *seen), sure
 
 
 @njit(cache=True, nogil=True)
@@ -215,8 +209,8 @@ def rows(
         for c in range(visible.shape[1]):
             seen[k, c] = visible[i, c] if len(visible) > 0 else 1.0
         k += 1
-    lived = ids, existence, status, born, updated, address, seq, hits, unplaced, flat, radar_m, seen
-    return Rows(*lived, next_id, shown(told, alive, ids, weight_min))
+    life = Lives(existence, status, born, updated, address, seq, hits, unplaced, flat, radar_m)
+    return Rows(ids, life, seen, next_id, shown(told, alive, ids, weight_min))
 
 
 @njit(cache=True, nogil=True)

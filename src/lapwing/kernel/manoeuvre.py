@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from lapwing.kernel.beliefs import beginnings
 from lapwing.kernel.gaussian import settle
 from lapwing.kernel.geodesy import height_m
 from lapwing.kernel.turning import carry_cov, carry_state, flows, move_cov, move_state, noises, straight, straight_cov
@@ -179,10 +180,7 @@ def foreseen(
 def faded(existence: F64, share: float, existence_max: float, track: I64, named: I64, n: int) -> tuple[F64, I64, I64]:
     """Of local hypotheses, by track: existence (l,) of which this share is left; where those of each of the n tracks
     begin, and the end (n + 1,); and the names (n,) of their tracks."""
-    left, first, name = np.empty(len(track)), np.zeros(n + 1, np.int64), np.empty(len(track), np.int64)
+    left, name = np.empty(len(track)), np.empty(len(track), np.int64)
     for a in range(len(track)):
         left[a], name[a] = min(existence[a] * share, existence_max), named[track[a]]
-        first[track[a] + 1] += 1
-    for i in range(n):
-        first[i + 1] += first[i]
-    return left, first, name
+    return left, beginnings(track, n), name

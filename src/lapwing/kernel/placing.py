@@ -5,15 +5,15 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from lapwing.kernel.geodesy import height_m
+from lapwing.kernel.geodesy import height_m as curved_m
 
 F64 = NDArray[np.float64]
 
 
 @njit(cache=True, nogil=True)
-def at_rest(z: F64, R: F64, speed: float, climb: float, height: tuple[float, float]) -> tuple[F64, F64]:
-    """Means (m, 6) and covariances (m, 6, 6) at the positions z (m, 2 or 3) with R, at rest; standard deviations of
-    horizontal velocity and climb (m/s), and mean and standard deviation of the height (m) where z has none."""
+def at_rest(z: F64, R: F64, height_m: float, variance: tuple[float, float, float]) -> tuple[F64, F64]:
+    """Means (m, 6) and covariances (m, 6, 6) at the positions z (m, 2 or 3) with R, at rest; mean of the height where z
+    has none, and variances of horizontal velocity, climb and that height."""
     m, d = z.shape
     mean, cov = np.zeros((m, 6)), np.zeros((m, 6, 6))
     for s in range(m):
@@ -22,10 +22,10 @@ def at_rest(z: F64, R: F64, speed: float, climb: float, height: tuple[float, flo
             for j in range(d):
                 cov[s, i, j] = R[s, i, j]
         if d == 2:
-            mean[s, 2] = height[0] - height_m(mean[s])
-            cov[s, 2, 2] = height[1] ** 2
-        cov[s, 3, 3] = cov[s, 4, 4] = speed**2
-        cov[s, 5, 5] = climb**2
+            mean[s, 2] = height_m - curved_m(mean[s])
+            cov[s, 2, 2] = variance[2]
+        cov[s, 3, 3] = cov[s, 4, 4] = variance[0]
+        cov[s, 5, 5] = variance[1]
     return mean, cov
 
 

@@ -19,6 +19,7 @@ from lapwing.engine.state import start
 from lapwing.engine.tick import step
 from lapwing.integrity.search import explain
 from lapwing.integrity.source import SourceSettings, make_looks
+from lapwing.kernel.bits import finite
 from lapwing.kernel.gating import few_candidates
 from lapwing.records import Detections, Frame, Space
 from lapwing.serve.site import parse
@@ -27,7 +28,7 @@ from lapwing.track import Watch
 log = logging.getLogger("lapwing")
 PATIENCE_S = 4.0
 HELP_AFTER_S, HELPER_S = 4.0, 600.0  # what takes so long is helped with; no helper is waited for longer
-HELPER = (sys.executable, "-m", "lapwing.serve.warming")
+HELPER = (sys.executable, "-P", "-m", "lapwing.serve.warming")  # -P: nothing from the folder it is started in
 WARM_SITE = """
 name = "warm"
 origin = {latitude_deg = 52.25, longitude_deg = 3.9}
@@ -83,13 +84,15 @@ def _helped() -> Iterator[None]:
     helpers: list[subprocess.Popen[bytes]] = []
 
     def help_() -> None:
+        if not finite.stats.cache_misses:  # the first kernel of all was kept: so are the others, and it is only slow
+            return
         quiet = subprocess.DEVNULL
         with contextlib.suppress(OSError):
             helpers.append(subprocess.Popen(HELPER, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet))
 
     soon = threading.Timer(HELP_AFTER_S, help_)
     soon.daemon = True
-    if (os.cpu_count() or 1) > 1:
+    if len(os.sched_getaffinity(0)) > 1:
         soon.start()
     try:
         yield

@@ -137,8 +137,8 @@ class PositionSensor:
         self, z: Float64[Array, "m d"], R: Float64[Array, "m d d"], prior: TargetPrior
     ) -> tuple[Float64[Array, "m 6"], Float64[Array, "m 6 6"]]:
         """The measured position, at rest, with the prior's spread of velocity (and of height, if unmeasured)."""
-        height = prior.height_m_mean, prior.height_m_sigma
-        return at_rest(z, R, prior.speed_mps_sigma, prior.climb_mps_sigma, height)
+        variance = prior.speed_mps_sigma**2, prior.climb_mps_sigma**2, prior.height_m_sigma**2
+        return at_rest(z, R, prior.height_m_mean, variance)
 
     def clutter_intensity(self, z: Float64[Array, "m d"]) -> Float64[Array, " m"]:
         """Uniform over the volume."""

@@ -1,11 +1,20 @@
 """What the tracker assumes of targets when nothing better is known. Every number is a default for an air-watch site."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from jaxtyping import Float64
 
 from lapwing.records import Array
 from lapwing.track.motions import Kinematics, Mode, kinematics, one_mode
+
+
+def _exact(settings: object) -> None:
+    """Whole numbers given for fractional ones made so, once: kernels are compiled for each kind of number anew, which
+    takes seconds."""
+    for f in fields(settings):  # type: ignore[arg-type]  # dataclasses, all of them
+        value = getattr(settings, f.name)
+        if f.type in (float, float | None) and value is not None:
+            object.__setattr__(settings, f.name, float(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +28,9 @@ class TargetPrior:
     height_m_sigma: float = 3_500.0
     height_m_min: float = -500.0
     height_m_max: float = 20_000.0
+
+    def __post_init__(self) -> None:
+        _exact(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,7 @@ class Exactness:
     def __post_init__(self) -> None:
         if self.hypotheses_max < 1:
             raise ValueError("Exactness: hypotheses_max must be at least 1")
+        _exact(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +108,7 @@ class VisibilitySettings:
     def __post_init__(self) -> None:
         if not (0.0 <= self.start <= 1.0 and self.seen_s > 0.0 and self.hidden_s > 0.0):
             raise ValueError("VisibilitySettings: start must lie within 0 and 1, seen_s and hidden_s be positive")
+        _exact(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +156,9 @@ class TrackSettings:
     age_s_max: float = 60.0  # what is further from the tracker's time is put aside: plots, scans that come late
     report_weight_min: float = 0.05  # associations below this are not reported
     show_existence: float = 0.1  # tentative tracks below this stay inside the tracker
+
+    def __post_init__(self) -> None:
+        _exact(self)
 
     @property
     def kinematics(self) -> Kinematics:

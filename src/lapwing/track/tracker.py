@@ -92,14 +92,14 @@ def _after(
         false = out.p_new * (1.0 - r_new) / np.sqrt(flood)  # one flood must not make the map blind for half an hour
         maps = clutter.kept(maps, clutter.learned(learned, scan, false, sensor, settings.clutter))
 
-    rows, counts = out.rows, (new.expected, out.lost + float(np.add.reduce(out.gone)))
+    rows, life, counts = out.rows, out.rows.life, (new.expected, out.lost + float(np.add.reduce(out.gone)))
     after = replace(
         state,
-        tracks=Tracks(to_ns, rows[0], out.mean, out.cov, *rows[1:7], rows.next_id),
-        hits=rows.hits,
-        unplaced=rows.unplaced,
-        flat=rows.flat,
-        radar_m=rows.radar_m,
+        tracks=Tracks(to_ns, rows.track_id, out.mean, out.cov, *life[:6], rows.next_id),
+        hits=life.hits,
+        unplaced=life.unplaced,
+        flat=life.flat,
+        radar_m=life.radar_m,
         visible=rows.visible,
         hypotheses=hypotheses(out.left),
         clutter=maps,
@@ -118,11 +118,11 @@ def _flood(
 ) -> float:
     """How much more clutter there is than the sensor is known to make: 1, unless detections outnumber by FLOOD what
     tracks, undetected targets and declared clutter explain. Then almost none of them may begin a track."""
-    others = clutter_per_scan + settings.undetected_start + 1.0
-    if len(scan) <= FLOOD * others:
+    if len(scan) <= FLOOD * (clutter_per_scan + settings.undetected_start):
         return 1.0
     held = float(np.add.reduce(prior.weight * prior.existence * p_detect))
-    return max(1.0, len(scan) / (FLOOD * (held + others))) ** 2
+    expected = held + clutter_per_scan + settings.undetected_start + 1.0
+    return max(1.0, len(scan) / (FLOOD * expected)) ** 2
 
 
 def estimates(
