@@ -32,6 +32,24 @@ def recording(relative: str) -> Path:
     return path
 
 
+@pytest.fixture(scope="session", autouse=True)
+def unforgiving():
+    """A tick that fails is a failed test: nothing is set aside (engine/aside.py) but in tests marked `spared`."""
+    from lapwing.engine import tick
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tick, "sparing", lambda _state, _frames, _tick, whole: whole({}))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def spared(request, monkeypatch):
+    if request.node.get_closest_marker("spared"):
+        from lapwing.engine import aside, tick
+
+        monkeypatch.setattr(tick, "sparing", aside.sparing)
+
+
 @pytest.fixture
 def shared_recording():
     return recording

@@ -14,6 +14,7 @@ from lapwing import alarm, integrity, track
 from lapwing.alarm import World
 from lapwing.engine import unseeing
 from lapwing.engine.alerting import standing
+from lapwing.engine.aside import Aside, sparing
 from lapwing.engine.bursts import in_time
 from lapwing.engine.delays import COUNTERS, delayed
 from lapwing.engine.labels import labelled
@@ -39,10 +40,23 @@ def _nobody(_part: str) -> None:
 def step(
     state: State, frames: Sequence[Frame], tick: int, to_ns: int, plan: Plan, done: Callable[[str], None] = _nobody
 ) -> tuple[State, Picture]:
-    """The world at `to_ns`, given what came since the state's time. `done` hears the name of every part that is done
-    (serve/timing.py has a clock); nothing comes back from it."""
+    """The world at `to_ns`, given what came since the state's time, but for what it fails on (engine/aside.py). `done`
+    hears the name of every part that is done (serve/timing.py has a clock); nothing comes back from it."""
     to_ns = max(to_ns, state.time_ns)  # a clock set back must not take the world back
-    decoded, feeds = _decode(state, frames, to_ns, plan)
+    return sparing(state, frames, tick, lambda aside: _whole(state, frames, (tick, to_ns), plan, aside, done))
+
+
+def _whole(
+    state: State,
+    frames: Sequence[Frame],
+    now: tuple[int, int],
+    plan: Plan,
+    aside: Aside,
+    done: Callable[[str], None],
+) -> tuple[State, Picture]:
+    """The same without the feeds set aside; now = (tick, to_ns)."""
+    tick, to_ns = now
+    decoded, feeds = _decode(state, frames, to_ns, plan, aside)
     alerts = standing(state.alerts, decoded, to_ns)
     done("decode")
     scans = tuple(scan for d in decoded for scan in d.scans)
@@ -101,13 +115,14 @@ def _same_speakers(before: Claims, after: Claims) -> bool:
 
 
 def _decode(
-    state: State, frames: Sequence[Frame], to_ns: int, plan: Plan
+    state: State, frames: Sequence[Frame], to_ns: int, plan: Plan, aside: Aside
 ) -> tuple[list[Decoded], tuple[FeedState, ...]]:
-    """What the frames say, feed by feed in the site's order, and the feeds' new states."""
+    """What the frames say, feed by feed in the site's order, and the feeds' new states. What is set aside is counted,
+    and nothing else: the feed falls quiet if that goes on."""
     by_feed: dict[str, list[Frame]] = defaultdict(list)
     for frame in frames:
         by_feed[frame.feed].append(frame)
-    out, feeds = [], []
+    left, out, feeds = {name: by_feed.pop(name, []) for name in aside}, [], []
     dt_s = max(to_ns - state.time_ns, 1) * 1e-9 if state.time_ns else 0.2
     for feed, config in zip(state.feeds, plan.site.feeds, strict=True):
         mine = by_feed.get(config.feed, [])
@@ -118,6 +133,8 @@ def _decode(
         if mine:
             out.append(d)
         health, delays = _counted(feed.health, mine, d, dt_s), feed.delays
+        if left.get(config.feed):
+            health = _refused(health, left[config.feed], aside[config.feed])
         if config.decoder not in COUNTERS:
             delays = delayed(delays, d, mine, to_ns, dt_s)
         quiet = health.received_ns > 0 and to_ns - health.received_ns > config.quiet_s_max * 1e9
@@ -139,6 +156,13 @@ def _counted(health: FeedHealth, frames: list[Frame], decoded: Decoded, dt_s: fl
         rate_hz=rate_hz if rate_hz > 1e-6 else 0.0,
     )
     return _with_faults(health, decoded.faults)
+
+
+def _refused(health: FeedHealth, frames: list[Frame], why: str) -> FeedHealth:
+    """The feed's counts after frames that were set aside."""
+    size = sum(len(f.data) for f in frames)
+    health = replace(health, frames=health.frames + len(frames), bytes_total=health.bytes_total + size)
+    return _with_faults(health, (Fault(why, len(frames), frames[0].seq, frames[0].data),))
 
 
 def _with_faults(health: FeedHealth, faults: Sequence[Fault]) -> FeedHealth:
