@@ -143,12 +143,15 @@ def test_a_want_of_memory_is_nobodys_fault(world, tmp_path):
         sparing(state, [Frame(1, "AIS", T0, b"")], 1, whole)
 
 
-def test_a_long_reason_is_cut(world, tmp_path):
+@pytest.mark.parametrize("text", ["x" * 1000, "\udce9\n\x1b[2J" * 100])
+def test_a_reason_is_short_and_can_be_shown(text, world, tmp_path):
     state = start(frail(world[0], tmp_path))
 
     def whole(aside):
         if aside:
             return aside
-        raise ValueError("x" * 1000)
+        raise ValueError(text)
 
-    assert len(sparing(state, [Frame(1, "AIS", T0, b"")], 1, whole)["AIS"]) == REASON_CHARS
+    why = sparing(state, [Frame(1, "AIS", T0, b"")], 1, whole)["AIS"]
+    assert len(why.encode()) == REASON_CHARS
+    assert why.isprintable()

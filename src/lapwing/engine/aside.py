@@ -38,7 +38,8 @@ def sparing(state: State, frames: Sequence[Frame], tick: int, whole: Callable[[A
     came = {f.feed for f in frames}
     feeds = [f.health for f in state.feeds if f.health.feed in came]
     feeds.sort(key=lambda health: not health.last_fault.startswith(FAILED))  # who did it before did it again
-    why = f"{FAILED}{type(failed).__name__}: {failed}"[:REASON_CHARS]
+    text = f"{FAILED}{type(failed).__name__}: {failed}"[:REASON_CHARS]
+    why = "".join(c if c.isprintable() else "?" for c in text)  # half a surrogate pair could not be written down
     for tried in (*([health] for health in feeds), feeds):
         aside = {health.feed: why for health in tried}
         try:
