@@ -103,14 +103,17 @@ def test_hypotheses_of_nothing_leave_nothing(column, modes, cluster_tracks_max):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300, -1e300, -1.0])
 @pytest.mark.parametrize("column", ["mean", "cov", "weight", "existence"])
 @pytest.mark.parametrize("modes", [(), AIR])
-def test_what_no_scan_leaves_behind_is_refused_or_survived(column, value, modes):
+@pytest.mark.parametrize("cluster_tracks_max", [0, 8])
+def test_what_no_scan_leaves_behind_is_refused_or_survived(column, value, modes, cluster_tracks_max):
     """Whoever builds a state by hand is told, or served with sound numbers; the process is never harmed."""
-    settings = TrackSettings(modes=modes)
+    settings = TrackSettings(modes=modes, exactness=Exactness(cluster_tracks_max=cluster_tracks_max))
     try:
         state = contested(settings, lambda of: everywhere(of, column, value))
     except (ValueError, ArithmeticError) as error:
         assert str(error)
         return
+    assert len(state.tracks) > 0
+    assert np.isfinite(state.undetected).all()
     assert np.isfinite(state.tracks.mean).all()
     assert np.isfinite(state.hypotheses.cov).all()
     assert ((state.tracks.existence >= 0.0) & (state.tracks.existence <= 1.0)).all()

@@ -4,7 +4,8 @@ nor end it again at every start, when the journal's last ticks are run anew.
 The feed whose frames a tick can do without is set aside for this tick, and its frames are counted as refused; if no
 single one is enough, all are. The state never changes in place, so a second try begins where the first did. What is set
 aside depends on the state and the frames alone: recovery, replay and evidence come to the same. The journal keeps all
-frames. A tick that fails even without frames is a fault of the state, and is raised.
+frames. A tick that fails even without frames is raised: a fault of the state, or of what came earlier and is met only
+now (a scan dated ahead waits, claims are judged once a second).
 """
 
 import logging
@@ -17,7 +18,7 @@ from lapwing.records import Frame
 Made = TypeVar("Made")
 Aside = Mapping[str, str]  # feeds that are set aside in this tick, and why
 FAILED = "set aside, a tick failed on it: "
-REASON_CHARS = 200
+PASSING = (MemoryError, RecursionError, OSError, ImportError)  # depend on more than state and frames
 STUCK = (
     "Lapwing cannot go on from here, not even without what just came, and a new start would come to the same. "
     "To watch again at once give another journal folder; please report this, the journal shows how it came about"
@@ -27,29 +28,30 @@ log = logging.getLogger("lapwing")
 
 
 def sparing(state: State, frames: Sequence[Frame], tick: int, whole: Callable[[Aside], Made]) -> Made:
-    """`whole` of as many feeds as a tick can do with. Raises what the tick without any raised first, and MemoryError,
-    which depends on more than the frames."""
+    """`whole` of as many feeds as a tick can do with. Raises what the tick raised first where none is few enough, and
+    PASSING errors."""
     try:
         return whole({})
-    except MemoryError:
+    except PASSING:
         raise
     except Exception as error:
         failed = error
     came = {f.feed for f in frames}
     feeds = [f.health for f in state.feeds if f.health.feed in came]
     feeds.sort(key=lambda health: not health.last_fault.startswith(FAILED))  # who did it before did it again
-    text = f"{FAILED}{type(failed).__name__}: {failed}"[:REASON_CHARS]
-    why = "".join(c if c.isprintable() else "?" for c in text)  # half a surrogate pair could not be written down
+    why = (
+        f"{FAILED}{type(failed).__name__}"  # what it says may differ in another process, or name somebody: for the log
+    )
     for tried in (*([health] for health in feeds), feeds):
         aside = {health.feed: why for health in tried}
         try:
             made = whole(aside)
-        except MemoryError:
+        except PASSING:
             raise
         except Exception as error:
             log.debug("tick %d fails without %s, too", tick, aside, exc_info=error)
             continue
-        news = not all(health.last_fault.startswith(FAILED) for health in tried)
+        news = any(health.last_fault != why for health in tried)
         names = ", ".join(repr(name) for name in aside)
         log.log(
             logging.ERROR if news else logging.DEBUG,

@@ -92,7 +92,8 @@ def _helped() -> Iterator[None]:
 
     soon = threading.Timer(HELP_AFTER_S, help_)
     soon.daemon = True
-    if len(os.sched_getaffinity(0)) > 1:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if cores > 1:
         soon.start()
     try:
         yield

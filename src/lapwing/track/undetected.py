@@ -8,6 +8,7 @@ predicted and thinned by every look as in the Poisson multi-Bernoulli filter. Wh
 begins no track either way, and does not thin the Gaussians.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -187,9 +188,12 @@ def looked(
     to_ns: int,
 ) -> dict[str, Any]:
     """What the scan's sensor has left unseen, as fields of the state after the scan, given the `state` before it:
-    so many targets were undetected, and so many of those that tracks stood for are so again."""
+    so many targets were undetected, and so many of those that tracks stood for are so again. Raises ValueError where
+    that is no number: nothing would ever be found again."""
     expected, recycled = counts
     left = expected * max(1.0 - sensor.detection_probability, UNSEEN_MIN) + recycled
+    if not math.isfinite(left):
+        raise ValueError("an existence or weight in the tracker's state is not finite")
     sensors, undetected, looked_ns, placing = state.sensors, state.undetected, state.looked_ns, state.placing
     if scan.sensor not in sensors:
         sensors = tuple(sorted((*sensors, scan.sensor)))
