@@ -39,9 +39,7 @@ def sparing(state: State, frames: Sequence[Frame], tick: int, whole: Callable[[A
     came = {f.feed for f in frames}
     feeds = [f.health for f in state.feeds if f.health.feed in came]
     feeds.sort(key=lambda health: not health.last_fault.startswith(FAILED))  # who did it before did it again
-    why = (
-        f"{FAILED}{type(failed).__name__}"  # what it says may differ in another process, or name somebody: for the log
-    )
+    why = f"{FAILED}{type(failed).__name__}"  # only the log has what it says: that may name somebody, or differ
     for tried in (*([health] for health in feeds), feeds):
         aside = {health.feed: why for health in tried}
         try:

@@ -1,6 +1,6 @@
 """What becomes of tracks: local hypotheses worked out after a scan, and what they say of each track. Axes: l local
 hypotheses, M modes, p parts of mixtures, h tracks together with those that may begin, t of them worked out, a of them
-that live on. Refuses nothing."""
+that live on. Refuses covariances that are not finite."""
 
 from typing import NamedTuple
 

@@ -1,6 +1,6 @@
 """One scan, from pairs weighed to tracks told, in one piece: what calls from Python and back cost a small scan is as
 much as its work. The parts are elsewhere. Axes: n tracks, l local hypotheses, m detections, k pairs, a tracks that live
-on. Refuses nothing."""
+on. Refuses covariances that are not finite."""
 
 from typing import NamedTuple
 
